@@ -1,0 +1,51 @@
+"""The concurrency layer of network clients, with a plugin for each concurrency model.
+
+``get_handler("threading")`` returns a :class:`Handler`: callbacks, results, timeouts and sockets
+in the way of that model, with one API and one contract for all of them.
+"""
+
+from handler_core.callback import Callback
+from handler_core.capture import capture_exceptions, wrap
+from handler_core.discovery import HandlerInfo, get_handler, list_handlers
+from handler_core.exceptions import (
+    HandlerLoadError,
+    HandlerNotFoundError,
+    HandlerTimeoutError,
+    HandlerValidationError,
+)
+from handler_core.handler import Handler
+from handler_core.hookspecs import HandlerSpec, hookimpl, hookspec
+from handler_core.interfaces import IAsyncResult, IHandler
+from handler_core.parking import ThreadWaiter, Waiter
+from handler_core.result import AsyncResult
+from handler_core.selecting import fileobj_to_fd, poll_select, selector_select
+from handler_core.socketpair import create_socket_pair
+from handler_core.sockets import create_tcp_connection, create_tcp_socket
+
+__all__ = [
+    "AsyncResult",
+    "Callback",
+    "Handler",
+    "HandlerInfo",
+    "HandlerLoadError",
+    "HandlerNotFoundError",
+    "HandlerSpec",
+    "HandlerTimeoutError",
+    "HandlerValidationError",
+    "IAsyncResult",
+    "IHandler",
+    "ThreadWaiter",
+    "Waiter",
+    "capture_exceptions",
+    "create_socket_pair",
+    "create_tcp_connection",
+    "create_tcp_socket",
+    "fileobj_to_fd",
+    "get_handler",
+    "hookimpl",
+    "hookspec",
+    "list_handlers",
+    "poll_select",
+    "selector_select",
+    "wrap",
+]

@@ -1,0 +1,142 @@
+"""From hook to method: what a call such as ``handler.select(...)`` really runs.
+
+A hook that nobody wraps is the class's own plain method, with no plugin manager behind it:
+handlers are made by the thousand, and ``dispatch_callback`` and ``async_result`` are called by the
+million. Where the plain method would not do as a method (``select`` has a second public form; an
+implementation may declare the spec's ``handler``), the class gets a method around it, once, when
+it is created. A hook that is wrapped becomes an attribute of that one handler, which goes
+through pluggy.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
+from handler_core.selecting import accept_both_forms
+
+if TYPE_CHECKING:
+    from handler_core.callback import CallbackLike
+    from handler_core.handler import Handler
+
+__all__ = ["HOOKS", "HOOKS_OF_A_HANDLER", "bind_hooks", "bind_wrappers", "marker_of"]
+
+#: Each hook's parameters, in the spec's order, without ``self`` and ``handler``.
+HOOKS: dict[str, tuple[str, ...]] = {
+    name: tuple(inspect.signature(function).parameters)[2:]
+    for name, function in vars(HandlerSpec).items()
+    if isinstance(function, FunctionType)
+}
+
+#: Those that every handler class implements.
+HOOKS_OF_A_HANDLER = tuple(name for name in HOOKS if name != "run_callback")
+
+#: Under which other name a handler offers a hook.
+_ALIASES = {"callback_object": "async_result"}
+
+
+def marker_of(function: object) -> dict[str, Any] | None:
+    """Return the options of ``@hookimpl`` on a function, None if it is not marked."""
+    options = getattr(function, f"{PROJECT_NAME}_impl", None)
+    return options if isinstance(options, dict) else None
+
+
+def bind_hooks(cls: type) -> None:
+    """Make plain, callable methods of the hooks that a handler class defines itself."""
+    for name in HOOKS_OF_A_HANDLER:
+        function = vars(cls).get(name)
+        if not isinstance(function, FunctionType) or marker_of(function) is None:
+            continue
+        method: Callable[..., Any] = function
+        if "handler" in inspect.signature(function).parameters:
+            method = _with_itself_as_handler(method, len(HOOKS[name]))
+        if name == "select":
+            method = accept_both_forms(method)
+        if method is not function:
+            setattr(cls, name, method)
+        if name in _ALIASES:
+            setattr(cls, _ALIASES[name], _unmarked_copy(method))
+
+
+def _unmarked_copy(function: Any) -> FunctionType:
+    """Copy a function: pluggy would take the same one under a second name for a second hook."""
+    return FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+
+
+def _with_itself_as_handler(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return a method that fills in ``handler``; pluggy, which passes it, may call it too."""
+
+    @functools.wraps(function)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > count:
+            args = args[1:]
+        return function(self, self, *args, **kwargs)
+
+    return method
+
+
+class _PlainRun:
+    """What ``run_callback`` is without its wrappers."""
+
+    @hookimpl
+    def run_callback(self, callback: CallbackLike) -> None:
+        callback.func(*callback.args)
+
+
+def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
+    """Put ``wrappers`` around the hooks of one handler; the first one is outermost.
+
+    Raises:
+        pluggy.PluginValidationError: a wrapper's hook is not in the spec, or declared otherwise.
+    """
+    manager = pluggy.PluginManager(PROJECT_NAME)
+    manager.add_hookspecs(HandlerSpec)
+    manager.register(handler)
+    manager.register(_PlainRun())
+    for wrapper in reversed(wrappers):  # pluggy calls what was registered last first
+        manager.register(wrapper)
+    manager.check_pending()
+    for name in HOOKS:
+        caller = getattr(manager.hook, name)
+        if not any(implementation.wrapper for implementation in caller.get_hookimpls()):
+            continue
+        if name == "run_callback":
+            handler._run_callback = functools.partial(_call, caller, handler)
+            continue
+        through = _through_pluggy(caller, handler, name)
+        setattr(handler, name, through)
+        if name in _ALIASES:
+            setattr(handler, _ALIASES[name], through)
+
+
+def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
+    caller(handler=handler, callback=callback)
+
+
+def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> Callable[..., Any]:
+    parameters = HOOKS[name]
+    first_result = name in ("select", "callback_object")
+
+    def call(self: Handler, *args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(parameters, args, strict=False)) | kwargs
+        if len(args) > len(parameters) or set(given) != set(parameters):
+            raise TypeError(f"{name}() takes the arguments ({', '.join(parameters)})")
+        outcome = caller(handler=self, **given)
+        return outcome if first_result else None
+
+    call.__name__ = name
+    if name == "select":
+        return functools.partial(accept_both_forms(call), handler)
+    return functools.partial(call, handler)

@@ -1,0 +1,248 @@
+"""Finding the plugins that are installed, and making a handler of one.
+
+A name is only ever looked up among the entry points of installed distributions. So what a
+configuration file or an environment variable says can choose between them, and cannot import
+anything else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import importlib_metadata
+import pluggy
+from importlib_metadata import EntryPoint, PackageNotFoundError
+
+from handler_core.binding import bind_wrappers
+from handler_core.exceptions import (
+    HandlerLoadError,
+    HandlerNotFoundError,
+    HandlerValidationError,
+)
+from handler_core.handler import Handler
+from handler_core.validation import check_handler_class, check_wrapper
+
+__all__ = ["HandlerInfo", "get_handler", "list_handlers"]
+
+log = logging.getLogger("handler_core")
+
+_HANDLERS = "handler_core.handlers"
+_WRAPPERS = "handler_core.wrappers"
+_HANDLER_VARIABLE = "HANDLER_CORE_HANDLER"
+_WRAPPERS_VARIABLE = "HANDLER_CORE_WRAPPERS"
+_DEFAULT = "threading"
+_DISTRIBUTION = "handler-core"
+# A longer name is nobody's, and comparing it with others would take its time.
+_LONGEST_NAME = 100
+
+
+class HandlerInfo(NamedTuple):
+    """An installed concurrency model.
+
+    Attributes:
+        name: what to pass to :func:`get_handler`.
+        distribution: the distribution that ships it.
+        version: that distribution's version.
+        value: where its class is, as ``module:class``.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    value: str
+
+
+def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> Handler:
+    """Return a new handler, not yet started, of the named concurrency model.
+
+    Only the plugin of that name is imported.
+
+    Args:
+        name: the model: ``"threading"``, ``"gevent"``, whatever is installed. None takes the
+            environment variable ``HANDLER_CORE_HANDLER``, or else the installed model that runs
+            the caller (:meth:`Handler.is_active`, asked only of plugins whose library is
+            imported already), or else ``"threading"``.
+        wrappers: plugins to put around the hooks: objects, or names from the entry-point group
+            ``handler_core.wrappers``. The first is outermost. Those that the environment
+            variable ``HANDLER_CORE_WRAPPERS`` names, separated by commas, come around them.
+
+    Raises:
+        HandlerNotFoundError: nothing of that name is installed.
+        HandlerLoadError: importing the plugin failed.
+        HandlerValidationError: the plugin does not implement the hooks, a wrapper is none, or
+            two distributions claim the name.
+        TypeError: ``name`` is no string, or ``wrappers`` is one.
+    """
+    if isinstance(wrappers, str):
+        raise TypeError(f"wrappers is a list: write wrappers=[{wrappers!r}]")
+    if name is None:
+        cls = _chosen_class()
+    elif isinstance(name, str):
+        cls = _load_class(_find(_HANDLERS, name))
+    else:
+        raise TypeError(f"the name of a handler is a string, not {name!r}")
+    handler = cls()
+    named = os.environ.get(_WRAPPERS_VARIABLE)
+    if named or wrappers:
+        names = [part.strip() for part in (named or "").split(",")]
+        _wrap(handler, [*filter(None, names), *wrappers])
+    return handler
+
+
+def list_handlers() -> list[HandlerInfo]:
+    """Return the installed concurrency models, sorted by name, without importing any."""
+    return sorted(
+        HandlerInfo(entry.name, *_distribution(entry), entry.value)
+        for entries in _scan(_HANDLERS, afresh=True).values()
+        for entry in entries
+    )
+
+
+# Which model?
+
+
+def _chosen_class() -> type[Handler]:
+    """Return the class to use where the caller named none."""
+    name = os.environ.get(_HANDLER_VARIABLE)
+    if name:
+        try:
+            return _load_class(_find(_HANDLERS, name))
+        except HandlerNotFoundError as error:
+            error.args = (f"{error} (the name is from the variable {_HANDLER_VARIABLE})",)
+            raise
+    for candidate in sorted(_scan(_HANDLERS)):
+        if candidate == _DEFAULT or candidate not in sys.modules:
+            continue
+        try:
+            cls = _load_class(_find(_HANDLERS, candidate))
+        except (HandlerLoadError, HandlerValidationError) as error:
+            # Nobody asked for it by name, and it must not be what breaks this program.
+            log.warning("passing over a broken plugin: %s", error)
+            continue
+        if cls.is_active():
+            return cls
+    return _load_class(_find(_HANDLERS, _DEFAULT))
+
+
+# Entry points. A scan reads the metadata of everything installed, and its result is kept for as
+# long as `sys.path` is the same; a name that it does not have is looked for once more.
+
+_scans: dict[str, tuple[tuple[str, ...], dict[str, list[EntryPoint]]]] = {}
+_classes: dict[tuple[str, str], type[Handler]] = {}
+
+
+def _scan(group: str, afresh: bool = False) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of a group by name: more than one where a name is contested."""
+    path = tuple(sys.path)
+    kept = _scans.get(group)
+    if kept is not None and kept[0] == path and not afresh:
+        return kept[1]
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in importlib_metadata.entry_points(group=group):
+        found.setdefault(entry.name, []).append(entry)
+    _scans[group] = path, found
+    return found
+
+
+def _find(group: str, name: str) -> EntryPoint:
+    """Return the one entry point of that name."""
+    entries = _scan(group).get(name) or _scan(group, afresh=True).get(name)
+    if entries is None:
+        raise HandlerNotFoundError(_not_found(group, name))
+    if len(entries) > 1:
+        claims = " and ".join(_origin(entry) for entry in entries)
+        raise HandlerValidationError(
+            f"{name!r} is claimed by {claims}: pip uninstall the one that you do not mean"
+        )
+    return entries[0]
+
+
+def _not_found(group: str, name: str) -> str:
+    """Say what there is instead, and what to install."""
+    kind = "handler" if group == _HANDLERS else "wrapper"
+    shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
+    installed = sorted(_scan(group))
+    lines = [f"no {kind} named {shown} is installed"]
+    if group == _HANDLERS and name in _models_on_offer():
+        lines.append(f'to install it: pip install "{_DISTRIBUTION}[{name}]"')
+    elif len(name) <= _LONGEST_NAME:
+        known = [*installed, *(_models_on_offer() if group == _HANDLERS else ())]
+        close = difflib.get_close_matches(name, sorted(set(known)))
+        if close:
+            lines.append(f"did you mean {' or '.join(close)}?")
+    lines.append(f"installed: {', '.join(installed) or 'none'}")
+    return "; ".join(lines)
+
+
+def _models_on_offer() -> Iterable[str]:
+    """Return the models that are extras of ours: the core's own metadata is the list of them."""
+    try:
+        metadata = importlib_metadata.distribution(_DISTRIBUTION)
+    except PackageNotFoundError:  # run from its source, without being installed
+        return ()
+    required = [requirement.lower() for requirement in metadata.requires or ()]
+    return [
+        extra
+        for extra in metadata.metadata.get_all("Provides-Extra") or ()
+        if any(requirement.startswith(f"{_DISTRIBUTION}-{extra}") for requirement in required)
+    ]
+
+
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    distribution = entry.dist
+    if distribution is None:
+        return "an unknown distribution", ""
+    return distribution.name, distribution.version
+
+
+def _origin(entry: EntryPoint) -> str:
+    name, version = _distribution(entry)
+    return f"plugin {entry.name!r} ({entry.value}) of {name} {version}".rstrip()
+
+
+def _load(entry: EntryPoint) -> Any:
+    """Import what the entry point names."""
+    try:
+        return entry.load()
+    except Exception as error:
+        raise HandlerLoadError(
+            f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _load_class(entry: EntryPoint) -> type[Handler]:
+    key = (entry.name, entry.value)
+    cls = _classes.get(key)
+    if cls is None:
+        cls = _classes[key] = check_handler_class(_load(entry), _origin(entry))
+    return cls
+
+
+# Wrappers.
+
+
+def _wrap(handler: Handler, wrappers: Sequence[object]) -> None:
+    """Put the wrappers around the hooks of a new handler."""
+    plugins = list(_resolve(wrappers))
+    try:
+        bind_wrappers(handler, plugins)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise HandlerValidationError(f"cannot wrap {handler!r}: {error}") from error
+
+
+def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
+    """Turn names into what they name, and check each wrapper."""
+    for wrapper in wrappers:
+        plugin, origin = wrapper, "a wrapper"
+        if isinstance(wrapper, str):
+            entry = _find(_WRAPPERS, wrapper)
+            plugin, origin = _load(entry), _origin(entry)
+        if isinstance(plugin, type):
+            plugin = plugin()
+        check_wrapper(plugin, origin)
+        yield plugin

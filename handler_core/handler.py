@@ -1,0 +1,147 @@
+"""``Handler``: what a client uses, and what a model says of itself.
+
+The class is all that kazoo's client and its recipes ask of a handler, and all that a client of
+one's own needs. A model is a subclass that names its modules and its primitives, says how to
+spawn and how a caller parks (:mod:`handler_core.lifecycle`), and marks the five hooks.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType, TracebackType
+from typing import Any, ClassVar, Self
+
+from handler_core.binding import bind_hooks
+from handler_core.capture import wrap
+from handler_core.lifecycle import Lifecycle, Lock
+from handler_core.result import AsyncResult
+from handler_core.selecting import SelectLists
+from handler_core.socketpair import connect_pair
+from handler_core.sockets import AddressInfo, connect, create_tcp_socket
+
+__all__ = ["Handler"]
+
+
+class Handler(Lifecycle):
+    """The base of every handler class.
+
+    Not to be used by itself: see :func:`handler_core.get_handler`. All methods are safe from any
+    thread that the model knows, and all but callbacks work before ``start`` and after ``stop``
+    too: a client stops its handler before its own loop has ended.
+
+    A subclass is a plugin. It marks ``start``, ``stop``, ``select``, ``callback_object`` and
+    ``dispatch_callback`` with ``@hookimpl``; its attributes and other methods are its own as
+    usual. The defaults here are those of threads.
+    """
+
+    #: The model's name, which is that of its entry point.
+    name: ClassVar[str]
+
+    #: The model's socket module; the ``ssl`` module next to it does its TLS.
+    socket_module: ClassVar[ModuleType] = socket
+
+    #: Blocks the calling task for so many seconds. The library's own function.
+    sleep_func: ClassVar[Callable[[float], object]] = staticmethod(time.sleep)
+
+    #: The class of the model's queues, and what its ``get_nowait`` raises on an empty one.
+    queue_impl: ClassVar[type[Any]] = queue.Queue
+    queue_empty: ClassVar[type[Exception]] = queue.Empty
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        bind_hooks(cls)
+
+    @classmethod
+    def is_active(cls) -> bool:
+        """Return True if this model runs the caller, and ``get_handler()`` should choose it.
+
+        For example: the library has patched this process, or its loop runs in this thread.
+        """
+        return False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # Hooks: `start`, `stop` and `dispatch_callback` are in the lifecycle.
+
+    def select(self, *args: Any, **kwargs: Any) -> SelectLists:
+        """Wait for sockets, in one of two forms; other tasks of the model go on.
+
+        ``select(rlist, wlist, xlist, timeout=None)`` is ``select.select``, for any number and
+        any value of descriptors. ``select(sockets, timeout)`` waits until a socket is readable
+        or in error, and its second list says which are writable at that moment. The timeout is
+        in seconds; None waits for ever, 0 not at all.
+
+        Returns:
+            Three lists of the caller's own objects: readable, writable, with an exceptional
+            condition. Hang-up and error count as ready.
+
+        Raises:
+            TypeError: something is no socket, or the timeout no number.
+            ValueError: a descriptor (that of a closed socket) or the timeout is negative.
+            OSError: a descriptor is not open.
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement select")
+
+    def callback_object(self) -> AsyncResult[Any]:
+        """Return a new, pending result."""
+        return AsyncResult(self)
+
+    def async_result(self) -> AsyncResult[Any]:
+        """Return a new, pending result: :meth:`callback_object` by kazoo's name."""
+        return self.callback_object()
+
+    # Sockets.
+
+    def socket(self) -> Any:
+        """Return a new IPv4 TCP socket of the model, with ``TCP_NODELAY`` set."""
+        return create_tcp_socket(self.socket_module)
+
+    def create_connection(
+        self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
+    ) -> Any:
+        """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
+        return connect(self.socket_module, address, timeout, self._look_up, **tls)
+
+    def create_socket_pair(self) -> tuple[Any, Any]:
+        """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""
+        return connect_pair(self.socket_module, self.new_native_rlock)
+
+    def _look_up(
+        self, get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
+    ) -> Sequence[AddressInfo]:
+        """Look a name up in a task of its own: the resolver itself knows no deadline."""
+        result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)
+        self.spawn(wrap(result)(get_addresses))
+        return result.get(timeout=timeout)
+
+    # Primitives.
+
+    def event_object(self) -> Any:
+        """Return a new event with the methods of ``threading.Event``."""
+        return threading.Event()
+
+    def lock_object(self) -> Lock:
+        """Return a new lock with the methods of ``threading.Lock``."""
+        return threading.Lock()
+
+    def rlock_object(self) -> Lock:
+        """Return a new lock with the methods of ``threading.RLock``."""
+        return threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value}>"

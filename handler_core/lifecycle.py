@@ -1,0 +1,469 @@
+"""Two workers, and how they start, drain and end.
+
+A handler runs dispatched callbacks on one worker and linked ones ("completions") on another, so
+that neither can block the other. A worker is a task of the model (a thread, a greenlet) that
+takes callbacks from its mailbox and parks when there are none. It is started when there is
+something for it to run, not before: most handlers of a process with many are idle.
+
+**Stopping is a message.** ``stop`` puts a :class:`_Drain` into the callbacks' mailbox; when the
+callbacks' worker comes upon it, all that was dispatched before has run, and it passes the drain
+on into the completions' mailbox, behind the links that those callbacks set off. There it goes
+round until that mailbox is empty, and the handler is stopped. So nothing has to be counted, what
+is dispatched meanwhile simply lies behind the drain until the next ``start``, and a ``start``
+during the drain only says that this drain ends nobody: the same workers go on. Setting a flag
+and joining the threads, as kazoo does it, leaves no moment at which that could be decided, and
+deadlocks when a callback stops its own handler.
+
+**The mailbox is a deque and no lock.** Whoever puts something in looks at ``busy`` afterwards,
+and the worker, before it parks, clears ``busy`` and looks into the deque again. Both operations
+on the deque are atomic and ordered with each other (also without the GIL: each holds the deque's
+own lock), so at least one side sees the other. Everything else that two threads could touch is
+under the handler's one lock, which is also that of its results.
+
+**Fork.** The lock is held across ``os.fork``, so the child finds every handler in a state that
+makes sense; there it gets fresh mailboxes and no workers.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Hashable
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, cast
+
+from handler_core.callback import Callback, CallbackLike
+from handler_core.exceptions import HandlerTimeoutError
+from handler_core.parking import ThreadWaiter, Waiter
+from handler_core.result import AsyncResult
+
+__all__ = ["Lifecycle", "Lock", "Task"]
+
+log = logging.getLogger("handler_core")
+
+
+class Task(Protocol):
+    """What ``spawn`` returns."""
+
+    def join(self, timeout: float | None = None) -> object:
+        """Wait until the task has ended, for ``timeout`` seconds at the most."""
+
+    def is_alive(self) -> bool:
+        """Return True while the task has not ended."""
+
+
+class Lock(Protocol):
+    """A lock, as ``threading`` has them."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock; ``timeout`` in seconds, -1 waits for ever."""
+
+    def release(self) -> None:
+        """Give the lock back."""
+
+    def __enter__(self) -> bool: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class _State(enum.Enum):
+    STOPPED = "stopped"
+    RUNNING = "running"
+    DRAINING = "draining"
+
+
+class _Mailbox:
+    """What one worker has to run, and what is known of the worker."""
+
+    __slots__ = ("busy", "items", "task", "waiter", "worker")
+
+    def __init__(self) -> None:
+        self.items: deque[CallbackLike | _Drain] = deque()
+        #: True while a worker is sure to look into ``items`` again.
+        self.busy = False
+        #: The worker's task; None while there is no worker.
+        self.task: Task | None = None
+        #: The worker's identity, for "am I called from it?".
+        self.worker: Hashable = None
+        #: Where the worker is parked.
+        self.waiter: Waiter | None = None
+
+    def retire(self) -> None:
+        """Forget the worker: it is about to end."""
+        self.busy = False
+        self.task = self.worker = self.waiter = None
+
+
+class _Drain:
+    """One stop on its way through the mailboxes, and those who wait for its end."""
+
+    __slots__ = ("ended", "mailbox", "waiters")
+
+    def __init__(self) -> None:
+        #: Where it lies now.
+        self.mailbox: _Mailbox | None = None
+        self.waiters: list[Waiter] = []
+        #: The tasks of the workers that it ended.
+        self.ended: list[Task] = []
+
+
+class _Caller:
+    """The task of a worker that runs in the thread that called ``stop``: over when it returns."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Return at once."""
+
+    def is_alive(self) -> bool:
+        """Return False."""
+        return False
+
+
+class Lifecycle:
+    """Start, stop, and the two workers. The base of :class:`handler_core.Handler`.
+
+    By itself it is a handler that has no way to spawn, is never started, and whose callers wait
+    as threads do: that is what serves an ``AsyncResult`` without a handler.
+    """
+
+    #: Raised, in a subclass that is a builtin ``TimeoutError`` too, by a ``get`` that timed out.
+    timeout_exception: ClassVar[type[HandlerTimeoutError]] = HandlerTimeoutError
+
+    #: Set where wrappers want to be around each callback: runs one, in place of a plain call.
+    _run_callback: Callable[[CallbackLike], object] | None = None
+
+    def __init__(self) -> None:
+        self._lock: Lock = self.new_native_rlock()
+        self._state = _State.STOPPED
+        self._drain: _Drain | None = None
+        self._callbacks = _Mailbox()
+        self._completions = _Mailbox()
+        _fork_guard.add(self)
+
+    # What a model says of itself.
+
+    def new_waiter(self) -> Waiter:
+        """Return a waiter with which the caller can park.
+
+        Raises:
+            RuntimeError: the caller runs the event loop and may not block. The message says
+                what to do instead.
+        """
+        return ThreadWaiter()
+
+    def new_native_rlock(self) -> Lock:
+        """Return a re-entrant lock that shuts out whatever may set a result or dispatch.
+
+        That is other OS threads, for a green model also in a process whose ``threading`` is
+        patched. It is re-entrant since a signal handler or a finalizer may set a result while
+        its thread is inside. It is never held while anything waits.
+        """
+        return threading.RLock()
+
+    def current_task(self) -> Hashable:
+        """Return what tells the running task (thread, greenlet) from all others."""
+        return threading.get_ident()
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        """Run ``func(*args, **kwargs)`` in a task of its own.
+
+        Works before ``start`` and after ``stop`` too. From any thread.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how to spawn")
+
+    def deliver_exit(self, exception: BaseException) -> None:
+        """Send a callback's ``KeyboardInterrupt`` or ``SystemExit`` where a task's would go."""
+        threading.excepthook(
+            threading.ExceptHookArgs(
+                (type(exception), exception, exception.__traceback__, threading.current_thread())
+            )
+        )
+
+    # What a client uses.
+
+    @property
+    def running(self) -> bool:
+        """True from ``start`` to ``stop``; False while a ``stop`` is draining."""
+        return self._state is _State.RUNNING
+
+    def start(self) -> None:
+        """Begin to run callbacks; a second call does nothing. From any thread."""
+        with self._lock:
+            self._state = _State.RUNNING
+            self._drain = None
+            # What was dispatched while the handler was stopped.
+            if self._callbacks.items:
+                self._rouse(self._callbacks)
+
+    def stop(self) -> None:
+        """Run what was dispatched and the links of what was set, then end the workers.
+
+        Returns when that has happened. Called from one of the handler's own callbacks it
+        returns at once, and it happens afterwards. What is dispatched meanwhile waits for the
+        next ``start``. Of two calls the second waits for the same end. From any thread.
+
+        Raises:
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        with self._lock:
+            if self._state is _State.STOPPED:
+                return
+            waiter = None if self._in_worker() or self._idle() else self.new_waiter()
+            if self._state is _State.RUNNING:
+                self._state = _State.DRAINING
+                self._drain = _Drain()
+                self._pass_on(self._drain, self._callbacks)
+            drain = self._drain
+            if drain is None or waiter is None:
+                return
+            drain.waiters.append(waiter)
+        self._work_here(drain)
+        waiter.park()
+        for task in drain.ended:
+            task.join()
+
+    def dispatch_callback(self, callback: CallbackLike) -> None:
+        """Queue ``callback``: they run one at a time, in this order. From any thread.
+
+        On a handler that is not running it waits for the next ``start``.
+
+        Raises:
+            TypeError: ``callback`` has no ``func`` or no ``args``.
+        """
+        try:
+            callback.func, callback.args  # noqa: B018 - both must be there
+        except AttributeError:
+            raise TypeError(
+                f"dispatch_callback() takes an object with .func and .args, not {callback!r}; "
+                'for a function f, write dispatch_callback(Callback("name", f, ()))'
+            ) from None
+        mailbox = self._callbacks
+        mailbox.items.append(callback)
+        if not mailbox.busy:
+            self._rouse(mailbox)
+
+    # What a result asks of its handler.
+
+    def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool:
+        """Queue the linked callbacks; False where no worker will run them. Under the lock."""
+        if self._state is _State.STOPPED:
+            return False
+        mailbox = self._completions
+        mailbox.items.extend(Callback("completion", link, (result,)) for link in links)
+        if not mailbox.busy:
+            self._rouse(mailbox)
+        return True
+
+    def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
+        """Call the linked callbacks here and now, each of them whatever the others raise."""
+        for position, link in enumerate(links):
+            try:
+                self._run(Callback("completion", link, (result,)))
+            except BaseException:
+                self._call_links(result, links[position + 1 :])
+                raise
+
+    # The workers. All but `_work` and `_run` is done under the lock.
+
+    def _run(self, callback: CallbackLike) -> None:
+        """Run one callback. What it raises is logged, but for what asks the program to end."""
+        try:
+            if self._run_callback is None:
+                callback.func(*callback.args)
+            else:
+                self._run_callback(callback)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # Also the timeout and kill exceptions of green threads, which are no `Exception`:
+            # a callback that let its own timeout escape must not end the worker.
+            log.exception("exception in callback %r", callback)
+
+    def _work(self, mailbox: _Mailbox) -> None:
+        """Run what comes into the mailbox, one at a time, until a drain ends it."""
+        mailbox.worker = self.current_task()
+        try:
+            while True:
+                try:
+                    item = mailbox.items.popleft()
+                except IndexError:
+                    item = self._await_item(mailbox)
+                if type(item) is _Drain:
+                    if self._arrived(item, mailbox):
+                        return
+                    continue
+                try:
+                    self._run(cast(CallbackLike, item))
+                except (KeyboardInterrupt, SystemExit) as exception:
+                    self.deliver_exit(exception)
+                del item  # an idle worker keeps nothing alive
+        except BaseException:
+            # Killed from outside, while parked. Whatever comes next gets a new worker.
+            with self._lock:
+                mailbox.retire()
+            raise
+
+    def _await_item(self, mailbox: _Mailbox) -> CallbackLike | _Drain:
+        """Park the worker until there is something in its mailbox, and take it out."""
+        while True:
+            with self._lock:
+                mailbox.busy = False
+                try:
+                    item = mailbox.items.popleft()
+                except IndexError:
+                    waiter = mailbox.waiter = self.new_waiter()
+                else:
+                    mailbox.busy = True
+                    return item
+            waiter.park()
+
+    def _rouse(self, mailbox: _Mailbox) -> None:
+        """Wake the mailbox's worker, or start one where there should be one and is none."""
+        with self._lock:
+            waiter = mailbox.waiter
+            if waiter is not None:
+                mailbox.busy = True
+                mailbox.waiter = None
+                waiter.wake()
+            elif mailbox.task is None and (
+                self._state is _State.RUNNING
+                or (self._state is _State.DRAINING and mailbox is self._completions)
+            ):
+                # `busy` first: should a signal handler dispatch meanwhile, it must not come here.
+                mailbox.busy = True
+                try:
+                    mailbox.task = self.spawn(self._work, mailbox)
+                except RuntimeError as error:
+                    # Out of threads, or so late in the interpreter's life that it starts no
+                    # more (an atexit function). The next call tries again, and `stop` will run
+                    # in its own thread what is still there.
+                    mailbox.busy = False
+                    log.error(
+                        "%d callbacks wait, no worker can start: %s", len(mailbox.items), error
+                    )
+
+    def _in_worker(self) -> bool:
+        """Return True where one of this handler's own callbacks is the caller."""
+        return self.current_task() in (self._callbacks.worker, self._completions.worker)
+
+    def _idle(self) -> bool:
+        """Return True if there is no worker and nothing to run: a stop is over at once."""
+        return not any(
+            mailbox.task or mailbox.items for mailbox in (self._callbacks, self._completions)
+        )
+
+    def _pass_on(self, drain: _Drain, mailbox: _Mailbox) -> None:
+        """Put the drain into the mailbox, or further on where there is nothing to drain."""
+        drain.mailbox = mailbox
+        if mailbox.task or mailbox.items:
+            mailbox.items.append(drain)
+            if not mailbox.busy:
+                self._rouse(mailbox)
+        elif mailbox is self._callbacks:
+            self._pass_on(drain, self._completions)
+        else:
+            self._finish(drain)
+
+    def _arrived(self, drain: _Drain, mailbox: _Mailbox) -> bool:
+        """Take the drain one step further; True if the worker that came upon it must end."""
+        with self._lock:
+            if mailbox is not self._callbacks and mailbox is not self._completions:
+                return True  # this is a forked child, and the worker was the parent's
+            ends = drain is self._drain  # and no `start` has come since
+            if mailbox is self._completions and ends and mailbox.items:
+                mailbox.items.append(drain)
+                return False
+            if ends:
+                assert mailbox.task is not None
+                drain.ended.append(mailbox.task)
+                mailbox.retire()
+            if mailbox is self._callbacks:
+                self._pass_on(drain, self._completions)
+            else:
+                self._finish(drain)
+            return ends
+
+    def _finish(self, drain: _Drain) -> None:
+        """End the stop: the handler is stopped, unless it was started again meanwhile."""
+        drain.mailbox = None
+        if drain is self._drain:
+            self._state = _State.STOPPED
+            self._drain = None
+        for waiter in drain.waiters:
+            waiter.wake()
+
+    def _work_here(self, drain: _Drain) -> None:
+        """Be the worker of a mailbox in which the drain lies and for which none could start."""
+        for mailbox in (self._callbacks, self._completions):
+            with self._lock:
+                if drain.mailbox is not mailbox or mailbox.task is not None:
+                    continue
+                mailbox.busy = True
+                mailbox.task = _Caller()
+            self._work(mailbox)
+
+    # Fork.
+
+    def _after_fork_in_child(self) -> None:
+        """Start from nothing: the workers are the parent's, and so is what they have to run."""
+        for mailbox in (self._callbacks, self._completions):
+            # If one of the workers forked, it is the thread that lives on: it must end when
+            # it comes back from its callback, and leave the rest to the parent.
+            mailbox.items.appendleft(_Drain())
+        self._callbacks = _Mailbox()
+        self._completions = _Mailbox()
+        self._state = _State.STOPPED
+        self._drain = None
+
+
+class _ForkGuard:
+    """Holds the lock of every handler while the process forks.
+
+    Registered once, since ``os.register_at_fork`` has no opposite, with weak references.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._handlers: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
+        self._held: list[Lifecycle] = []
+
+    def add(self, handler: Lifecycle) -> None:
+        with self._lock:
+            self._handlers.add(handler)
+
+    def before(self) -> None:
+        self._lock.acquire()
+        self._held = list(self._handlers)
+        for handler in self._held:
+            handler._lock.acquire()
+
+    def after_in_parent(self) -> None:
+        held, self._held = self._held, []
+        for handler in held:
+            handler._lock.release()
+        self._lock.release()
+
+    def after_in_child(self) -> None:
+        for handler in self._held:
+            handler._after_fork_in_child()
+        self.after_in_parent()
+
+
+_fork_guard = _ForkGuard()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_fork_guard.before,
+        after_in_parent=_fork_guard.after_in_parent,
+        after_in_child=_fork_guard.after_in_child,
+    )
+
+# What serves a result without a handler: waiting blocks the thread, links run in the setter.
+AsyncResult.detached = Lifecycle()

@@ -1,0 +1,67 @@
+"""How a caller waits, and how it is woken.
+
+Everything in handler-core that blocks, blocks in one way: it makes a waiter, leaves it where
+whoever has the news will find it, and parks. Waking is by hand-over, not by polling and not by
+broadcast: each waiter is found once and woken once. The shape is that of trio's parking lot; what
+parks (a thread, a greenlet) is the model's business, and is all that the model has to say.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+__all__ = ["ThreadWaiter", "Waiter"]
+
+
+class Waiter(Protocol):
+    """One caller that waits once."""
+
+    def park(self, timeout: float | None = None) -> bool:
+        """Block the caller, and nobody else, until :meth:`wake`.
+
+        Args:
+            timeout: seconds; ``None`` waits for ever. Never returns early.
+
+        Returns:
+            True if it was woken, False if the time was over. A wake that came before the park
+            is not lost.
+        """
+
+    def wake(self) -> None:
+        """Let the caller go on. Called at most once, from any thread.
+
+        The call may come after the caller has given up, and must do no harm then.
+        """
+
+
+class ThreadWaiter:
+    """Parks a thread, on a lock that is held until :meth:`wake` releases it.
+
+    A lock is the cheapest thing that CPython can block a thread on: ``threading.Event`` builds
+    three objects around one. It is looked up in ``threading`` at each use, so that in a process
+    that gevent or eventlet has patched it is what that process calls a thread which waits.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def park(self, timeout: float | None = None) -> bool:
+        """Block this thread until :meth:`wake`, for ``timeout`` seconds at the most."""
+        if timeout is None:
+            return self._lock.acquire()
+        deadline = time.monotonic() + timeout
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return self._lock.acquire(blocking=False)
+            if self._lock.acquire(timeout=min(remaining, threading.TIMEOUT_MAX)):
+                return True
+
+    def wake(self) -> None:
+        """Let the parked thread go on."""
+        self._lock.release()

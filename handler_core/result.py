@@ -1,0 +1,262 @@
+"""``AsyncResult``: the outcome of an operation, on its way.
+
+One class serves every concurrency model. What differs between models is how a caller waits, and
+that is the waiter which the handler makes; what a result keeps is the same everywhere.
+
+A result is small, because a client under load has hundreds of thousands of them pending: its
+handler, its outcome, and two lists that exist only once somebody links or waits. kazoo's result
+holds a ``Condition`` from birth, fourteen times the size, and most results are never waited for.
+
+Two rules carry the thread-safety. The outcome is one reference, a value or a :class:`_Failure`,
+so that a reader without the lock sees all of one outcome or all of another. And whoever adds to
+the lists, or takes them, holds the handler's lock, so that a waiter is either found by the
+setter or finds the outcome. The lock is the handler's, not the result's own, since the order of
+the links of *different* results is promised too: it is the order in which they were set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+
+from handler_core.exceptions import timeout_error_class
+
+if TYPE_CHECKING:
+    from handler_core.lifecycle import Lifecycle
+    from handler_core.parking import Waiter
+
+__all__ = ["AsyncResult"]
+
+T = TypeVar("T")
+
+_PENDING: Any = object()
+
+
+class _Failure:
+    """An exception as an outcome, with the traceback that it had when it came."""
+
+    __slots__ = ("exception", "traceback")
+
+    def __init__(self, exception: BaseException) -> None:
+        self.exception = exception
+        self.traceback = _where_it_came_from(exception.__traceback__)
+
+
+class AsyncResult(Generic[T]):
+    """A value or an exception that is set once it is known, from any thread.
+
+    All methods are safe from any OS thread, in every concurrency model. A second ``set`` or
+    ``set_exception`` replaces the outcome and calls no callback again, as in kazoo and gevent.
+
+    Args:
+        handler: the handler whose workers run the linked callbacks and whose way of waiting is
+            used. Without one, a linked callback runs at once in the setter, and waiting blocks
+            the thread.
+    """
+
+    __slots__ = ("__weakref__", "_handler", "_links", "_outcome", "_waiters")
+
+    #: What serves a result that was made without a handler: a handler that is never started.
+    #: A plugin's own subclass names a handler of its model here.
+    detached: ClassVar[Lifecycle]
+
+    def __init__(self, handler: Lifecycle | None = None) -> None:
+        self._handler = self.detached if handler is None else handler
+        self._outcome = _PENDING
+        self._links: list[Callable[[Self], object]] | None = None
+        self._waiters: list[Waiter] | None = None
+
+    def ready(self) -> bool:
+        """Return True if there is an outcome: a value or an exception."""
+        return self._outcome is not _PENDING
+
+    def successful(self) -> bool:
+        """Return True if there is a value; False if there is an exception, or nothing yet."""
+        outcome = self._outcome
+        return outcome is not _PENDING and type(outcome) is not _Failure
+
+    @property
+    def value(self) -> T | None:
+        """The value; None if there is an exception, or nothing yet."""
+        outcome = self._outcome
+        if outcome is _PENDING or type(outcome) is _Failure:
+            return None
+        return cast(T, outcome)
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception; None if there is a value, or nothing yet."""
+        outcome = self._outcome
+        return outcome.exception if type(outcome) is _Failure else None
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Return the value, or raise the exception, waiting for it if need be.
+
+        Args:
+            block: whether to wait at all.
+            timeout: how long to wait, in seconds; None is for ever. Never early.
+
+        Raises:
+            HandlerTimeoutError: nothing came in time, or there is nothing and ``block`` is
+                false. It is the handler's ``timeout_exception`` and a builtin ``TimeoutError``.
+            RuntimeError: the wait would block the thread that runs the event loop.
+            BaseException: the exception that was set. However many callers it is raised to, its
+                traceback does not grow beyond what this one call adds.
+        """
+        outcome = self._outcome
+        if outcome is _PENDING:
+            if not block:
+                raise self._timeout_error("there is no result yet")
+            if not self.wait(timeout):
+                raise self._timeout_error(f"there was no result within {timeout} seconds")
+            outcome = self._outcome
+        if type(outcome) is _Failure:
+            try:
+                raise outcome.exception.with_traceback(outcome.traceback)
+            finally:
+                # The exception refers to this frame by its traceback: without this, result,
+                # exception and frame would be a cycle that only the collector frees.
+                del self, outcome
+        return cast(T, outcome)
+
+    def get_nowait(self) -> T:
+        """Return the value, or raise the exception, without waiting.
+
+        Raises:
+            HandlerTimeoutError: there is nothing yet; see :meth:`get`.
+        """
+        return self.get(block=False)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until there is an outcome.
+
+        Args:
+            timeout: how long, in seconds; None is for ever. Never early.
+
+        Returns:
+            True if there is an outcome, False if the time was over.
+
+        Raises:
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        if self._outcome is not _PENDING:
+            return True
+        if timeout is not None and not timeout > 0:
+            return False
+        handler = self._handler
+        waiter = handler.new_waiter()
+        with handler._lock:
+            if self._outcome is not _PENDING:
+                return True
+            if self._waiters is None:
+                self._waiters = [waiter]
+            else:
+                self._waiters.append(waiter)
+        try:
+            waiter.park(timeout)
+        finally:
+            # Woken, timed out or interrupted: a setter that has found the waiter took the list.
+            if self._outcome is _PENDING:
+                with handler._lock:
+                    if self._waiters is not None and waiter in self._waiters:
+                        self._waiters.remove(waiter)
+        return self._outcome is not _PENDING
+
+    def set(self, value: T | None = None) -> None:
+        """Make ``value`` the outcome, wake all who wait, and have the linked callbacks called."""
+        self._settle(value)
+
+    def set_exception(self, exception: BaseException) -> None:
+        """Make ``exception`` the outcome, as :meth:`set` does with a value.
+
+        One exception object may be set on many results.
+
+        Raises:
+            TypeError: ``exception`` is no exception object.
+        """
+        if not isinstance(exception, BaseException):
+            hint = f"; raise {exception.__name__}() instead" if isinstance(exception, type) else ""
+            raise TypeError(f"set_exception() takes an exception, not {exception!r}{hint}")
+        self._settle(_Failure(exception))
+
+    def _settle(self, outcome: Any) -> None:
+        handler = self._handler
+        with handler._lock:
+            self._outcome = outcome
+            links, waiters = self._links, self._waiters
+            if links is None and waiters is None:
+                return
+            self._links = self._waiters = None
+            if links and handler._queue_links(self, links):
+                links = None
+        if waiters:
+            for waiter in waiters:
+                waiter.wake()
+        if links:
+            handler._call_links(self, links)
+
+    def link(self, callback: Callable[[Self], object]) -> None:
+        """Have ``callback(result)`` called once there is an outcome.
+
+        It is called exactly once: by the handler's second worker, in the order in which results
+        were set, or at once by the setter (here: by this call, if there is an outcome already)
+        where the handler is not running. Linking a callback that is already linked does nothing.
+
+        Raises:
+            TypeError: ``callback`` cannot be called.
+        """
+        if not callable(callback):
+            raise TypeError(f"link() takes a function of one argument, not {callback!r}")
+        handler = self._handler
+        with handler._lock:
+            if self._outcome is _PENDING:
+                if self._links is None:
+                    self._links = [callback]
+                elif callback not in self._links:
+                    self._links.append(callback)
+                return
+            queued = handler._queue_links(self, [callback])
+        if not queued:
+            handler._call_links(self, [callback])
+
+    #: The name that gevent and kazoo have for it.
+    rawlink = link
+
+    def unlink(self, callback: Callable[[Self], object]) -> None:
+        """Undo :meth:`link`, unless there is an outcome already; an unknown callback is ignored."""
+        with self._handler._lock:
+            if self._links is not None and callback in self._links:
+                self._links.remove(callback)
+
+    def _timeout_error(self, message: str) -> Exception:
+        return timeout_error_class(self._handler.timeout_exception)(message)
+
+    def __repr__(self) -> str:
+        outcome = self._outcome
+        if outcome is _PENDING:
+            state = "pending"
+        elif type(outcome) is _Failure:
+            state = f"exception={outcome.exception!r}"
+        else:
+            state = f"value={outcome!r}"
+        return f"<{type(self).__name__} {state}>"
+
+
+_GET_CODE = AsyncResult.get.__code__
+
+
+def _where_it_came_from(traceback: TracebackType | None) -> TracebackType | None:
+    """Return the traceback less what an earlier ``get`` of a result added to it.
+
+    A client stores one exception object in all results that a lost connection leaves behind.
+    Each ``get`` puts its own frames in front of the original ones, on that one object, and the
+    next result would take all of them for the origin. (pluggy's ``Result`` keeps the original
+    traceback too, but there one object is stored once.)
+    """
+    entry = traceback
+    while entry is not None:
+        if entry.tb_frame.f_code is _GET_CODE:
+            traceback = entry.tb_next
+        entry = entry.tb_next
+    return traceback

@@ -1,0 +1,259 @@
+"""Waiting for descriptors, with the face of ``select.select``.
+
+``select.select`` itself ends at descriptor 1,023, and a new selector for every call, as kazoo has
+it, costs more than the wait. ``poll`` has neither fault: one object, one system call, any
+descriptor. What this module adds to it is the translation: a caller names *objects*, in three
+lists, and gets its own objects back in the lists that it put them in.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import math
+import os
+import select
+import selectors
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias, cast
+
+__all__ = [
+    "FileObject",
+    "SelectLists",
+    "accept_both_forms",
+    "fileobj_to_fd",
+    "poll_select",
+    "selector_select",
+]
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+FileObject: TypeAlias = "int | _HasFileno"
+SelectLists: TypeAlias = tuple[list[Any], list[Any], list[Any]]
+_Polled: TypeAlias = list[tuple[int, int]]
+
+# The longest wait that poll takes, in seconds: it counts milliseconds in a C int.
+_LONGEST_POLL = 2_000_000
+
+
+def fileobj_to_fd(fileobj: FileObject) -> int:
+    """Return the descriptor of a socket or file, or the descriptor that it already is.
+
+    Raises:
+        TypeError: it is neither an integer nor has a ``fileno()`` that returns one.
+        ValueError: the descriptor is negative, as that of a closed socket.
+    """
+    if isinstance(fileobj, int):
+        fd = int(fileobj)
+    else:
+        try:
+            fileno = fileobj.fileno
+        except AttributeError:
+            raise TypeError(
+                f"expected a descriptor or an object with fileno(), not {fileobj!r}"
+            ) from None
+        fd = fileno()
+        if not isinstance(fd, int):
+            raise TypeError(f"fileno() of {fileobj!r} returned {fd!r}, which is no integer")
+    if fd < 0:
+        raise ValueError(
+            f"negative descriptor {fd} from {fileobj!r}: it is closed, or was never open"
+        )
+    return fd
+
+
+def _checked_timeout(timeout: float | None) -> float | None:
+    """Return the timeout in seconds, None for one without an end; raise as ``select`` does."""
+    if timeout is None:
+        return None
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError):
+        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
+    if math.isnan(seconds) or seconds < 0:
+        raise ValueError(f"timeout must be non-negative, not {timeout!r}")
+    return None if math.isinf(seconds) else seconds
+
+
+def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
+    if isinstance(sockets, (str, bytes)):
+        raise TypeError(f"expected a list of sockets, not {sockets!r}")
+    return [(fileobj_to_fd(fileobj), fileobj) for fileobj in sockets]
+
+
+def poll_select(
+    rlist: Sequence[FileObject],
+    wlist: Sequence[FileObject],
+    xlist: Sequence[FileObject],
+    timeout: float | None = None,
+    select_module: ModuleType = select,
+) -> SelectLists:
+    """Wait as ``select.select`` does, for any number and any value of descriptors.
+
+    Hang-up and error count as ready in the first and second list; in the third only for a
+    descriptor that is in no other, whose owner would otherwise never hear of it.
+
+    Args:
+        rlist: what to watch for reading.
+        wlist: what to watch for writing.
+        xlist: what to watch for exceptional conditions (out-of-band data).
+        timeout: seconds; None waits for ever, 0 does not wait. Never early.
+        select_module: whose ``poll`` is used: that of a green model lets other tasks run.
+            Where it has none (Windows), its ``select`` does what it can.
+
+    Returns:
+        Three lists: the objects that are ready, each in the order in which it was given.
+
+    Raises:
+        TypeError: something is no socket, or the timeout no number.
+        ValueError: a descriptor or the timeout is negative.
+        OSError: a descriptor is not open (``EBADF``).
+    """
+    timeout = _checked_timeout(timeout)
+    if not hasattr(select_module, "poll"):
+        readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
+        return readable, writable, exceptional
+    wanted: dict[int, int] = {}
+    readers = _by_descriptor(rlist)
+    for fd, _ in readers:
+        wanted[fd] = select.POLLIN
+    writers = _by_descriptor(wlist)
+    for fd, _ in writers:
+        wanted[fd] = wanted.get(fd, 0) | select.POLLOUT
+    others = _by_descriptor(xlist)
+    for fd, _ in others:
+        wanted[fd] = wanted.get(fd, 0) | select.POLLPRI
+
+    poll = select_module.poll()
+    for fd, mask in wanted.items():
+        poll.register(fd, mask)
+    events = dict(_poll(poll, timeout))
+
+    broken = select.POLLHUP | select.POLLERR
+    readable, writable, exceptional = [], [], []
+    if events:
+        for fd, event in events.items():
+            if event & select.POLLNVAL:
+                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
+        got = events.get
+        readable = [obj for fd, obj in readers if got(fd, 0) & (select.POLLIN | broken)]
+        writable = [obj for fd, obj in writers if got(fd, 0) & (select.POLLOUT | broken)]
+        exceptional = [
+            obj
+            for fd, obj in others
+            if (event := got(fd, 0)) & select.POLLPRI
+            or (event & broken and wanted[fd] == select.POLLPRI)
+        ]
+    return readable, writable, exceptional
+
+
+def _poll(poll: Any, timeout: float | None) -> _Polled:
+    """Poll for so many seconds, also where poll itself could not count that far."""
+    if timeout is None:
+        return cast(_Polled, poll.poll())
+    if timeout <= _LONGEST_POLL:
+        return cast(_Polled, poll.poll(timeout * 1000))
+    deadline = time.monotonic() + timeout
+    while True:
+        remaining = deadline - time.monotonic()
+        found: _Polled = poll.poll(min(max(remaining, 0), _LONGEST_POLL) * 1000)
+        if found or remaining <= 0:
+            return found
+
+
+_NOT_GIVEN: Any = object()
+
+
+def accept_both_forms(select: Callable[..., SelectLists]) -> Callable[..., SelectLists]:
+    """Give a ``select(self, rlist, wlist, xlist, timeout)`` both of its public forms.
+
+    The full one is that of ``select.select``. The short one, ``select(sockets, timeout)``, waits
+    until a socket is readable or in error; its second list says which are writable at that
+    moment.
+    """
+
+    @functools.wraps(select)
+    def both_forms(
+        self: Any,
+        rlist: Any = _NOT_GIVEN,
+        wlist: Any = _NOT_GIVEN,
+        xlist: Any = _NOT_GIVEN,
+        timeout: Any = _NOT_GIVEN,
+        *,
+        sockets: Any = _NOT_GIVEN,
+    ) -> SelectLists:
+        if xlist is not _NOT_GIVEN and wlist is not _NOT_GIVEN and rlist is not _NOT_GIVEN:
+            if sockets is _NOT_GIVEN:
+                return select(self, rlist, wlist, xlist, None if timeout is _NOT_GIVEN else timeout)
+        elif xlist is _NOT_GIVEN and (rlist is _NOT_GIVEN) is not (sockets is _NOT_GIVEN):
+            given = [value for value in (wlist, timeout) if value is not _NOT_GIVEN]
+            if len(given) == 1 and (given[0] is None or isinstance(given[0], (int, float))):
+                watched = list(sockets if rlist is _NOT_GIVEN else rlist)
+                readable, _, exceptional = select(self, watched, (), watched, given[0])
+                _, writable, _ = select(self, (), watched, (), 0)
+                return readable, writable, exceptional
+        raise TypeError(
+            "select() takes (rlist, wlist, xlist, timeout=None) or (sockets, timeout), "
+            "with the timeout in seconds"
+        )
+
+    return both_forms
+
+
+def selector_select(*args: Any, **kwargs: Any) -> Any:
+    """Wait by means of the ``selectors`` module, in one of two forms.
+
+    ``selector_select(rlist, wlist, xlist, timeout=None, selectors_module=selectors)`` is a
+    drop-in for ``select.select`` without its limit on descriptors. It is bound by what
+    ``selectors`` can report: the third list stays empty, and a regular file, which ``epoll``
+    does not watch, raises ``PermissionError``. A handler's ``select`` has neither limit.
+
+    ``selector_select(selector, timeout)`` returns what is ready in a selector of the caller's:
+    a list of ``(key, events)``.
+
+    Raises:
+        TypeError: something is no socket, or the timeout no number.
+        ValueError: a descriptor or the timeout is negative.
+        OSError: a descriptor is not open.
+    """
+    given = args[0] if args else kwargs.get("selector")
+    if hasattr(given, "get_map"):
+        return _select_ready(*args, **kwargs)
+    return _select_lists(*args, **kwargs)
+
+
+def _select_ready(
+    selector: selectors.BaseSelector, timeout: float | None = None
+) -> list[tuple[selectors.SelectorKey, int]]:
+    return selector.select(_checked_timeout(timeout))
+
+
+def _select_lists(
+    rlist: Sequence[FileObject],
+    wlist: Sequence[FileObject],
+    xlist: Sequence[FileObject],
+    timeout: float | None = None,
+    selectors_module: ModuleType = selectors,
+) -> SelectLists:
+    timeout = _checked_timeout(timeout)
+    readers, writers = _by_descriptor(rlist), _by_descriptor(wlist)
+    _by_descriptor(xlist)  # for its errors
+    wanted: dict[int, int] = {}
+    for fd, _ in readers:
+        wanted[fd] = selectors_module.EVENT_READ
+    for fd, _ in writers:
+        wanted[fd] = wanted.get(fd, 0) | selectors_module.EVENT_WRITE
+    with selectors_module.DefaultSelector() as selector:
+        for fd, mask in wanted.items():
+            selector.register(fd, mask)
+        events = {key.fd: mask for key, mask in selector.select(timeout)}
+    return (
+        [obj for fd, obj in readers if events.get(fd, 0) & selectors_module.EVENT_READ],
+        [obj for fd, obj in writers if events.get(fd, 0) & selectors_module.EVENT_WRITE],
+        [],
+    )

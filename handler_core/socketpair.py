@@ -1,0 +1,152 @@
+"""A pair of connected sockets whose ``send`` never blocks and never fails for lack of room.
+
+A client's loop waits in ``select`` on its connection and on one end of such a pair; whoever
+queues a request writes a byte into the other end. A plain pair on Linux is full after 278
+one-byte messages that nobody has read yet, each being charged for a whole kernel buffer. Then a
+blocking ``send`` stops the caller, and if the reader is a task of the same thread, for ever; a
+non-blocking one raises, and the client takes the connection for closed.
+
+Here, what the kernel has no room for is kept in this process, in order, and moved into the
+kernel's buffer as the other end reads. The rule that makes ``select`` on the reader tell the
+truth: as long as something is kept, the kernel's buffer is not empty (or its writer is closed,
+and then the reader is readable too).
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import functools
+import os
+import socket
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handler_core.lifecycle import Lock
+
+__all__ = ["connect_pair", "create_socket_pair"]
+
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
+    """Return two connected sockets of ``module`` whose ``send`` neither blocks nor is short.
+
+    Every byte arrives, in order, however many are sent before one is read: what the kernel has
+    no room for waits in this process's memory. The ends are to be read by their own ``recv`` or
+    ``recv_into``. Safe from any thread.
+
+    Args:
+        module: the socket module: ``socket``, or that of a green model.
+    """
+    return connect_pair(module, threading.RLock)
+
+
+def connect_pair(module: ModuleType, new_lock: Callable[[], Lock]) -> tuple[Any, Any]:
+    """Return :func:`create_socket_pair`'s sockets, guarded by locks of the caller's making."""
+    first, second = module.socketpair()
+    forth, back = _Direction(first, new_lock()), _Direction(second, new_lock())
+    return _end(module, first, back, forth), _end(module, second, forth, back)
+
+
+class _Direction:
+    """The way from one end to the other: the kernel's buffer, and what did not fit into it."""
+
+    def __init__(self, source: Any, lock: Lock) -> None:
+        # A descriptor of its own, and never a green socket: sending must not wait, whatever
+        # timeout the end is given, and must not disturb a task that is reading from the end.
+        self._sender = _socket.socket(
+            source.family, source.type, source.proto, os.dup(source.fileno())
+        )
+        self._lock = lock
+        self._kept = bytearray()
+
+    def send(self, data: Any) -> int:
+        """Give all of ``data`` to the kernel, or keep what it does not take."""
+        with self._lock:
+            view = memoryview(data).cast("B")
+            self._move_on()
+            sent = 0 if self._kept else self._offer(view)
+            self._kept += view[sent:]
+            return len(view)
+
+    def make_use_of_room(self) -> None:
+        """Move on what is kept, now that the reader has read."""
+        with self._lock:
+            # A reader that closed meanwhile is the writer's to hear of.
+            if self._sender.fileno() >= 0:
+                self._move_on()
+
+    def take_kept(self, size: int) -> bytes:
+        """Take what is kept, for a reader to whom the kernel says that the writer is closed."""
+        with self._lock:
+            data = bytes(self._kept[:size])
+            del self._kept[:size]
+            return data
+
+    def close(self) -> None:
+        """Let the reader see the end, after what is kept."""
+        with self._lock:
+            self._sender.close()
+
+    def _move_on(self) -> None:
+        while self._kept and (sent := self._offer(self._kept)):
+            del self._kept[:sent]
+
+    def _offer(self, data: Any) -> int:
+        try:
+            return self._sender.send(data, _DONT_WAIT)
+        except BlockingIOError:
+            return 0
+
+
+class _End:
+    """What the two ends do differently from the sockets of their module."""
+
+    _incoming: _Direction
+    _outgoing: _Direction
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send all of ``data``, at once."""
+        if self.fileno() < 0:  # type: ignore[attr-defined]
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._outgoing.send(data)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of ``data``, at once."""
+        self.send(data)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive, and let what was kept for lack of room take the room."""
+        data: bytes = super().recv(size, flags)  # type: ignore[misc]
+        self._incoming.make_use_of_room()
+        if not data and size:
+            data = self._incoming.take_kept(size)
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """Receive into ``buffer``, see :meth:`recv`."""
+        view = memoryview(buffer).cast("B")
+        data = self.recv(size or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close this end. What was sent still arrives."""
+        self._outgoing.close()
+        super().close()  # type: ignore[misc]
+
+
+@functools.cache
+def _end_class(socket_class: type) -> type:
+    return type("PairedSocket", (_End, socket_class), {"__doc__": _End.__doc__})
+
+
+def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
+    end = _end_class(module.socket)(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    end._incoming = incoming
+    end._outgoing = outgoing
+    return end

@@ -1,0 +1,174 @@
+"""Is a plugin what it says it is?
+
+pluggy finds a hook that the spec does not know and an argument that it does not have, when a
+plugin is registered, and that is all: it lets a missing hook pass, drops arguments with defaults
+without a word, and never looks at a method that lost its marker in an override. A handler is
+called far from here, by a client's reconnecting loop, so everything is looked at before the
+first handler is made, and all that is wrong is said at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from handler_core.binding import HOOKS, HOOKS_OF_A_HANDLER, marker_of
+from handler_core.exceptions import HandlerValidationError
+from handler_core.handler import Handler
+
+__all__ = ["check_handler_class", "check_wrapper"]
+
+
+def check_handler_class(candidate: Any, origin: str) -> type[Handler]:
+    """Return ``candidate`` if it is a handler class that implements the five hooks.
+
+    Args:
+        candidate: what an entry point led to.
+        origin: the plugin, with its distribution, for the message.
+
+    Raises:
+        HandlerValidationError: it is not; the message names everything that is wrong.
+    """
+    if not isinstance(candidate, type):
+        raise HandlerValidationError(
+            f"{origin} is no handler class but {candidate!r}: "
+            "its entry point must lead to a subclass of handler_core.Handler"
+        )
+    faults = _faults_of_class(candidate)
+    if faults:
+        raise HandlerValidationError(_report(origin, f"the class {candidate.__qualname__}", faults))
+    checked: type[Handler] = candidate
+    return checked
+
+
+def check_wrapper(wrapper: object, origin: str) -> None:
+    """Check that all hooks of ``wrapper`` are wrappers, and that there is one.
+
+    Raises:
+        HandlerValidationError: they are not; the message names everything that is wrong.
+    """
+    faults = []
+    hooks = list(_marked(wrapper))
+    if not hooks:
+        faults.append("it has no hooks: mark its methods with @handler_core.hookimpl(wrapper=True)")
+    for name, function, options in hooks:
+        if name not in HOOKS:
+            faults.append(_unknown(name))
+        elif not options.get("wrapper"):
+            faults.append(f"{name} is no wrapper: mark it with @hookimpl(wrapper=True)")
+        elif not inspect.isgeneratorfunction(function):
+            faults.append(f"{name} is no wrapper: it must yield once, to what it wraps")
+        else:
+            unknown = [
+                parameter.name
+                for parameter in _parameters(function)
+                if parameter.name not in ("handler", *HOOKS[name])
+            ]
+            if unknown:
+                faults.append(f"{name} has unknown arguments: {', '.join(unknown)}")
+    if faults:
+        raise HandlerValidationError(_report(origin, f"{wrapper!r}", faults))
+
+
+def _report(origin: str, subject: str, faults: Sequence[str]) -> str:
+    lines = "".join(f"\n  - {fault}" for fault in faults)
+    return f"{origin}: {subject} does not follow handler_core.hookspecs.HandlerSpec:{lines}"
+
+
+@functools.lru_cache
+def _faults_of_class(cls: type) -> tuple[str, ...]:
+    faults = []
+    if not issubclass(cls, Handler):
+        faults.append("it is no subclass of handler_core.Handler")
+    faults += [fault for name in HOOKS_OF_A_HANDLER for fault in _faults_of_hook(cls, name)]
+    for name, _, options in _marked(cls):
+        if name == "run_callback":
+            faults.append("the hook run_callback is for wrappers only")
+        elif name not in HOOKS and not options.get("optionalhook"):
+            faults.append(_unknown(name))
+    return tuple(faults)
+
+
+def _faults_of_hook(cls: type, name: str) -> Iterator[str]:
+    """Say what is wrong with one of the five hooks of a handler class."""
+    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+    function = None if owner is None else vars(owner)[name]
+    if owner is None or issubclass(Handler, owner) or function is None:
+        yield f"missing hook {name}: define {_definition(name)} and mark it with @hookimpl"
+        return
+    if not inspect.isfunction(function):
+        yield f"{name} is no plain method: define {_definition(name)}"
+        return
+    options = marker_of(function)
+    if options is None:
+        yield f"{owner.__qualname__}.{name} is not marked: put @hookimpl above it"
+        return
+    if options.get("wrapper") or options.get("hookwrapper"):
+        yield f"{name} is marked as a wrapper: a handler implements it, with a plain @hookimpl"
+    if options.get("specname") not in (None, name):
+        yield f"{name} is marked as the hook {options['specname']}: drop the specname"
+    original = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(original) or inspect.isasyncgenfunction(original):
+        yield f"{name} is a coroutine function: it is called, and returns, without await"
+    elif inspect.isgeneratorfunction(original):
+        yield f"{name} is a generator function: it must do its work when it is called"
+    yield from _faults_of_signature(original, name)
+
+
+def _faults_of_signature(function: Any, name: str) -> Iterator[str]:
+    parameters = _parameters(function)
+    wanted = HOOKS[name]
+    names = tuple(parameter.name for parameter in parameters)
+    if names in (wanted, ("handler", *wanted)):
+        for parameter in parameters:
+            if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+                yield f"{name}: {parameter.name} is {parameter.kind.description}: {_write(name)}"
+            if parameter.default is not inspect.Parameter.empty:
+                yield f"{name}: {parameter.name} has a default: {_write(name)}"
+        return
+    if sorted(names) in (sorted(wanted), sorted(("handler", *wanted))):
+        yield f"{name}: its arguments are in another order: {_write(name)}"
+        return
+    for misspelt in names:
+        if misspelt not in ("handler", *wanted):
+            close = difflib.get_close_matches(misspelt, wanted, 1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            yield f"{name}: unknown argument {misspelt}{hint}: {_write(name)}"
+    missing = [wanted_name for wanted_name in wanted if wanted_name not in names]
+    if missing:
+        yield f"{name}: missing arguments {', '.join(missing)}: {_write(name)}"
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """Return a function's parameters, less the ``self`` of one found on a class."""
+    parameters = list(inspect.signature(function).parameters.values())
+    is_bound = inspect.ismethod(function)
+    return parameters if is_bound else parameters[1:]
+
+
+def _marked(plugin: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Find what is marked with ``@hookimpl``, by its name as a hook."""
+    for name in dir(plugin):
+        if isinstance(inspect.getattr_static(plugin, name, None), property):
+            continue
+        function = getattr(plugin, name, None)
+        options = marker_of(function) if inspect.isroutine(function) else None
+        if options is not None:
+            yield options.get("specname") or name, function, options
+
+
+def _definition(name: str) -> str:
+    return f"{name}({', '.join(('self', *HOOKS[name]))})"
+
+
+def _write(name: str) -> str:
+    return f"write def {_definition(name)}"
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, HOOKS, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(HOOKS)}"
+    return f"unknown hook {name}: {hint}"

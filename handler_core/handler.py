@@ -45,7 +45,7 @@ class Handler(Lifecycle):
     socket_module: ClassVar[ModuleType] = socket
 
     #: Blocks the calling task for so many seconds. The library's own function.
-    sleep_func: ClassVar[Callable[[float], object]] = staticmethod(time.sleep)
+    sleep_func: Callable[[float], object] = staticmethod(time.sleep)
 
     #: The class of the model's queues, and what its ``get_nowait`` raises on an empty one.
     queue_impl: ClassVar[type[Any]] = queue.Queue

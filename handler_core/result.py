@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from handler_core.exceptions import timeout_error_class
 
@@ -64,7 +64,7 @@ class AsyncResult(Generic[T]):
     def __init__(self, handler: Lifecycle | None = None) -> None:
         self._handler = self.detached if handler is None else handler
         self._outcome = _PENDING
-        self._links: list[Callable[[Self], object]] | None = None
+        self._links: list[Callable[[Any], object]] | None = None
         self._waiters: list[Waiter] | None = None
 
     def ready(self) -> bool:
@@ -196,7 +196,7 @@ class AsyncResult(Generic[T]):
         if links:
             handler._call_links(self, links)
 
-    def link(self, callback: Callable[[Self], object]) -> None:
+    def link(self, callback: Callable[[Any], object]) -> None:
         """Have ``callback(result)`` called once there is an outcome.
 
         It is called exactly once: by the handler's second worker, in the order in which results
@@ -223,7 +223,7 @@ class AsyncResult(Generic[T]):
     #: The name that gevent and kazoo have for it.
     rawlink = link
 
-    def unlink(self, callback: Callable[[Self], object]) -> None:
+    def unlink(self, callback: Callable[[Any], object]) -> None:
         """Undo :meth:`link`, unless there is an outcome already; an unknown callback is ignored."""
         with self._handler._lock:
             if self._links is not None and callback in self._links:

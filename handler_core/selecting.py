@@ -72,12 +72,11 @@ def _checked_timeout(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     try:
-        seconds = float(timeout)
-    except (TypeError, ValueError):
+        if math.isnan(timeout) or timeout < 0:
+            raise ValueError(f"timeout must be non-negative, not {timeout!r}")
+        return None if math.isinf(timeout) else timeout
+    except TypeError:
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
-    if math.isnan(seconds) or seconds < 0:
-        raise ValueError(f"timeout must be non-negative, not {timeout!r}")
-    return None if math.isinf(seconds) else seconds
 
 
 def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:

@@ -1,0 +1,217 @@
+"""C7 to C9: running callbacks."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing.suite import LIMIT, Suite, calling
+
+__all__ = ["CallbackTests"]
+
+
+class _NoException(BaseException):
+    """As the kill and timeout exceptions of green threads: no ``Exception``."""
+
+
+class CallbackTests(Suite):
+    """C7 to C9 of the contract."""
+
+    # C7: one at a time, in order, on two workers.
+
+    def test_c7_callbacks_run_in_the_order_of_dispatch(self, handler: Handler) -> None:
+        """Also where each of them lets other tasks run."""
+        ran: list[int] = []
+
+        def callback(number: int) -> None:
+            if number % 10 == 0:
+                handler.sleep_func(0)
+            ran.append(number)
+
+        for number in range(500):
+            self.dispatch(handler, callback, number)
+        self.drained(handler)
+        assert ran == list(range(500))
+
+    def test_c7_callbacks_run_one_at_a_time(self, handler: Handler) -> None:
+        """A callback that waits holds up the next one."""
+        running: list[int] = []
+        most: list[int] = []
+
+        def callback(number: int) -> None:
+            running.append(number)
+            handler.sleep_func(0.001)
+            most.append(len(running))
+            running.remove(number)
+
+        for number in range(20):
+            self.dispatch(handler, callback, number)
+        self.drained(handler)
+        assert most == [1] * 20
+
+    def test_c7_links_run_in_the_order_of_the_sets(self, handler: Handler) -> None:
+        """Not in that of the links."""
+        ran: list[int] = []
+        done = handler.event_object()
+        results = [handler.async_result() for _ in range(200)]
+        for number, result in enumerate(results):
+            result.link(calling(ran.append, number))
+        results[0].link(calling(done.set))
+        for result in reversed(results):
+            result.set()
+        self.happens(done)
+        assert ran == list(range(199, -1, -1))
+
+    def test_c7_links_run_one_at_a_time(self, handler: Handler) -> None:
+        """As callbacks do."""
+        running: list[int] = []
+        most: list[int] = []
+        done = handler.event_object()
+
+        def link(_: Any) -> None:
+            running.append(1)
+            handler.sleep_func(0.001)
+            most.append(len(running))
+            running.pop()
+            if len(most) == 20:
+                done.set()
+
+        for _ in range(20):
+            result = handler.async_result()
+            result.link(link)
+            result.set()
+        self.happens(done)
+        assert most == [1] * 20
+
+    def test_c7_a_callback_does_not_block_links(self, handler: Handler) -> None:
+        """A watch may wait for the result of a request."""
+        done = handler.event_object()
+        seen: list[bool] = []
+        result = handler.async_result()
+        linked = handler.event_object()
+        result.link(calling(linked.set))
+
+        def callback() -> None:
+            result.set()
+            seen.append(linked.wait(LIMIT))
+            done.set()
+
+        self.dispatch(handler, callback)
+        self.happens(done)
+        assert seen == [True]
+
+    def test_c7_a_link_does_not_block_callbacks(self, handler: Handler) -> None:
+        """A completion may wait for a watch."""
+        done = handler.event_object()
+        seen: list[bool] = []
+        dispatched = handler.event_object()
+
+        def link(_: Any) -> None:
+            self.dispatch(handler, dispatched.set)
+            seen.append(dispatched.wait(LIMIT))
+            done.set()
+
+        result = handler.async_result()
+        result.link(link)
+        result.set()
+        self.happens(done)
+        assert seen == [True]
+
+    # C8: exceptions.
+
+    @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
+    @pytest.mark.parametrize("kind", ["exception", "timeout", "no exception"])
+    def test_c8_an_exception_is_logged_and_the_worker_goes_on(
+        self, handler: Handler, caplog: pytest.LogCaptureFixture, kind: str, linked: bool
+    ) -> None:
+        """With its traceback, by the logger ``handler_core``."""
+        error: BaseException = {
+            "exception": ValueError("as planned"),
+            "timeout": handler.timeout_exception("as planned"),
+            "no exception": _NoException("as planned"),
+        }[kind]
+        done = handler.event_object()
+
+        def fail(*_: object) -> None:
+            raise error
+
+        with caplog.at_level(logging.ERROR, "handler_core"):
+            if linked:
+                result = handler.async_result()
+                result.link(fail)
+                result.link(calling(done.set))
+                result.set()
+            else:
+                self.dispatch(handler, fail)
+                self.dispatch(handler, done.set)
+            self.happens(done)
+        records = [record for record in caplog.records if record.name == "handler_core"]
+        assert len(records) == 1
+        info = records[0].exc_info
+        assert info is not None
+        assert info[1] is error
+        assert info[2] is not None, "the traceback is not logged"
+
+    @pytest.mark.parametrize("name", ["SystemExit", "KeyboardInterrupt"])
+    def test_c8_a_worker_survives_what_ends_a_program(self, name: str) -> None:
+        """It goes where the model sends it from any task, and the next callback runs."""
+        printed = self.run_script(
+            f"""
+            import threading
+            threading.excepthook = lambda args: None  # where threads send it
+            handler.start()
+            done = handler.event_object()
+            def fail():
+                raise {name}("as planned")
+            handler.dispatch_callback(Callback("test", fail, ()))
+            handler.dispatch_callback(Callback("test", done.set, ()))
+            for _ in range(2):
+                try:
+                    if done.wait(20):
+                        break
+                except {name}:
+                    pass  # where green threads send it: to the main one
+            result = handler.async_result()
+            result.link(lambda _: print("link"))
+            result.set()
+            handler.dispatch_callback(Callback("test", print, ("callback",)))
+            handler.stop()
+            """
+        )
+        assert sorted(printed.split()) == ["callback", "link"]
+
+    # C9: dispatch from anywhere.
+
+    def test_c9_dispatch_from_any_os_thread(self, handler: Handler) -> None:
+        """Nothing is lost, and the callbacks of one thread keep their order."""
+        ran: list[tuple[int, int]] = []
+
+        def work(thread: int) -> None:
+            for number in range(250):
+                self.dispatch(handler, ran.append, (thread, number))
+
+        threads = [self.os_thread(work, thread) for thread in range(4)]
+        for thread in threads:
+            thread.result(handler)
+        self.drained(handler)
+        assert len(ran) == 1000
+        for index in range(4):
+            assert [number for thread, number in ran if thread == index] == list(range(250))
+
+    def test_c9_dispatch_from_an_os_thread_wakes_an_idle_worker(self, handler: Handler) -> None:
+        """Each time, whatever the worker was doing."""
+        self.drained(handler)
+        for _ in range(100):
+            event = handler.event_object()
+            self.os_thread(self.dispatch, handler, event.set).result(handler)
+            self.happens(event)
+
+    def test_c9_what_is_no_callback_is_refused(self, handler: Handler) -> None:
+        """At once, and the handler stays usable."""
+        for wrong in (None, "text", print, object()):
+            with pytest.raises(TypeError, match="func"):
+                handler.dispatch_callback(wrong)  # type: ignore[arg-type]
+        self.drained(handler)

@@ -1,0 +1,499 @@
+"""C1 to C6: starting, stopping, exit, fork, and what is left behind."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import threading
+import weakref
+from typing import Any
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing.suite import LIMIT, Suite, calling, open_descriptors
+
+__all__ = ["LifecycleTests"]
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+
+
+class LifecycleTests(Suite):
+    """C1 to C6 of the contract."""
+
+    # C1: start and stop.
+
+    def test_c1_start_and_stop_are_idempotent(self, idle: Handler) -> None:
+        """A second start or stop does nothing; stop before start neither."""
+        idle.stop()
+        assert not idle.running
+        idle.start()
+        idle.start()
+        assert idle.running
+        self.drained(idle)
+        idle.stop()
+        idle.stop()
+        assert not idle.running
+
+    def test_c1_a_handler_can_be_started_again(self, idle: Handler) -> None:
+        """Stopped and started, it runs callbacks and links as before."""
+        for _ in range(3):
+            idle.start()
+            linked = idle.event_object()
+            result = idle.async_result()
+            result.link(calling(linked.set))
+            self.dispatch(idle, result.set, 1)
+            self.happens(linked)
+            idle.stop()
+            assert not idle.running
+
+    def test_c1_start_and_stop_from_other_tasks(self, idle: Handler) -> None:
+        """Whoever holds the handler may start and stop it."""
+        ran: list[int] = []
+        starter = idle.spawn(idle.start)
+        starter.join(LIMIT)
+        assert idle.running
+        self.dispatch(idle, ran.append, 1)
+        stopper = idle.spawn(idle.stop)
+        stopper.join(LIMIT)
+        assert not stopper.is_alive()
+        assert not idle.running
+        assert ran == [1]
+
+    def test_c1_with_statement(self, idle: Handler) -> None:
+        """``with handler`` starts and stops it."""
+        with idle as entered:
+            assert entered is idle
+            assert idle.running
+        assert not idle.running
+
+    def test_c1_many_tasks_start_and_stop_at_once(self, idle: Handler) -> None:
+        """Whatever the order, it ends in one state, and works."""
+        ran: list[int] = []
+
+        def toggle() -> None:
+            for number in range(20):
+                idle.start()
+                self.dispatch(idle, ran.append, number)
+                idle.stop()
+
+        tasks = [idle.spawn(toggle) for _ in range(4)]
+        for task in tasks:
+            task.join(LIMIT)
+            assert not task.is_alive(), "start and stop deadlock"
+        idle.start()
+        idle.stop()
+        assert len(ran) == 80
+
+    # C2: nothing is lost.
+
+    def test_c2_stop_runs_what_was_dispatched(self, handler: Handler) -> None:
+        """All that was dispatched before stop has run when stop returns."""
+        ran: list[int] = []
+        for number in range(1000):
+            self.dispatch(handler, ran.append, number)
+        handler.stop()
+        assert ran == list(range(1000))
+
+    def test_c2_stop_runs_the_links_of_what_was_set(self, handler: Handler) -> None:
+        """All results set before stop have had their links called when stop returns."""
+        ran: list[int] = []
+        results = [handler.async_result() for _ in range(1000)]
+        for result in results:
+            result.link(lambda done: ran.append(done.value))
+        for number, result in enumerate(results):
+            result.set(number)
+        handler.stop()
+        assert ran == list(range(1000))
+
+    def test_c2_dispatched_while_stopped_waits_for_start(self, idle: Handler) -> None:
+        """It does not run while the handler is stopped, and does when it is started."""
+        ran: list[int] = []
+        self.dispatch(idle, ran.append, 1)
+        idle.sleep_func(0.01)
+        assert ran == []
+        idle.start()
+        self.drained(idle)
+        assert ran == [1]
+        idle.stop()
+        self.dispatch(idle, ran.append, 2)
+        idle.sleep_func(0.01)
+        assert ran == [1]
+        idle.start()
+        idle.stop()
+        assert ran == [1, 2]
+
+    @pytest.mark.parametrize("stopped", [False, True], ids=["before start", "after stop"])
+    def test_c2_links_are_called_by_the_setter_while_stopped(
+        self, idle: Handler, stopped: bool
+    ) -> None:
+        """A client that has stopped its handler still hears of its last results."""
+        if stopped:
+            idle.start()
+            self.drained(idle)
+            idle.stop()
+        ran: list[Any] = []
+        result = idle.async_result()
+        result.link(ran.append)
+        assert ran == []
+        result.set(1)
+        assert ran == [result]
+        result.link(ran.extend)  # a list is not the result: raises, is logged
+        result.link(lambda done: ran.append(done.value))
+        assert ran == [result, 1]
+
+    def test_c2_in_the_drain_a_callback_may_wait_for_a_link(self, handler: Handler) -> None:
+        """Both workers go on until both have nothing left."""
+        gate, linked = handler.event_object(), handler.event_object()
+        seen: list[bool] = []
+        result = handler.async_result()
+        result.link(calling(linked.set))
+
+        def callback() -> None:
+            gate.wait(LIMIT)
+            result.set(1)
+            seen.append(linked.wait(LIMIT))
+
+        self.dispatch(handler, callback)
+        stopper = handler.spawn(handler.stop)
+        self.until(handler, lambda: not handler.running)
+        gate.set()
+        stopper.join(LIMIT)
+        assert seen == [True]
+        assert not stopper.is_alive()
+
+    def test_c2_in_the_drain_links_lead_to_links(self, handler: Handler) -> None:
+        """A link that sets a further result has that one's links called too."""
+        ran: list[int] = []
+
+        def chain(depth: int) -> None:
+            result = handler.async_result()
+            result.link(calling(ran.append, depth))
+            if depth:
+                result.link(calling(chain, depth - 1))
+            result.set()
+
+        self.dispatch(handler, chain, 20)
+        handler.stop()
+        assert ran == list(range(20, -1, -1))
+
+    def test_c2_dispatched_in_the_drain_waits_for_start(self, handler: Handler) -> None:
+        """A callback that always dispatches itself again does not keep stop from returning."""
+        ran: list[int] = []
+
+        def again() -> None:
+            ran.append(len(ran))
+            self.dispatch(handler, again)
+
+        gate = handler.event_object()
+        self.dispatch(handler, gate.wait, LIMIT)
+        self.dispatch(handler, again)
+        stopper = handler.spawn(handler.stop)
+        self.until(handler, lambda: not handler.running)
+        gate.set()
+        stopper.join(LIMIT)
+        assert not stopper.is_alive()
+        assert ran == [0]
+        handler.start()
+        self.until(handler, lambda: len(ran) > 1)
+
+    def test_c2_start_in_the_drain_makes_no_second_worker(self, handler: Handler) -> None:
+        """Callbacks still run one at a time, in order, and the stop still returns."""
+        gate, blocked = handler.event_object(), handler.event_object()
+        running: list[int] = []
+        most: list[int] = []
+        ran: list[int] = []
+
+        def callback(number: int) -> None:
+            running.append(number)
+            most.append(len(running))
+            if number == 0:
+                blocked.set()
+                gate.wait(LIMIT)
+            handler.sleep_func(0)
+            running.remove(number)
+            ran.append(number)
+
+        self.dispatch(handler, callback, 0)
+        self.happens(blocked)
+        self.dispatch(handler, callback, 1)
+        stopper = handler.spawn(handler.stop)
+        self.until(handler, lambda: not handler.running)
+        self.dispatch(handler, callback, 2)
+        handler.start()
+        assert handler.running
+        self.dispatch(handler, callback, 3)
+        handler.sleep_func(0.01)
+        assert ran == []
+        gate.set()
+        stopper.join(LIMIT)
+        assert not stopper.is_alive(), "the stop that was overtaken by a start does not return"
+        assert ran[:2] == [0, 1]
+        self.drained(handler)
+        assert ran == [0, 1, 2, 3]
+        assert max(most) == 1
+        assert handler.running
+
+    def test_c2_two_stops_wait_for_one_drain(self, handler: Handler) -> None:
+        """Each of them returns after the last callback."""
+        gate = handler.event_object()
+        ran: list[str] = []
+
+        def stop(name: str) -> None:
+            handler.stop()
+            ran.append(name)
+
+        self.dispatch(handler, gate.wait, LIMIT)
+        self.dispatch(handler, ran.append, "callback")
+        first = handler.spawn(stop, "first")
+        self.until(handler, lambda: not handler.running)
+        second = handler.spawn(stop, "second")
+        handler.sleep_func(0.01)
+        assert ran == []
+        gate.set()
+        first.join(LIMIT)
+        second.join(LIMIT)
+        assert ran[0] == "callback"
+        assert sorted(ran[1:]) == ["first", "second"]
+
+    # C3: stop from inside.
+
+    @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
+    def test_c3_stop_from_inside(self, handler: Handler, linked: bool) -> None:
+        """It returns before what is queued has run, which then still runs."""
+        ran: list[str] = []
+        gate, done = handler.event_object(), handler.event_object()
+
+        def stop() -> None:
+            gate.wait(LIMIT)
+            handler.stop()
+            ran.append("stop returned")
+
+        if linked:
+            result = handler.async_result()
+            for link in (
+                calling(stop),
+                calling(ran.append, "queued"),
+                calling(done.set),
+            ):
+                result.link(link)
+            result.set()
+        else:
+            self.dispatch(handler, stop)
+            self.dispatch(handler, ran.append, "queued")
+            self.dispatch(handler, done.set)
+        gate.set()
+        self.happens(done)
+        assert ran == ["stop returned", "queued"]
+        handler.stop()
+        assert not handler.running
+
+    def test_c3_stop_and_start_from_inside(self, handler: Handler) -> None:
+        """A callback may restart its own handler."""
+        ran: list[str] = []
+
+        def restart() -> None:
+            handler.stop()
+            handler.start()
+            ran.append("restarted")
+
+        self.dispatch(handler, restart)
+        self.drained(handler)
+        assert ran == ["restarted"]
+        assert handler.running
+
+    # C4: the interpreter exits.
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "handler.start()",
+            """
+            handler.start()
+            handler.dispatch_callback(Callback("test", print, ("ran",)))
+            handler.sleep_func(0.05)
+            """,
+            """
+            handler.start()
+            begun = handler.event_object()
+            def block():
+                begun.set()
+                handler.event_object().wait()
+            handler.dispatch_callback(Callback("test", block, ()))
+            begun.wait()
+            """,
+            """
+            handler.start()
+            begun = handler.event_object()
+            result = handler.async_result()
+            result.link(lambda result: (begun.set(), handler.async_result().get()))
+            result.set()
+            begun.wait()
+            """,
+            """
+            handler.start()
+            begun = handler.event_object()
+            def sleep():
+                begun.set()
+                handler.sleep_func(3600)
+            handler.spawn(sleep)
+            begun.wait()
+            """,
+            """
+            import atexit
+            atexit.register(handler.stop)
+            handler.start()
+            for _ in range(100):
+                handler.dispatch_callback(Callback("test", len, ("",)))
+            """,
+        ],
+        ids=[
+            "stop forgotten",
+            "idle worker",
+            "callback blocks for ever",
+            "link blocks for ever",
+            "task sleeps",
+            "stop at exit",
+        ],
+    )
+    def test_c4_the_interpreter_exits(self, body: str) -> None:
+        """Without a hang and without a traceback."""
+        self.run_script(body)
+
+    # C5: fork.
+
+    @needs_fork
+    def test_c5_the_child_has_a_stopped_empty_handler(self) -> None:
+        """What the parent has queued runs in the parent alone; the child can start afresh."""
+        printed = self.run_script(
+            """
+            import os, sys
+            ran = []
+            gate, blocked = handler.event_object(), handler.event_object()
+            def first():
+                blocked.set()
+                gate.wait(20)
+                ran.append("first")
+            handler.start()
+            handler.dispatch_callback(Callback("test", first, ()))
+            handler.dispatch_callback(Callback("test", ran.append, ("second",)))
+            assert blocked.wait(20)
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    assert not handler.running
+                    handler.start()
+                    done = handler.event_object()
+                    linked = handler.event_object()
+                    result = handler.async_result()
+                    result.link(lambda result: linked.set())
+                    handler.dispatch_callback(Callback("test", ran.append, ("child",)))
+                    handler.dispatch_callback(Callback("test", result.set, (1,)))
+                    handler.dispatch_callback(Callback("test", done.set, ()))
+                    assert done.wait(20) and linked.wait(20)
+                    assert result.get(timeout=20) == 1
+                    handler.stop()
+                    assert ran == ["child"], ran
+                    status = 0
+                finally:
+                    os._exit(status)
+            assert os.waitpid(pid, 0)[1] == 0
+            gate.set()
+            handler.stop()
+            print(ran)
+            """
+        )
+        assert printed == "['first', 'second']\n"
+
+    @needs_fork
+    def test_c5_a_fork_inside_a_callback(self) -> None:
+        """The child's copy of the worker runs nothing more; the parent's goes on."""
+        printed = self.run_script(
+            """
+            import os
+            handler.start()
+            pids = []
+            def fork():
+                pid = os.fork()
+                pids.append(pid)
+                if pid == 0:
+                    handler.start()
+                    handler.dispatch_callback(Callback("test", os._exit, (7,)))
+                    handler.sleep_func(20)
+                    os._exit(1)
+            handler.dispatch_callback(Callback("test", fork, ()))
+            handler.dispatch_callback(Callback("test", print, ("parent goes on",)))
+            handler.stop()
+            print(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]), flush=True)
+            """
+        )
+        assert printed == "parent goes on\n7\n"
+
+    @needs_fork
+    def test_c5_spawned_tasks_do_not_run_in_the_child(self) -> None:
+        """A client's loop would take the parent's bytes from their common socket."""
+        printed = self.run_script(
+            """
+            import os
+            read, write = os.pipe()
+            stop = False
+            def tick():
+                while not stop:
+                    os.write(write, b"%d " % os.getpid())
+                    handler.sleep_func(0.001)
+            task = handler.spawn(tick)
+            handler.sleep_func(0.02)
+            pid = os.fork()
+            if pid == 0:
+                handler.start()
+                handler.sleep_func(0.1)
+                handler.stop()
+                os._exit(0)
+            os.waitpid(pid, 0)
+            handler.sleep_func(0.02)
+            stop = True
+            task.join()
+            seen = set(os.read(read, 60000).split())
+            assert seen == {b"%d" % os.getpid()}, (seen, pid)
+            print("ok")
+            """
+        )
+        assert printed == "ok\n"
+
+    # C6: nothing is left behind.
+
+    def test_c6_a_stopped_handler_leaves_nothing_behind(self) -> None:
+        """No thread, descriptor, exit function or object, however many were used."""
+        alive: list[weakref.ref[Handler]] = []
+
+        def cycle() -> None:
+            handler = self.make_handler()
+            alive.append(weakref.ref(handler))
+            handler.start()
+            ran = handler.event_object()
+            result = handler.async_result()
+            result.link(calling(ran.set))
+            self.dispatch(handler, result.set, 1)
+            self.happens(ran)
+            handler.stop()
+
+        def left() -> tuple[int, int, int, int]:
+            gc.collect()
+            registered = atexit._ncallbacks()
+            objects = len(gc.get_objects())
+            return threading.active_count(), open_descriptors(), registered, objects
+
+        for _ in range(50):  # until caches and pools have their size
+            cycle()
+        threads, descriptors, registered, objects = left()
+        for _ in range(1000):
+            cycle()
+        after = left()
+        assert not [ref for ref in alive if ref() is not None], "handlers are kept alive"
+        assert after[0] <= threads, "threads are left"
+        assert after[1] <= descriptors, "descriptors are left"
+        assert after[2] <= registered, "exit functions are left"
+        # The list of weak references is ours: one object a cycle, and a hundred to spare.
+        assert after[3] < objects + 1000 + 100, "objects are left"

@@ -1,0 +1,237 @@
+"""C17: select."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing.suite import LIMIT, Suite
+
+__all__ = ["SelectTests"]
+
+MANY = 4000
+
+
+class SelectTests(Suite):
+    """C17 of the contract."""
+
+    @pytest.fixture
+    def pair(self) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """Yield two connected plain sockets."""
+        first, second = socket.socketpair()
+        with first, second:
+            yield first, second
+
+    def test_c17_nothing_is_ready(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """Three empty lists, not before the timeout."""
+        for timeout in (0, 0.001, 0.05):
+            begun = time.monotonic()
+            assert idle.select([pair[0]], [], [pair[0]], timeout) == ([], [], [])
+            assert time.monotonic() - begun >= timeout, "select timed out early"
+        assert idle.select([], [], [], 0.001) == ([], [], [])
+
+    def test_c17_the_callers_own_objects_come_back(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """Sockets, descriptors and whatever has a ``fileno``, in the order given."""
+
+        class Wrapped:
+            def fileno(self) -> int:
+                return pair[0].fileno()
+
+        wrapped = Wrapped()
+        pair[1].send(b"x")
+        objects = [wrapped, pair[0], pair[0].fileno()]
+        readable, writable, exceptional = idle.select(objects, [pair[1]], [], None)
+        assert [one is other for one, other in zip(readable, objects, strict=True)] == [True] * 3
+        assert writable == [pair[1]]
+        assert exceptional == []
+
+    def test_c17_readable_and_writable_is_in_both_lists(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """Once in each."""
+        pair[1].send(b"x")
+        sockets = [pair[0]]
+        assert idle.select(sockets, sockets, sockets, LIMIT) == (sockets, sockets, [])
+        assert idle.select([], sockets, [], LIMIT) == ([], sockets, [])
+
+    def test_c17_out_of_band_data_is_exceptional(self, idle: Handler) -> None:
+        """Reported in the third list."""
+        theirs, ours = self.tcp_pair(idle)
+        with theirs, ours:
+            theirs.send(b"!", socket.MSG_OOB)
+            readable, writable, exceptional = idle.select([], [], [ours], LIMIT)
+            assert (readable, writable) == ([], [])
+            assert exceptional == [ours]
+            assert idle.select([], [ours], [ours], LIMIT) == ([], [ours], [ours])
+
+    def test_c17_hang_up_is_ready(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """A socket whose peer is gone is readable (its end) and writable (its error)."""
+        pair[1].close()
+        assert idle.select([pair[0]], [pair[0]], [], LIMIT) == ([pair[0]], [pair[0]], [])
+        assert idle.select([], [pair[0]], [], LIMIT) == ([], [pair[0]], [])
+
+    def test_c17_a_failed_connection_is_ready(self, idle: Handler) -> None:
+        """Its error is there to be read."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+        with socket.socket() as refused:
+            refused.setblocking(False)
+            refused.connect_ex(address)
+            assert idle.select([], [refused], [], LIMIT) == ([], [refused], [])
+            assert refused.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    @pytest.mark.parametrize("wrong", ["a string", b"bytes", 1.5, None, [object()], ["x"], [None]])
+    def test_c17_what_is_no_socket_is_refused(self, idle: Handler, wrong: Any) -> None:
+        """As ``select.select`` does: with a ``TypeError``."""
+        empty: list[Any] = []
+        for lists in ((wrong, empty, empty), (empty, wrong, empty), (empty, empty, wrong)):
+            with pytest.raises(TypeError):
+                idle.select(*lists, 0)
+
+    def test_c17_wrong_descriptors_and_timeouts_are_refused(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """``ValueError`` for what is negative, ``OSError`` for what is not open."""
+        with pytest.raises(ValueError, match="negative"):
+            idle.select([-1], [], [], 0)
+        with pytest.raises(ValueError, match="negative"):
+            idle.select([pair[0]], [], [], -1)
+        with pytest.raises(TypeError):
+            idle.select([pair[0]], [], [], "1")
+        number = pair[1].fileno()
+        pair[1].close()
+        with pytest.raises(ValueError, match="negative"):
+            idle.select([pair[1]], [], [], 0)
+        with pytest.raises(OSError):  # noqa: PT011 - the message is the system's
+            idle.select([number], [], [], 0)
+        assert idle.select([pair[0]], [], [], LIMIT) == ([pair[0]], [], [])
+
+    def test_c17_the_short_form(
+        self, idle: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """It waits for what is readable, and tells what is writable at that moment."""
+        sockets = list(pair)
+        begun = time.monotonic()
+        assert idle.select(sockets, 0.01)[0] == []
+        assert time.monotonic() - begun >= 0.01, "select did not wait, for all were writable"
+        pair[1].send(b"x")
+        assert idle.select(sockets, None) == ([pair[0]], sockets, [])
+        assert idle.select(sockets, timeout=LIMIT) == ([pair[0]], sockets, [])
+        with pytest.raises(TypeError):
+            idle.select(sockets, [])
+        with pytest.raises(TypeError):
+            idle.select()
+
+    def test_c17_other_tasks_go_on_while_it_waits(
+        self, handler: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """One of them makes the socket ready."""
+
+        def send() -> None:
+            handler.sleep_func(0.01)
+            pair[1].send(b"x")
+
+        task = handler.spawn(send)
+        assert handler.select([pair[0]], [], [], None) == ([pair[0]], [], [])
+        task.join(LIMIT)
+
+    def test_c17_a_loop_around_a_ready_socket_lets_other_tasks_run(
+        self, handler: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """A client under load does nothing else for minutes."""
+        pair[1].send(b"x")
+        ticks: list[int] = []
+
+        def tick() -> None:
+            for number in range(10):
+                handler.sleep_func(0.001)
+                ticks.append(number)
+
+        task = handler.spawn(tick)
+        deadline = time.monotonic() + LIMIT
+        while task.is_alive():
+            assert handler.select([pair[0]], [], [], LIMIT)[0] == [pair[0]]
+            assert time.monotonic() < deadline, "a loop around select starves other tasks"
+        assert len(ticks) == 10
+
+    def test_c17_several_tasks_wait_on_one_descriptor(
+        self, handler: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """All of them hear of it, readers and writers."""
+        seen: list[tuple[list[Any], list[Any], list[Any]]] = []
+
+        def wait(*lists: Any) -> None:
+            seen.append(handler.select(*lists, LIMIT))
+
+        read: tuple[list[Any], list[Any], list[Any]] = ([pair[0]], [], [])
+        tasks = [handler.spawn(wait, *read) for _ in range(4)]
+        handler.sleep_func(0.01)
+        assert seen == []
+        tasks.append(handler.spawn(wait, [], [pair[0]], []))
+        self.until(handler, lambda: len(seen) == 1)
+        assert seen == [([], [pair[0]], [])]
+        pair[1].send(b"x")
+        for task in tasks:
+            task.join(LIMIT)
+        assert seen[1:] == [read] * 4
+
+    def test_c17_a_signal_from_another_select_does_not_disturb(
+        self, handler: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """Two tasks wait on two sockets, and each hears of its own."""
+        other = socket.socketpair()
+        with other[0], other[1]:
+            seen: list[Any] = []
+            task = handler.spawn(lambda: seen.append(handler.select([other[0]], [], [], LIMIT)[0]))
+            pair[1].send(b"x")
+            assert handler.select([pair[0]], [], [], LIMIT)[0] == [pair[0]]
+            handler.sleep_func(0.01)
+            assert seen == []
+            other[1].send(b"x")
+            task.join(LIMIT)
+            assert seen == [[other[0]]]
+
+    def test_c17_any_number_of_descriptors(self, idle: Handler) -> None:
+        """Thousands, most of them beyond the 1,024th, one of them ready, or all."""
+        resource = pytest.importorskip("resource", reason="this platform has no such limit")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = MANY + 200
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            pytest.skip(f"this system admits no more than {hard} descriptors")
+        if soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        pairs = [socket.socketpair() for _ in range(MANY // 2)]
+        try:
+            sockets = [end for pair in pairs for end in pair]
+            assert max(end.fileno() for end in sockets) > 1024
+            assert idle.select(sockets, [], [], 0) == ([], [], [])
+            pairs[-1][0].send(b"x")
+            assert idle.select(sockets, [], sockets, LIMIT) == ([pairs[-1][1]], [], [])
+            assert idle.select([], sockets, [], LIMIT) == ([], sockets, [])
+        finally:
+            for pair in pairs:
+                for end in pair:
+                    end.close()
+
+    def test_c17_a_pipe(self, idle: Handler) -> None:
+        """Any descriptor will do."""
+        read, write = os.pipe()
+        try:
+            assert idle.select([read], [write], [], LIMIT) == ([], [write], [])
+            os.write(write, b"x")
+            assert idle.select([read], [], [], LIMIT) == ([read], [], [])
+        finally:
+            os.close(read)
+            os.close(write)

@@ -1,0 +1,111 @@
+"""A server to connect to, in a process of its own: ``python -m handler_core.testing.server``.
+
+It echoes, with TLS if it is given a certificate. With ``--hold`` it accepts, and does not say a
+word, nor answer a TLS hello, until somebody connects to its second port. In a process of its
+own, since a patched process has no sockets and threads that would do for a server which must not
+wait for the client's tasks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["RunningServer", "running_server"]
+
+
+class RunningServer(NamedTuple):
+    """Where a server listens.
+
+    Attributes:
+        address: host and port of the service.
+        release: host and port; a connection here lets a server go on that holds.
+    """
+
+    address: tuple[str, int]
+    release: tuple[str, int]
+
+
+@contextlib.contextmanager
+def running_server(
+    host: str = "127.0.0.1", *, certificate: str | None = None, hold: bool = False
+) -> Iterator[RunningServer]:
+    """Run a server for as long as the ``with`` block runs.
+
+    Args:
+        host: the loopback address to listen on.
+        certificate: a file with certificate and key; with it the server speaks TLS.
+        hold: whether to answer nothing until released.
+    """
+    command = [sys.executable, "-m", "handler_core.testing.server", host]
+    if certificate is not None:
+        command += ["--certificate", certificate]
+    if hold:
+        command += ["--hold"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        service, release = json.loads(process.stdout.readline())
+        yield RunningServer((host, service), (host, release))
+    finally:
+        process.stdin.close()  # which is what it waits for
+        process.stdout.close()
+        process.wait(30)
+
+
+def _echo(connection: socket.socket, context: ssl.SSLContext | None, go: threading.Event) -> None:
+    go.wait()
+    # A client that refuses the certificate, or goes away, is what some tests are about.
+    with contextlib.suppress(OSError), connection:
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
+        with connection:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+
+
+def _serve(listener: socket.socket, context: ssl.SSLContext | None, go: threading.Event) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=_echo, args=(connection, context, go), daemon=True).start()
+
+
+def _release(listener: socket.socket, go: threading.Event) -> None:
+    listener.accept()[0].close()
+    go.set()
+
+
+def main() -> None:
+    """Listen, print the two ports as JSON, and serve until standard input is closed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("host")
+    parser.add_argument("--certificate")
+    parser.add_argument("--hold", action="store_true")
+    options = parser.parse_args()
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    service = socket.create_server((options.host, 0), family=family, backlog=128)
+    release = socket.create_server((options.host, 0), family=family)
+    context = None
+    if options.certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(options.certificate)
+    go = threading.Event()
+    if not options.hold:
+        go.set()
+    threading.Thread(target=_serve, args=(service, context, go), daemon=True).start()
+    threading.Thread(target=_release, args=(release, go), daemon=True).start()
+    print(json.dumps([service.getsockname()[1], release.getsockname()[1]]), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

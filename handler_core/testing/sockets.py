@@ -1,0 +1,329 @@
+"""C18 and C19: connections, TLS, and the socket pair."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from handler_core import Handler
+from handler_core.testing.server import running_server
+from handler_core.testing.suite import LIMIT, Suite, open_descriptors
+
+__all__ = ["SocketTests"]
+
+FLOOD = 5000
+
+
+def _addresses_of_localhost() -> set[str]:
+    return {str(info[4][0]) for info in socket.getaddrinfo("localhost", 1, 0, socket.SOCK_STREAM)}
+
+
+class _Certificates:
+    """A certification authority of the test's own, and what it has signed, as files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = trustme.CA()
+        self.authority = str(folder / "authority.pem")
+        self._authority.cert_pem.write_to_path(self.authority)
+        self.stranger = str(folder / "stranger.pem")
+        trustme.CA().cert_pem.write_to_path(self.stranger)
+
+    def issue(self, name: str, *, expired: bool = False) -> str:
+        """Return the file of a certificate for ``name``, with its key."""
+        yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+        before = yesterday - datetime.timedelta(days=1)
+        issued = (
+            self._authority.issue_cert(name, not_before=before, not_after=yesterday)
+            if expired
+            else self._authority.issue_cert(name)
+        )
+        path = str(self._folder / f"{name}.pem")
+        issued.private_key_and_cert_chain_pem.write_to_path(path)
+        return path
+
+
+class SocketTests(Suite):
+    """C18 and C19 of the contract."""
+
+    @pytest.fixture
+    def certificates(self, tmp_path: Path) -> _Certificates:
+        """Return certificates to serve, and an authority to trust."""
+        return _Certificates(tmp_path)
+
+    @pytest.fixture
+    def no_descriptor_left(self) -> Iterator[None]:
+        """Check that the test closes what it opens."""
+        before = open_descriptors()
+        yield
+        assert open_descriptors() <= before, "a descriptor is left open"
+
+    def echoes(self, connection: Any) -> None:
+        """Check that there is an echo at the other end."""
+        connection.sendall(b"echo")
+        received = b""
+        while len(received) < 4:
+            received += connection.recv(4)
+        assert received == b"echo"
+
+    # C18: TCP.
+
+    def test_c18_create_connection(self, handler: Handler) -> None:
+        """A connected socket with the usual options, and the caller's timeout."""
+        with running_server() as server:
+            with handler.create_connection(server.address, timeout=LIMIT) as connection:
+                self.echoes(connection)
+                assert connection.getpeername() == server.address
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert connection.gettimeout() == LIMIT
+                assert not os.get_inheritable(connection.fileno())
+            with handler.create_connection(server.address) as connection:
+                assert connection.gettimeout() is None
+                self.echoes(connection)
+            # Without TLS its parameters mean nothing: kazoo passes a port as the host's name.
+            with handler.create_connection(server.address, hostname=2181) as connection:
+                self.echoes(connection)
+
+    def test_c18_socket(self, handler: Handler) -> None:
+        """``handler.socket()`` makes a TCP socket of the model."""
+        with running_server() as server, handler.socket() as connection:
+            assert connection.type == socket.SOCK_STREAM
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            connection.connect(server.address)
+            self.echoes(connection)
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    def test_c18_every_address_of_a_name_is_tried(self, handler: Handler, host: str) -> None:
+        """IPv6 and IPv4, wherever the server is."""
+        if host not in _addresses_of_localhost():
+            pytest.skip(f"on this machine, {host} is no address of localhost")
+        with running_server(host) as server:
+            address = ("localhost", server.address[1])
+            with handler.create_connection(address, timeout=LIMIT) as connection:
+                assert connection.getpeername()[:2] == server.address
+                self.echoes(connection)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_nobody_listens(self, handler: Handler) -> None:
+        """An ``OSError``, and nothing left open."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            handler.create_connection(address, timeout=LIMIT)
+        with pytest.raises(OSError):  # noqa: PT011 - the message is the system's
+            handler.create_connection(("no-such-host.invalid", 1), timeout=LIMIT)
+
+    def test_c18_a_connection_lets_other_tasks_run(self, handler: Handler) -> None:
+        """A select on it, and a receive from it."""
+        theirs, ours = self.tcp_pair(handler)
+        with theirs, ours:
+
+            def send() -> None:
+                handler.sleep_func(0.01)
+                theirs.send(b"x")
+
+            task = handler.spawn(send)
+            assert ours.recv(1) == b"x"
+            task.join(LIMIT)
+
+    def test_c18_non_blocking_sockets(self, handler: Handler) -> None:
+        """``setblocking(0)`` and the usual errors."""
+        theirs, ours = self.tcp_pair(handler)
+        with theirs, ours:
+            ours.setblocking(0)
+            with pytest.raises(BlockingIOError):
+                ours.recv(1)
+            theirs.send(b"x")
+            assert handler.select([ours], [], [], LIMIT)[0] == [ours]
+            assert ours.recv(1) == b"x"
+
+    # C18: TLS.
+
+    def test_c18_tls(self, handler: Handler, certificates: _Certificates) -> None:
+        """The right certificate is accepted, for a name and for an address."""
+        for host in ("localhost", "127.0.0.1"):
+            with (
+                running_server(certificate=certificates.issue(host)) as server,
+                handler.create_connection(
+                    server.address,
+                    timeout=LIMIT,
+                    use_ssl=True,
+                    ca=certificates.authority,
+                    hostname=host,
+                ) as connection,
+            ):
+                assert connection.version().startswith("TLS")
+                assert connection.gettimeout() == LIMIT
+                self.echoes(connection)
+                # What kazoo's reader does.
+                connection.setblocking(0)
+                with pytest.raises((ssl.SSLWantReadError, BlockingIOError)):
+                    connection.recv(1)
+                assert connection.pending() == 0
+                connection.send(b"two")
+                assert handler.select([connection], [], [], LIMIT)[0] == [connection]
+                assert connection.recv(1) == b"t"
+                assert connection.pending() == 2
+                assert connection.recv(2) == b"wo"
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    @pytest.mark.parametrize("wrong", ["name", "date", "authority", "default authorities"])
+    def test_c18_a_wrong_certificate_is_refused(
+        self, handler: Handler, certificates: _Certificates, wrong: str
+    ) -> None:
+        """Wrong name, expired, unknown authority; nothing is left open."""
+        certificate = certificates.issue(
+            "example.invalid" if wrong == "name" else "localhost", expired=wrong == "date"
+        )
+        authority = {
+            "authority": certificates.stranger,
+            "default authorities": None,
+        }.get(wrong, certificates.authority)
+        with running_server(certificate=certificate) as server:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                handler.create_connection(
+                    server.address,
+                    timeout=LIMIT,
+                    use_ssl=True,
+                    ca=authority,
+                    hostname="localhost",
+                )
+            # The handler stays usable, and a caller who says so may do without the check.
+            with handler.create_connection(
+                server.address, timeout=LIMIT, use_ssl=True, verify_certs=False
+            ) as connection:
+                self.echoes(connection)
+
+    def test_c18_the_name_is_not_checked_where_the_caller_says_so(
+        self, handler: Handler, certificates: _Certificates
+    ) -> None:
+        """The certificate still is."""
+        with running_server(certificate=certificates.issue("example.invalid")) as server:
+            with handler.create_connection(
+                server.address,
+                timeout=LIMIT,
+                use_ssl=True,
+                ca=certificates.authority,
+                check_hostname=False,
+            ) as connection:
+                self.echoes(connection)
+            with pytest.raises(ssl.SSLCertVerificationError):
+                handler.create_connection(
+                    server.address,
+                    timeout=LIMIT,
+                    use_ssl=True,
+                    ca=certificates.stranger,
+                    check_hostname=False,
+                )
+        with pytest.raises(ValueError, match="verify_certs"):
+            handler.create_connection(
+                ("127.0.0.1", 1), use_ssl=True, verify_certs=False, check_hostname=True
+            )
+
+    def test_c18_the_handshake_lets_other_tasks_run(
+        self, handler: Handler, certificates: _Certificates
+    ) -> None:
+        """The server answers only once another task has run for a while, and asked it to."""
+        with running_server(certificate=certificates.issue("localhost"), hold=True) as server:
+
+            def tick_and_release() -> None:
+                for _ in range(50):
+                    handler.sleep_func(0.001)
+                handler.create_connection(server.release, timeout=LIMIT).close()
+
+            task = handler.spawn(tick_and_release)
+            with handler.create_connection(
+                server.address,
+                timeout=LIMIT,
+                use_ssl=True,
+                ca=certificates.authority,
+                hostname="localhost",
+            ) as connection:
+                self.echoes(connection)
+            task.join(LIMIT)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_one_deadline_covers_the_handshake(
+        self, handler: Handler, certificates: _Certificates
+    ) -> None:
+        """A server that accepts and says nothing costs the timeout, no more, no descriptor."""
+        with (
+            running_server(certificate=certificates.issue("localhost"), hold=True) as server,
+            pytest.raises(TimeoutError),
+        ):
+            handler.create_connection(
+                server.address,
+                timeout=0.2,
+                use_ssl=True,
+                ca=certificates.authority,
+                hostname="localhost",
+            )
+
+    # C19: the socket pair.
+
+    def test_c19_both_ends_are_sockets_of_the_model(self, handler: Handler) -> None:
+        """In both directions, in order, with the end seen."""
+        first, second = handler.create_socket_pair()
+        with first, second, handler.socket() as other:
+            assert isinstance(first, type(other))
+            assert isinstance(second, type(other))
+            first.send(b"to second")
+            second.send(b"to first")
+            assert second.recv(100) == b"to second"
+            assert first.recv(100) == b"to first"
+            first.close()
+            assert second.recv(1) == b""
+
+    def test_c19_thousands_of_bytes_before_anyone_reads(self, handler: Handler) -> None:
+        """One by one, by one task: send does not raise nor block, and every byte arrives."""
+        first, second = handler.create_socket_pair()
+        with first, second:
+            for number in range(FLOOD):
+                assert first.send(b"%c" % (number % 256)) == 1
+            received = b""
+            while len(received) < FLOOD:
+                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                received += second.recv(1000)
+            assert received == bytes(number % 256 for number in range(FLOOD))
+            assert handler.select([second], [], [], 0) == ([], [], [])
+
+    def test_c19_a_byte_wakes_a_select(self, handler: Handler) -> None:
+        """From another task and from a thread of the operating system."""
+        first, second = handler.create_socket_pair()
+        with first, second:
+            for _ in range(50):
+                task = handler.spawn(first.send, b"x")
+                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert second.recv(1) == b"x"
+                task.join(LIMIT)
+                thread = self.os_thread(lambda: first.send(b"y"))
+                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert second.recv(1) == b"y"
+                thread.result(handler)
+
+    def test_c19_reading_and_writing_at_once(self, handler: Handler) -> None:
+        """No wake-up is lost between a writer that is ahead and a reader that catches up."""
+        first, second = handler.create_socket_pair()
+        with first, second:
+
+            def write() -> None:
+                for _ in range(FLOOD):
+                    first.send(b"x")
+
+            thread = self.os_thread(write)
+            task = handler.spawn(write)
+            received = 0
+            while received < 2 * FLOOD:
+                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                received += len(second.recv(100))
+            thread.result(handler)
+            task.join(LIMIT)
+            assert received == 2 * FLOOD

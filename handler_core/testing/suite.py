@@ -1,0 +1,173 @@
+"""What the conformance tests have in common: a handler, and ways to wait that suit any model.
+
+A test never blocks the thread behind the model's back. It waits with the handler's own events,
+sleeps with its ``sleep_func``, and starts tasks with its ``spawn``. What must happen in a thread
+of the operating system, whatever the process calls a thread, goes through :class:`OSThread`; what
+must happen in a process of its own (exit, fork) through :meth:`Suite.run_script`.
+
+A wait here ends after :data:`LIMIT` seconds with a failure. No test says that something must be
+*fast*: machines are busy. Where a wait must not end by its timeout, the timeout is longer.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from handler_core import Callback, Handler, get_handler
+
+__all__ = ["LIMIT", "OSThread", "Suite", "calling", "open_descriptors"]
+
+#: Seconds after which something that should happen is taken not to happen.
+LIMIT = 30.0
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has open."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        if os.path.isdir(folder):
+            return len(os.listdir(folder))
+    pytest.skip("this platform does not tell which descriptors are open")
+
+
+def calling(func: Callable[..., object], *args: Any) -> Callable[[Any], object]:
+    """Return a link that calls ``func(*args)``."""
+    return lambda _: func(*args)
+
+
+class OSThread:
+    """A thread of the operating system, also in a process whose ``threading`` is patched."""
+
+    def __init__(
+        self,
+        start: Callable[[Callable[[], None], tuple[()]], object],
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+    ) -> None:
+        self._func = func
+        self._args = args
+        self._error: BaseException | None = None
+        self._value: Any = None
+        self._done = False
+        start(self._run, ())
+
+    def _run(self) -> None:
+        try:
+            self._value = self._func(*self._args)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done = True
+
+    def result(self, handler: Handler) -> Any:
+        """Return what the function returned, or raise what it raised.
+
+        The wait is a sleep in a loop, since this must work where waking does not.
+        """
+        deadline = time.monotonic() + LIMIT
+        while not self._done:
+            assert time.monotonic() < deadline, f"a thread hangs in {self._func!r}"
+            handler.sleep_func(0.001)
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Suite:
+    """The base of the conformance classes."""
+
+    #: What to call :func:`handler_core.get_handler` with.
+    handler_name: ClassVar[str]
+
+    #: Python source that runs first in every process that a test starts, such as a patching.
+    prelude: ClassVar[str] = ""
+
+    #: Starts a thread of the operating system: ``_thread.start_new_thread``, as it was before any
+    #: patching.
+    start_os_thread: ClassVar[Callable[..., object]] = staticmethod(_thread.start_new_thread)
+
+    def make_handler(self) -> Handler:
+        """Return a new handler. Override it to add wrappers, say."""
+        return get_handler(self.handler_name)
+
+    @pytest.fixture
+    def idle(self) -> Iterator[Handler]:
+        """Yield a handler that was not started."""
+        handler = self.make_handler()
+        yield handler
+        handler.stop()
+
+    @pytest.fixture
+    def handler(self, idle: Handler) -> Handler:
+        """Return a handler that was started."""
+        idle.start()
+        return idle
+
+    def os_thread(self, func: Callable[..., Any], *args: Any) -> OSThread:
+        """Run ``func(*args)`` in a thread of the operating system."""
+        return OSThread(self.start_os_thread, func, args)
+
+    def happens(self, event: Any) -> None:
+        """Wait for an event of the handler."""
+        assert event.wait(LIMIT), "what the test waits for did not happen"
+
+    def until(self, handler: Handler, condition: Callable[[], bool]) -> None:
+        """Wait for a condition that no event tells of."""
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            assert time.monotonic() < deadline, "what the test waits for did not happen"
+            handler.sleep_func(0.001)
+
+    def dispatch(self, handler: Handler, func: Callable[..., object], *args: Any) -> None:
+        """Dispatch a call of ``func``."""
+        handler.dispatch_callback(Callback("test", func, args))
+
+    def drained(self, handler: Handler) -> None:
+        """Wait until what was dispatched up to now has run."""
+        event = handler.event_object()
+        self.dispatch(handler, event.set)
+        self.happens(event)
+
+    def tcp_pair(self, handler: Handler) -> tuple[Any, Any]:
+        """Return two ends of a TCP connection: a plain socket, and one of the model."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = handler.create_connection(server.getsockname(), timeout=LIMIT)
+            theirs, _ = server.accept()
+        return theirs, ours
+
+    def run_script(self, body: str) -> str:
+        """Run a program in a process of its own, and return what it printed.
+
+        It starts with the prelude, ``handler``, a new handler, and ``Callback``. It must end by
+        itself, with exit status 0 and without a traceback.
+        """
+        source = "\n".join(
+            (
+                self.prelude,
+                "import faulthandler",
+                f"faulthandler.dump_traceback_later({LIMIT}, exit=True)",
+                "from handler_core import Callback, get_handler",
+                f"handler = get_handler({self.handler_name!r})",
+                textwrap.dedent(body),
+            )
+        )
+        ended = subprocess.run(
+            # CPython warns of any fork with threads; these forks are the point.
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source],
+            capture_output=True,
+            text=True,
+            timeout=2 * LIMIT,
+            check=False,
+        )
+        assert ended.returncode == 0, f"exit status {ended.returncode}:\n{ended.stderr}"
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended.stdout

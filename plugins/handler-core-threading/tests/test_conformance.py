@@ -1,0 +1,5 @@
+from handler_core.testing import HandlerConformance
+
+
+class TestThreading(HandlerConformance):
+    handler_name = "threading"

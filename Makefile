@@ -1,0 +1,57 @@
+# make demo   run a small network client on every installed concurrency model
+# make test   check style and types, and run all tests
+# make docs   build the documentation into docs/_build/html
+#
+# Each makes a virtual environment and installs into it what it needs. Another interpreter:
+# make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+
+PLUGINS := $(sort $(wildcard plugins/*))
+PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+EDITABLE := $(PLUGINS:%=-e ./%)
+INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# The models that the tests against a real ZooKeeper run on.
+MODELS := threading
+
+.PHONY: demo test lint tests docs zookeeper clean
+
+demo: $(VENV)/.demo
+	$(BIN)/handler-core demo
+
+test: lint tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Each model in a process of its own: two of them do not live in one with each other's patches.
+tests: $(VENV)/.dev zookeeper
+	$(BIN)/pytest tests --ignore tests/zookeeper
+	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
+	set -e; for model in $(MODELS); do $(BIN)/pytest tests/zookeeper --handler $$model; done
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+zookeeper:
+	@tools/install-zookeeper
+
+clean:
+	rm -rf .venv* docs/_build dist build .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(INSTALL) --upgrade pip
+
+$(VENV)/.demo: $(PROJECTS) | $(BIN)/python
+	$(INSTALL) -e '.[cli]' $(EDITABLE)
+	@touch $@
+
+$(VENV)/.dev: $(PROJECTS) | $(BIN)/python
+	$(INSTALL) -e '.[cli,testing]' $(EDITABLE) --group test --group lint --group docs
+	@touch $@ $(VENV)/.demo

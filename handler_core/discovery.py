@@ -220,6 +220,8 @@ def _load_class(entry: EntryPoint) -> type[Handler]:
     cls = _classes.get(key)
     if cls is None:
         cls = _classes[key] = check_handler_class(_load(entry), _origin(entry))
+        if not hasattr(cls, "name"):
+            cls.name = entry.name
     return cls
 
 

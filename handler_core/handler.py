@@ -38,7 +38,7 @@ class Handler(Lifecycle):
     usual. The defaults here are those of threads.
     """
 
-    #: The model's name, which is that of its entry point.
+    #: The model's name: that of its entry point, unless the class says another.
     name: ClassVar[str]
 
     #: The model's socket module; the ``ssl`` module next to it does its TLS.

@@ -114,5 +114,7 @@ def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     A test that makes something go wrong says so with ``caplog.clear()``.
     """
     yield
-    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    records = [
+        record for phase in ("setup", "call", "teardown") for record in caplog.get_records(phase)
+    ]
     assert [r.getMessage() for r in records if r.levelno >= logging.ERROR] == []

@@ -1,6 +1,6 @@
-"""The conformance suite: is a handler what the contract says?
+"""For tests: the conformance suite, and a real ZooKeeper server.
 
-A plugin's tests subclass it, in three lines::
+A plugin's tests subclass the suite, in three lines::
 
     from handler_core.testing import HandlerConformance
 
@@ -8,25 +8,28 @@ A plugin's tests subclass it, in three lines::
         handler_name = "threading"
 
 Each test is named for the line of the contract that it holds a handler to. The suite needs what
-``pip install "handler-core[testing]"`` brings.
+``pip install "handler-core[testing]"`` brings; :mod:`handler_core.testing.zookeeper` needs
+nothing, and so the suite is imported only when it is asked for.
 """
 
-import pytest
+from __future__ import annotations
 
-for _module in ("callbacks", "lifecycle", "primitives", "results", "selecting", "sockets", "suite"):
-    pytest.register_assert_rewrite(f"{__name__}.{_module}")
+from typing import TYPE_CHECKING, Any
 
-from handler_core.testing.callbacks import CallbackTests  # noqa: E402
-from handler_core.testing.lifecycle import LifecycleTests  # noqa: E402
-from handler_core.testing.primitives import PrimitiveTests  # noqa: E402
-from handler_core.testing.results import ResultTests  # noqa: E402
-from handler_core.testing.selecting import SelectTests  # noqa: E402
-from handler_core.testing.sockets import SocketTests  # noqa: E402
+if TYPE_CHECKING:
+    from handler_core.testing.conformance import HandlerConformance
 
 __all__ = ["HandlerConformance"]
 
 
-class HandlerConformance(
-    LifecycleTests, CallbackTests, ResultTests, SelectTests, SocketTests, PrimitiveTests
-):
-    """The whole contract, C1 to C20, for one model."""
+def __getattr__(name: str) -> Any:
+    if name != "HandlerConformance":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import pytest
+
+    for part in ("callbacks", "lifecycle", "primitives", "results", "selecting", "sockets"):
+        pytest.register_assert_rewrite(f"{__name__}.{part}")
+    pytest.register_assert_rewrite(f"{__name__}.suite")
+    from handler_core.testing.conformance import HandlerConformance
+
+    return HandlerConformance

@@ -1,0 +1,20 @@
+"""The suite as a whole."""
+
+from handler_core.testing.callbacks import CallbackTests
+from handler_core.testing.lifecycle import LifecycleTests
+from handler_core.testing.primitives import PrimitiveTests
+from handler_core.testing.results import ResultTests
+from handler_core.testing.selecting import SelectTests
+from handler_core.testing.sockets import SocketTests
+
+__all__ = ["HandlerConformance"]
+
+
+class HandlerConformance(
+    LifecycleTests, CallbackTests, ResultTests, SelectTests, SocketTests, PrimitiveTests
+):
+    """The whole contract, C1 to C20, for one model.
+
+    Subclass it, and name the model. The attributes of :class:`handler_core.testing.suite.Suite`
+    say what a model may need besides.
+    """

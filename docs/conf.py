@@ -8,7 +8,7 @@ project_copyright = author
 release = importlib.metadata.version("handler-core")
 version = release
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 # `examples` holds programs. A page shows one with `literalinclude`.
 exclude_patterns = ["_build", "examples"]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 import handler_core
+from handler_core.testing.zookeeper import ZooKeeperServer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -89,9 +90,19 @@ def pages() -> list[Path]:
     return [page for page in written if "_build" not in page.parts]
 
 
-PROGRAMS = [
-    page for page in pages() if any(block.language == "python" for block in blocks_of(page))
-]
+def programs() -> dict[Path, str]:
+    """Return the text of all Python blocks of each page that has any."""
+    texts = {
+        page: "\n".join(
+            line for block in blocks_of(page) if block.language == "python" for line in block.text
+        )
+        for page in pages()
+    }
+    return {page: text for page, text in texts.items() if text}
+
+
+PROGRAMS = programs()
+CONNECTING = [page for page, text in PROGRAMS.items() if CONNECTS in text]
 
 
 def name_of(page: Path) -> str:
@@ -101,12 +112,25 @@ def name_of(page: Path) -> str:
 def test_the_pages_that_must_have_programs_are_found() -> None:
     found = {name_of(page) for page in PROGRAMS}
     assert {"README.md", "docs/tutorial/quickstart.md", "docs/howto/wrappers.md"} <= found
+    assert {name_of(page) for page in CONNECTING} == {"README.md", "docs/tutorial/quickstart.md"}
 
 
 @pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
 def test_the_programs_of_a_page_run(page: Path, tmp_path: Path) -> None:
     program, expected = program_of(page, connecting=False)
     assert run(program, tmp_path) == expected
+
+
+@pytest.mark.parametrize("page", CONNECTING, ids=name_of)
+def test_the_programs_of_a_page_run_with_zookeeper(page: Path, tmp_path: Path) -> None:
+    missing = ZooKeeperServer.why_missing()
+    if missing is not None:
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    program, expected = program_of(page, connecting=True)
+    with ZooKeeperServer() as server:
+        assert run(program.replace(HOSTS, server.hosts), tmp_path) == expected
 
 
 def test_the_contract_has_one_anchor_a_line() -> None:

@@ -41,14 +41,16 @@ class Handler(Lifecycle):
     #: The model's name: that of its entry point, unless the class says another.
     name: ClassVar[str]
 
-    #: The model's socket module; the ``ssl`` module next to it does its TLS.
+    #: The model's socket module. The module ``ssl`` next to it does its TLS.
     socket_module: ClassVar[ModuleType] = socket
 
     #: Blocks the calling task for so many seconds. The library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
 
-    #: The class of the model's queues, and what its ``get_nowait`` raises on an empty one.
+    #: The class of the model's queues.
     queue_impl: ClassVar[type[Any]] = queue.Queue
+
+    #: What a queue's ``get_nowait`` raises when it is empty.
     queue_empty: ClassVar[type[Exception]] = queue.Empty
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -86,8 +88,8 @@ class Handler(Lifecycle):
         in seconds; None waits for ever, 0 not at all.
 
         Returns:
-            Three lists of the caller's own objects: readable, writable, with an exceptional
-            condition. Hang-up and error count as ready.
+            Three lists of the caller's own objects, those that are readable, those that are
+            writable, and those with an exceptional condition. Hang-up and error count as ready.
 
         Raises:
             TypeError: something is no socket, or the timeout no number.

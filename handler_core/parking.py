@@ -40,8 +40,8 @@ class ThreadWaiter:
     """Parks a thread, on a lock that is held until :meth:`wake` releases it.
 
     A lock is the cheapest thing that CPython can block a thread on: ``threading.Event`` builds
-    three objects around one. It is looked up in ``threading`` at each use, so that in a process
-    that gevent or eventlet has patched it is what that process calls a thread which waits.
+    three objects around one. It is looked up in ``threading`` at each use, so that it is a green
+    lock in a process that gevent or eventlet has patched.
     """
 
     __slots__ = ("_lock",)

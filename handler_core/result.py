@@ -57,8 +57,8 @@ class AsyncResult(Generic[T]):
 
     __slots__ = ("__weakref__", "_handler", "_links", "_outcome", "_waiters")
 
-    #: What serves a result that was made without a handler: a handler that is never started.
-    #: A plugin's own subclass names a handler of its model here.
+    #: A handler that is never started. It serves a result that was made without one; a plugin's
+    #: own subclass names a handler of its model here.
     detached: ClassVar[Lifecycle]
 
     def __init__(self, handler: Lifecycle | None = None) -> None:

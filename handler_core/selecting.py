@@ -106,7 +106,7 @@ def poll_select(
             Where it has none (Windows), its ``select`` does what it can.
 
     Returns:
-        Three lists: the objects that are ready, each in the order in which it was given.
+        Three lists of the objects that are ready, each list in the order of the one given.
 
     Raises:
         TypeError: something is no socket, or the timeout no number.

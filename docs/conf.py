@@ -1,0 +1,34 @@
+"""How Sphinx builds the site. `make docs` runs it with warnings as errors."""
+
+import importlib.metadata
+
+project = "handler-core"
+author = "The handler-core authors"
+project_copyright = author
+release = importlib.metadata.version("handler-core")
+version = release
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+# `examples` holds programs. A page shows one with `literalinclude`.
+exclude_patterns = ["_build", "examples"]
+
+html_theme = "furo"
+html_title = f"handler-core {release}"
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# Every reference in a docstring or a page must lead somewhere. The types in the signatures are
+# left out where they cannot: those of the standard library, type variables, private protocols.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:(class|obj|exc)", r"(?!handler_core).*"),
+    ("py:class", r"handler_core\.\w+\.([A-Z]|_\w+)"),
+]

@@ -1,0 +1,164 @@
+"""The documentation is true: its programs run, and print what the page says they print."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import handler_core
+from handler_core.testing.zookeeper import ZooKeeperServer
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+# The address that the pages give for a ZooKeeper server, and how a block connects to it.
+HOSTS = "127.0.0.1:2181"
+CONNECTS = "zk.start("
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    line: int  #: of its first line of text, counted from 0
+    text: list[str]
+    follows: bool  #: nothing but blank lines lies between it and the block before
+
+
+def blocks_of(page: Path) -> list[Block]:
+    blocks: list[Block] = []
+    opened: Block | None = None
+    follows = False
+    for number, line in enumerate(page.read_text().splitlines()):
+        if opened is not None:
+            if line == "```":
+                blocks.append(opened)
+                opened, follows = None, True
+            else:
+                opened.text.append(line)
+        elif line.startswith("```"):
+            opened = Block(line.removeprefix("```"), number + 1, [], follows)
+        elif line:
+            follows = False
+    assert opened is None, f"{page}: the block at line {opened.line} is not closed"
+    return blocks
+
+
+def program_of(page: Path, connecting: bool) -> tuple[str, str]:
+    """Return a page's Python blocks as one program, and what it should print.
+
+    Each line keeps its number, so that a traceback points into the page.
+    """
+    program: list[str] = []
+    expected: list[str] = []
+    runs = False
+    for block in blocks_of(page):
+        if block.language == "python":
+            runs = connecting or not any(CONNECTS in line for line in block.text)
+            if runs:
+                program += [""] * (block.line - len(program)) + block.text
+        elif block.language == "text" and block.follows and runs:
+            expected += block.text
+            runs = False
+        else:
+            runs = False
+    return "\n".join(program) + "\n", "".join(f"{line}\n" for line in expected)
+
+
+def run(program: str, folder: Path) -> str:
+    path = folder / "page.py"
+    path.write_text(program)
+    environment = {name: os.environ[name] for name in os.environ if "HANDLER_CORE" not in name}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def pages() -> list[Path]:
+    written = [ROOT / "README.md", *ROOT.glob("plugins/*/README.md"), *DOCS.rglob("*.md")]
+    return [page for page in written if "_build" not in page.parts]
+
+
+def programs() -> dict[Path, str]:
+    """Return the text of all Python blocks of each page that has any."""
+    texts = {
+        page: "\n".join(
+            line for block in blocks_of(page) if block.language == "python" for line in block.text
+        )
+        for page in pages()
+    }
+    return {page: text for page, text in texts.items() if text}
+
+
+PROGRAMS = programs()
+CONNECTING = [page for page, text in PROGRAMS.items() if CONNECTS in text]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def test_the_pages_that_must_have_programs_are_found() -> None:
+    found = {name_of(page) for page in PROGRAMS}
+    assert {"README.md", "docs/tutorial/quickstart.md", "docs/howto/wrappers.md"} <= found
+    assert {name_of(page) for page in CONNECTING} == {"README.md", "docs/tutorial/quickstart.md"}
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
+def test_the_programs_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    program, expected = program_of(page, connecting=False)
+    assert run(program, tmp_path) == expected
+
+
+@pytest.mark.parametrize("page", CONNECTING, ids=name_of)
+def test_the_programs_of_a_page_run_with_zookeeper(page: Path, tmp_path: Path) -> None:
+    missing = ZooKeeperServer.why_missing()
+    if missing is not None:
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    program, expected = program_of(page, connecting=True)
+    with ZooKeeperServer() as server:
+        assert run(program.replace(HOSTS, server.hosts), tmp_path) == expected
+
+
+def test_the_contract_has_one_anchor_a_line() -> None:
+    lines = (DOCS / "reference" / "contract.md").read_text().splitlines()
+    anchors = [
+        (anchor[1], re.match(r"### C(\d+) ", lines[number + 1]))
+        for number, line in enumerate(lines)
+        if (anchor := re.fullmatch(r"\((c\d+)\)=", line))
+    ]
+    assert [(name, heading and heading[1]) for name, heading in anchors] == [
+        (f"c{number}", str(number)) for number in range(1, 21)
+    ]
+
+
+def test_the_reference_has_every_public_name() -> None:
+    reference = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+    documented = set(
+        re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)(?:\(\w*\))?$", reference, re.MULTILINE)
+    )
+    assert set(handler_core.__all__) - documented == set()
+
+
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=name_of
+)
+def test_the_links_into_the_project_lead_somewhere(page: Path) -> None:
+    links = LINK.findall(page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -33,7 +33,7 @@ lint: $(VENV)/.dev
 tests: $(VENV)/.dev zookeeper
 	$(BIN)/pytest tests --ignore tests/zookeeper
 	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
-	set -e; for model in $(MODELS); do $(BIN)/pytest tests/zookeeper --handler $$model; done
+	set -e; for model in $(MODELS); do HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -50,6 +50,8 @@ def _interrupted(
         return trace
 
     previous = sys.gettrace()
+    # Python 3.12 reports instructions only if some frame had asked for them before.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         body()

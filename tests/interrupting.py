@@ -20,6 +20,8 @@ def at_each_instruction(
     ``setup`` returns what to run, which calls ``function``, and what interrupts it. Yields the
     number of the instruction after each run, for the caller to look at what came out of it.
     """
+    # Python 3.12 and 3.13 report instructions only of what was traced before.
+    _interrupted(function, -1, *setup())
     number = 0
     while True:
         body, interruption = setup()
@@ -50,8 +52,6 @@ def _interrupted(
         return trace
 
     previous = sys.gettrace()
-    # Python 3.12 reports instructions only if some frame had asked for them before.
-    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         body()

@@ -117,7 +117,7 @@ class _Drain:
 
 
 class _Caller:
-    """The task of a worker that runs in the thread that called ``stop``: over when it returns."""
+    """The task of a worker that runs in the thread of another one: over when it returns."""
 
     def join(self, timeout: float | None = None) -> None:
         """Return at once."""
@@ -298,7 +298,7 @@ class Lifecycle:
                     item = self._await_item(mailbox)
                 if type(item) is _Drain:
                     if self._arrived(item, mailbox):
-                        return
+                        break
                     continue
                 try:
                     self._run(cast(CallbackLike, item))
@@ -313,6 +313,7 @@ class Lifecycle:
                 if mailbox.items:
                     self._rouse(mailbox)
             raise
+        self._work_here(item)
 
     def _await_item(self, mailbox: _Mailbox) -> CallbackLike | _Drain:
         """Park the worker until there is something in its mailbox, and take it out."""
@@ -412,7 +413,10 @@ class Lifecycle:
             waiter.wake()
 
     def _work_here(self, drain: _Drain) -> None:
-        """Be the worker of a mailbox in which the drain lies and for which none could start."""
+        """Be the worker of a mailbox in which the drain lies and for which none could start.
+
+        Those who can be it are the caller of ``stop`` and the worker that passed the drain on.
+        """
         for mailbox in (self._callbacks, self._completions):
             with self._lock:
                 if drain.mailbox is not mailbox or mailbox.task is not None:

@@ -498,6 +498,7 @@ def test_a_dispatch_from_an_atexit_function(when: str, stops: bool) -> None:
 
         logging.disable()
         handler = get_handler("threading")
+        ran = []
         if {when == "before"}:
             handler.start()
             handler.dispatch_callback(Callback("test", int, ()))
@@ -505,22 +506,43 @@ def test_a_dispatch_from_an_atexit_function(when: str, stops: bool) -> None:
         def at_exit():
             handler.start()
             for number in range(3):
-                handler.dispatch_callback(Callback("test", print, (number,)))
+                handler.dispatch_callback(Callback("test", ran.append, (number,)))
             result = handler.async_result()
-            result.link(lambda done: print("linked"))
+            result.link(lambda done: ran.append(3))
             result.set(1)
             if {stops}:
                 handler.stop()
-                print("stopped", handler.running)
+                print(sorted(ran), handler.running)
 
         atexit.register(at_exit)
     """
-    printed = run(program).split()
-    if stops:
-        assert sorted(printed[:4]) == ["0", "1", "2", "linked"]
-        assert printed[4:] == ["stopped", "False"]
-    else:
-        assert set(printed) <= {"0", "1", "2", "linked"}
+    assert run(program) == ("[0, 1, 2, 3] False\n" if stops else "")
+
+
+def test_links_are_run_by_the_other_worker_where_theirs_cannot_start() -> None:
+    class OneThread(SequentialThreadingHandler):
+        spawned = 0
+
+        def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+            self.spawned += 1
+            if self.spawned > 1:
+                raise RuntimeError("can't start new thread")
+            return super().spawn(func, *args, **kwargs)
+
+    handler = OneThread()
+    ran: list[int] = []
+    handler.start()
+    dispatch(handler, int)
+    parked(handler)
+    for number in range(3):
+        result = handler.async_result()
+        result.link(lambda done: ran.append(done.value))
+        result.set(number)
+    assert ran == []
+    (stopping,) = start_threads(handler.stop)
+    ended(stopping)
+    assert ran == [0, 1, 2]
+    assert not handler.running
 
 
 def test_the_interpreter_exits_with_a_blocked_callback() -> None:

@@ -9,34 +9,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType, FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 
-def at_each_instruction(
-    function: FunctionType, setup: Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
-) -> Iterator[int]:
+Setup: TypeAlias = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
+
+
+def at_each_instruction(function: FunctionType, setup: Setup) -> Iterator[int]:
     """Run what ``setup`` returns once for each instruction of ``function``.
 
     ``setup`` returns what to run, which calls ``function``, and what interrupts it. Yields the
     number of the instruction after each run, for the caller to look at what came out of it.
     """
-    # Python 3.12 and 3.13 report instructions only of what was traced before.
-    _interrupted(function, -1, *setup())
     number = 0
-    while True:
-        body, interruption = setup()
-        if not _interrupted(function, number, body, interruption):
-            assert number > 0, f"{function} was never run"
-            return
+    while _interrupted(function, number, setup):
         yield number
         number += 1
+    assert number > 0, f"{function} was never run"
 
 
-def _interrupted(
-    function: FunctionType, number: int, body: Callable[[], Any], interruption: Callable[[], Any]
-) -> bool:
+def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
     left = number
-    done = False
+    armed = done = False
+    interruption: Callable[[], Any]
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left, done
@@ -44,7 +39,7 @@ def _interrupted(
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        if event == "opcode" and not done:
+        if event == "opcode" and armed and not done:
             if left == 0:
                 done = True
                 interruption()
@@ -54,6 +49,11 @@ def _interrupted(
     previous = sys.gettrace()
     sys.settrace(trace)
     try:
+        # Python 3.12 and 3.13 report the instructions only of what was traced before.
+        body, interruption = setup()
+        body()
+        body, interruption = setup()
+        armed = True
         body()
     finally:
         sys.settrace(previous)

@@ -117,7 +117,7 @@ class _Drain:
 
 
 class _Caller:
-    """The task of a worker that runs in the thread that called ``stop``: over when it returns."""
+    """The task of a worker that runs in the thread of another one: over when it returns."""
 
     def join(self, timeout: float | None = None) -> None:
         """Return at once."""
@@ -298,7 +298,7 @@ class Lifecycle:
                     item = self._await_item(mailbox)
                 if type(item) is _Drain:
                     if self._arrived(item, mailbox):
-                        return
+                        break
                     continue
                 try:
                     self._run(cast(CallbackLike, item))
@@ -306,22 +306,31 @@ class Lifecycle:
                     self.deliver_exit(exception)
                 del item  # an idle worker keeps nothing alive
         except BaseException:
-            # Killed from outside, while parked. Whatever comes next gets a new worker.
+            # Killed from outside, while parked. What it was woken for, and whatever comes next,
+            # gets a new worker.
             with self._lock:
                 mailbox.retire()
+                if mailbox.items:
+                    self._rouse(mailbox)
             raise
+        self._work_here(item)
 
     def _await_item(self, mailbox: _Mailbox) -> CallbackLike | _Drain:
         """Park the worker until there is something in its mailbox, and take it out."""
         while True:
+            # It must lie ready before the last look into the mailbox: a finalizer that
+            # dispatches may run in this thread too, at any point from there on.
+            waiter = self.new_waiter()
             with self._lock:
+                mailbox.waiter = waiter
                 mailbox.busy = False
                 try:
                     item = mailbox.items.popleft()
                 except IndexError:
-                    waiter = mailbox.waiter = self.new_waiter()
+                    pass
                 else:
                     mailbox.busy = True
+                    mailbox.waiter = None
                     return item
             waiter.park()
 
@@ -333,10 +342,7 @@ class Lifecycle:
                 mailbox.busy = True
                 mailbox.waiter = None
                 waiter.wake()
-            elif mailbox.task is None and (
-                self._state is _State.RUNNING
-                or (self._state is _State.DRAINING and mailbox is self._completions)
-            ):
+            elif mailbox.task is None and self._needs_worker(mailbox):
                 # `busy` first: should a signal handler dispatch meanwhile, it must not come here.
                 mailbox.busy = True
                 try:
@@ -349,6 +355,12 @@ class Lifecycle:
                     log.error(
                         "%d callbacks wait, no worker can start: %s", len(mailbox.items), error
                     )
+
+    def _needs_worker(self, mailbox: _Mailbox) -> bool:
+        """Return True where what comes into the mailbox is to be run now."""
+        if self._drain is None:
+            return self._state is _State.RUNNING
+        return mailbox is self._completions or mailbox is self._drain.mailbox
 
     def _in_worker(self) -> bool:
         """Return True where one of this handler's own callbacks is the caller."""
@@ -401,7 +413,10 @@ class Lifecycle:
             waiter.wake()
 
     def _work_here(self, drain: _Drain) -> None:
-        """Be the worker of a mailbox in which the drain lies and for which none could start."""
+        """Be the worker of a mailbox in which the drain lies and for which none could start.
+
+        Those who can be it are the caller of ``stop`` and the worker that passed the drain on.
+        """
         for mailbox in (self._callbacks, self._completions):
             with self._lock:
                 if drain.mailbox is not mailbox or mailbox.task is not None:

@@ -12,10 +12,14 @@ so that a reader without the lock sees all of one outcome or all of another. And
 the lists, or takes them, holds the handler's lock, so that a waiter is either found by the
 setter or finds the outcome. The lock is the handler's, not the result's own, since the order of
 the links of *different* results is promised too: it is the order in which they were set.
+
+That lock is re-entrant, and so it does not keep out what interrupts its own thread: a signal
+handler, a finalizer. Hence whoever has added to a list looks at the outcome afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
@@ -147,20 +151,24 @@ class AsyncResult(Generic[T]):
         handler = self._handler
         waiter = handler.new_waiter()
         with handler._lock:
-            if self._outcome is not _PENDING:
-                return True
-            if self._waiters is None:
-                self._waiters = [waiter]
+            waiters = self._waiters
+            if waiters is None:
+                waiters = self._waiters = [waiter]
             else:
-                self._waiters.append(waiter)
+                waiters.append(waiter)
+            # Only now: a signal handler of this very thread may have set the outcome since.
+            if self._outcome is not _PENDING:
+                if waiter in waiters:
+                    waiters.remove(waiter)
+                return True
         try:
             waiter.park(timeout)
         finally:
             # Woken, timed out or interrupted: a setter that has found the waiter took the list.
             if self._outcome is _PENDING:
                 with handler._lock:
-                    if self._waiters is not None and waiter in self._waiters:
-                        self._waiters.remove(waiter)
+                    if self._waiters is waiters and waiter in waiters:
+                        waiters.remove(waiter)
         return self._outcome is not _PENDING
 
     def set(self, value: T | None = None) -> None:
@@ -188,8 +196,11 @@ class AsyncResult(Generic[T]):
             if links is None and waiters is None:
                 return
             self._links = self._waiters = None
-            if links and handler._queue_links(self, links):
-                links = None
+            if links:
+                # Emptied, not only dropped: a `link` that this setter interrupts looks into it.
+                taken = links.copy()
+                links.clear()
+                links = None if handler._queue_links(self, taken) else taken
         if waiters:
             for waiter in waiters:
                 waiter.wake()
@@ -211,11 +222,16 @@ class AsyncResult(Generic[T]):
         handler = self._handler
         with handler._lock:
             if self._outcome is _PENDING:
-                if self._links is None:
-                    self._links = [callback]
-                elif callback not in self._links:
-                    self._links.append(callback)
-                return
+                links = self._links
+                if links is None:
+                    links = self._links = [callback]
+                elif callback not in links:
+                    links.append(callback)
+                # A signal handler of this very thread may have set the outcome since, and have
+                # taken the list before or after the callback came into it.
+                if self._outcome is _PENDING or callback not in links:
+                    return
+                links.remove(callback)
             queued = handler._queue_links(self, [callback])
         if not queued:
             handler._call_links(self, [callback])
@@ -226,8 +242,10 @@ class AsyncResult(Generic[T]):
     def unlink(self, callback: Callable[[Any], object]) -> None:
         """Undo :meth:`link`, unless there is an outcome already; an unknown callback is ignored."""
         with self._handler._lock:
-            if self._links is not None and callback in self._links:
-                self._links.remove(callback)
+            links = self._links
+            if links is not None and callback in links:
+                with contextlib.suppress(ValueError):  # a signal handler was faster
+                    links.remove(callback)
 
     def _timeout_error(self, message: str) -> Exception:
         return timeout_error_class(self._handler.timeout_exception)(message)

@@ -1,0 +1,60 @@
+"""What a signal handler or a finalizer does: code that runs in the midst of other code.
+
+Both run in a thread between two instructions of what it was doing, inside its locks too. Here
+that happens at every instruction of a function in turn, instead of once in a million runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType, FunctionType
+from typing import Any, TypeAlias
+
+
+Setup: TypeAlias = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
+
+
+def at_each_instruction(function: FunctionType, setup: Setup) -> Iterator[int]:
+    """Run what ``setup`` returns once for each instruction of ``function``.
+
+    ``setup`` returns what to run, which calls ``function``, and what interrupts it. Yields the
+    number of the instruction after each run, for the caller to look at what came out of it.
+    """
+    number = 0
+    while _interrupted(function, number, setup):
+        yield number
+        number += 1
+    assert number > 0, f"{function} was never run"
+
+
+def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
+    left = number
+    armed = done = False
+    interruption: Callable[[], Any]
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal left, done
+        if frame.f_code is not function.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode" and armed and not done:
+            if left == 0:
+                done = True
+                interruption()
+            left -= 1
+        return trace
+
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        # Python 3.12 and 3.13 report the instructions only of what was traced before.
+        body, interruption = setup()
+        body()
+        body, interruption = setup()
+        armed = True
+        body()
+    finally:
+        sys.settrace(previous)
+    return done

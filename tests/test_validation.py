@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_plugins import COMPLETE, Site
+from handler_core_threading import SequentialThreadingHandler
+
+from handler_core import (
+    AsyncResult,
+    Callback,
+    Handler,
+    HandlerValidationError,
+    discovery,
+    get_handler,
+    hookimpl,
+    poll_select,
+    validation,
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    site = Site(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(discovery, "_scans", {})
+    monkeypatch.setattr(discovery, "_classes", {})
+    monkeypatch.delenv("HANDLER_CORE_WRAPPERS", raising=False)
+    yield site
+    site.forget()
+
+
+def faults(source: str, site: Site) -> list[str]:
+    """Write a plugin, and return what is said of it, line by line."""
+    site.plugin("faulty", source)
+    for _ in range(2):
+        with pytest.raises(HandlerValidationError) as caught:
+            get_handler("faulty")
+    message = str(caught.value)
+    assert "handler-core-faulty 1.0" in message
+    assert "'faulty'" in message
+    return [line.removeprefix("  - ") for line in message.split("\n")[1:]]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in COMPLETE
+    return COMPLETE.replace(old, new)
+
+
+DISPATCH = "def dispatch_callback(self, callback):\n            super().dispatch_callback(callback)"
+MARKED_DISPATCH = f"@hookimpl\n        {DISPATCH}"
+SELECT = "def select(self, rlist, wlist, xlist, timeout):"
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        (changed(MARKED_DISPATCH, "pass"), r"missing hook dispatch_callback.*@hookimpl"),
+        (changed(MARKED_DISPATCH, "dispatch_callback = None"), r"missing hook dispatch_callback"),
+        (changed(MARKED_DISPATCH, DISPATCH), r"Complete\.dispatch_callback is not marked"),
+        (changed(MARKED_DISPATCH, "dispatch_callback = print"), r"dispatch_callback is no plain"),
+        (changed(SELECT, SELECT.replace("timeout", "time_out")), r"time_out.*did you mean timeout"),
+        (changed(SELECT, SELECT.replace("rlist, wlist", "wlist, rlist")), r"another order"),
+        (changed(SELECT, SELECT.replace("timeout", "timeout=None")), r"timeout has a default"),
+        (changed(SELECT, SELECT.replace("timeout", "*, timeout")), r"timeout is keyword-only"),
+        (changed(SELECT, SELECT.replace("timeout", "timeout, /")), r"rlist is positional-only"),
+        (changed(SELECT, SELECT.replace("timeout", "timeout, more")), r"unknown argument more"),
+        (changed(SELECT, SELECT.replace("timeout", "timeout, m=1")), r"unknown argument m\b"),
+        (changed(SELECT, SELECT.replace(", timeout", "")), r"missing arguments timeout"),
+        (changed(SELECT, "def select(self, *args):"), r"missing arguments rlist"),
+        (changed(SELECT, "def select(self, **kwargs):"), r"missing arguments rlist"),
+        (changed(SELECT, SELECT.replace("timeout", "timeout, *args")), r"unknown argument args"),
+        (changed("def select(self, ", "def select(self, hander, "), r"unknown argument hander"),
+        (changed("def select(self, ", "async def select(self, "), r"select is a coroutine"),
+        (changed("return AsyncResult", "yield AsyncResult"), r"callback_object is a generator"),
+        (
+            changed("def callback_object", "async def callback_object").replace(
+                "return AsyncResult", "yield AsyncResult"
+            ),
+            r"callback_object is a coroutine",
+        ),
+        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl\n        @staticmethod\n        {SELECT}"), r"select is no plain"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@staticmethod\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@classmethod\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@property\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(wrapper=True)\n        {SELECT}"), r"select is marked as a wrapper"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(hookwrapper=True)\n        {SELECT}"), r"select is marked as a wrapper"),
+        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(specname='stop')\n        {SELECT}"), r"marked as the hook stop"),
+        (COMPLETE + "\n        @hookimpl\n        def dispach_callback(self, callback): pass", r"unknown hook dispach_callback.*did you mean dispatch_callback"),
+        (COMPLETE + "\n        @hookimpl\n        def zzz(self): pass", r"unknown hook zzz: there are start, stop"),
+        (COMPLETE + "\n        @hookimpl\n        def run_callback(self, callback): pass", r"run_callback is for wrappers only"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_fault(site: Site, source: str, fault: str) -> None:
+    found = faults(source, site)
+    assert any(re.search(fault, line) for line in found), found
+
+
+def test_all_mistakes_are_said_at_once(site: Site) -> None:
+    found = faults(
+        """
+        from handler_core import hookimpl
+        from handler_core_threading import SequentialThreadingHandler
+
+        class Complete(SequentialThreadingHandler):
+            stop = None
+
+            def start(self):
+                pass
+
+            @hookimpl
+            async def select(self, wlist, rlist, xlist, timeout):
+                pass
+
+            @hookimpl
+            def callback_object(self, handler=None):
+                pass
+
+            @hookimpl
+            def dispatch_callback(self, calback, *, extra):
+                pass
+
+            @hookimpl
+            def dispatch(self):
+                pass
+        """,
+        site,
+    )
+    text = "\n".join(found)
+    for part in (
+        "Complete.start is not marked",
+        "missing hook stop",
+        "select is a coroutine",
+        "select: its arguments are in another order",
+        "callback_object: handler has a default",
+        "unknown argument calback (did you mean callback?)",
+        "unknown argument extra",
+        "unknown hook dispatch",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("source", ["Complete = 3", "def Complete(): pass", "Complete = None"])
+def test_no_class(site: Site, source: str) -> None:
+    site.plugin("faulty", source)
+    with pytest.raises(HandlerValidationError, match=r"handler-core-faulty 1\.0.*no handler class"):
+        get_handler("faulty")
+
+
+def test_no_handler_class(site: Site) -> None:
+    found = faults("class Complete: pass", site)
+    assert "it is no subclass of handler_core.Handler" in found
+    assert len(found) == 6
+
+
+def test_handler_itself_is_no_plugin(site: Site) -> None:
+    found = faults("from handler_core import Handler as Complete", site)
+    assert [line.split(":")[0] for line in found] == [
+        f"missing hook {name}"
+        for name in ("start", "stop", "select", "callback_object", "dispatch_callback")
+    ]
+
+
+def test_an_unmarked_override_in_a_subclass_of_a_plugin(site: Site) -> None:
+    found = faults(
+        """
+        from handler_core_threading import SequentialThreadingHandler
+
+        class Complete(SequentialThreadingHandler):
+            def dispatch_callback(self, callback):
+                super().dispatch_callback(callback)
+        """,
+        site,
+    )
+    assert found == ["Complete.dispatch_callback is not marked: put @hookimpl above it"]
+
+
+def test_the_check_is_done_once_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fresh(SequentialThreadingHandler):
+        pass
+
+    looked: list[str] = []
+    real = validation._faults_of_hook
+
+    def counted(cls: type, name: str) -> Any:
+        looked.append(name)
+        return real(cls, name)
+
+    monkeypatch.setattr(validation, "_faults_of_hook", counted)
+    for _ in range(5):
+        assert validation.check_handler_class(Fresh, "test") is Fresh
+    assert len(looked) == 5
+
+
+@pytest.mark.parametrize(
+    ("init", "said"),
+    [
+        ("def __init__(self, hosts): super().__init__()", "__init__ needs arguments: hosts"),
+        ("def __init__(self, *, hosts): super().__init__()", "__init__ needs arguments: hosts"),
+        ("def __init__(self): pass", r"super\(\).__init__\(\)"),
+    ],
+)
+def test_a_constructor_that_is_wrong(site: Site, init: str, said: str) -> None:
+    site.plugin("faulty", COMPLETE + f"\n        {init}\n")
+    for _ in range(2):
+        with pytest.raises(HandlerValidationError, match=said) as caught:
+            get_handler("faulty")
+        assert "handler-core-faulty 1.0" in str(caught.value)
+        assert "Complete" in str(caught.value)
+
+
+def test_a_constructor_with_defaults_is_right(site: Site) -> None:
+    site.plugin(
+        "faulty",
+        COMPLETE + "\n        def __init__(self, a=1, *args, b=2, **more): super().__init__()\n",
+    )
+    assert get_handler("faulty").name == "complete"
+
+
+def test_what_a_constructor_raises_is_the_callers_to_see(site: Site) -> None:
+    site.plugin("faulty", COMPLETE + "\n        def __init__(self): raise OSError('no epoll')\n")
+    with pytest.raises(OSError, match="no epoll") as caught:
+        get_handler("faulty")
+    assert "handler-core-faulty 1.0" in "".join(caught.value.__notes__)
+
+
+# A valid one, with and without `handler` among its arguments.
+
+
+class Terse(Handler):
+    name = "terse"
+    calls: list[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = []
+
+    @hookimpl
+    def start(self) -> None:
+        self.calls.append("start")
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        self.calls.append("stop")
+        super().stop()
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        self.calls.append("select")
+        return poll_select(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> Any:
+        self.calls.append("callback_object")
+        return AsyncResult(self)
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        self.calls.append("dispatch_callback")
+        super().dispatch_callback(callback)
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Any:
+        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
+        thread.start()
+        return thread
+
+
+class Wordy(Terse):
+    name = "wordy"
+
+    @hookimpl
+    def start(self, handler: Any) -> None:
+        assert handler is self
+        super().start()
+
+    @hookimpl
+    def stop(self, handler: Any) -> None:
+        assert handler is self
+        super().stop()
+
+    @hookimpl
+    def select(self, handler: Any, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        assert handler is self
+        return super().select(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self, handler: Any) -> Any:
+        assert handler is self
+        return super().callback_object()
+
+    @hookimpl
+    def dispatch_callback(self, handler: Any, callback: Any) -> None:
+        assert handler is self
+        super().dispatch_callback(callback)
+
+
+class Silent:
+    """A wrapper around everything, which changes nothing."""
+
+    @hookimpl(wrapper=True)
+    def start(self) -> Any:
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def stop(self) -> Any:
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def select(self) -> Any:
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def callback_object(self) -> Any:
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def dispatch_callback(self) -> Any:
+        return (yield)
+
+    @hookimpl(wrapper=True)
+    def run_callback(self) -> Any:
+        return (yield)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("cls", [Terse, Wordy])
+def test_a_valid_class(cls: type[Terse], wrapped: bool) -> None:
+    assert validation.check_handler_class(cls, "test") is cls
+    handler = cls()
+    if wrapped:
+        discovery._wrap(handler, [Silent()])
+    ran: list[object] = []
+    left, right = socket.socketpair()
+    with left, right, handler:
+        handler.dispatch_callback(Callback("test", ran.append, (1,)))
+        handler.dispatch_callback(callback=Callback("test", ran.append, (2,)))
+        for result in (handler.callback_object(), handler.async_result()):
+            assert result._handler is handler
+            result.link(ran.append)
+            result.set(result)
+        right.send(b"x")
+        assert handler.select([left], [right], [left], 10) == ([left], [right], [])
+        assert handler.select(rlist=[left], wlist=[], xlist=[], timeout=0) == ([left], [], [])
+        assert handler.select([left], [], []) == ([left], [], [])
+        assert handler.select([left], 10) == ([left], [left], [])
+        assert handler.select(sockets=[left], timeout=10) == ([left], [left], [])
+        for wrong in ((), ([left],), ([left], []), ([left], [], [], 1, 2), ([left], "1")):
+            with pytest.raises(TypeError):
+                handler.select(*wrong)
+        with pytest.raises(TypeError):
+            handler.dispatch_callback()  # type: ignore[call-arg]
+        with pytest.raises(TypeError):
+            handler.start(1, 2)  # type: ignore[call-arg]
+    assert len(ran) == 4
+    assert set(handler.calls) == {
+        "start",
+        "stop",
+        "select",
+        "callback_object",
+        "dispatch_callback",
+    }
+    assert handler.calls.count("start") == 1
+    assert handler.calls.count("callback_object") == 2

@@ -21,8 +21,10 @@ from typing import Any, Protocol, TypeAlias, cast
 
 __all__ = [
     "FileObject",
+    "Interest",
     "SelectLists",
     "accept_both_forms",
+    "checked_timeout",
     "fileobj_to_fd",
     "poll_select",
     "selector_select",
@@ -35,7 +37,7 @@ class _HasFileno(Protocol):
 
 FileObject: TypeAlias = "int | _HasFileno"
 SelectLists: TypeAlias = tuple[list[Any], list[Any], list[Any]]
-_Polled: TypeAlias = list[tuple[int, int]]
+Polled: TypeAlias = list[tuple[int, int]]
 
 # The longest wait that poll takes, in seconds: it counts milliseconds in a C int.
 _LONGEST_POLL = 2_000_000
@@ -67,7 +69,7 @@ def fileobj_to_fd(fileobj: FileObject) -> int:
     return fd
 
 
-def _checked_timeout(timeout: float | None) -> float | None:
+def checked_timeout(timeout: float | None) -> float | None:
     """Return the timeout in seconds, None for one without an end; raise as ``select`` does."""
     if timeout is None:
         return None
@@ -85,6 +87,70 @@ def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
     return [(fileobj_to_fd(fileobj), fileobj) for fileobj in sockets]
 
 
+class Interest:
+    """What a caller of ``select`` waits for: its objects, and the poll masks that they come to.
+
+    Args:
+        rlist: what to watch for reading.
+        wlist: what to watch for writing.
+        xlist: what to watch for exceptional conditions (out-of-band data).
+
+    Raises:
+        TypeError: something is no socket.
+        ValueError: a descriptor is negative.
+    """
+
+    def __init__(
+        self, rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
+    ) -> None:
+        #: What to poll each descriptor for.
+        self.masks: dict[int, int] = {}
+        masks = self.masks
+        self._readers = _by_descriptor(rlist)
+        for fd, _ in self._readers:
+            masks[fd] = select.POLLIN
+        self._writers = _by_descriptor(wlist)
+        for fd, _ in self._writers:
+            masks[fd] = masks.get(fd, 0) | select.POLLOUT
+        self._others = _by_descriptor(xlist)
+        for fd, _ in self._others:
+            masks[fd] = masks.get(fd, 0) | select.POLLPRI
+
+    def poll(self, poll: Any, timeout: float | None) -> SelectLists:
+        """Register all in a new ``poll`` object, poll for so many seconds, and sort the answer."""
+        for fd, mask in self.masks.items():
+            poll.register(fd, mask)
+        return self.sort(_poll(poll, timeout))
+
+    def sort(self, polled: Polled) -> SelectLists:
+        """Return the caller's objects that are ready, in the lists that they came in.
+
+        Hang-up and error count as ready in the first and second list; in the third only for a
+        descriptor that is in no other, whose owner would otherwise never hear of it.
+
+        Raises:
+            OSError: a descriptor is not open.
+        """
+        if not polled:
+            return [], [], []
+        events = dict(polled)
+        for fd, event in polled:
+            if event & select.POLLNVAL:
+                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
+        broken = select.POLLHUP | select.POLLERR
+        got = events.get
+        return (
+            [obj for fd, obj in self._readers if got(fd, 0) & (select.POLLIN | broken)],
+            [obj for fd, obj in self._writers if got(fd, 0) & (select.POLLOUT | broken)],
+            [
+                obj
+                for fd, obj in self._others
+                if (event := got(fd, 0)) & select.POLLPRI
+                or (event & broken and self.masks[fd] == select.POLLPRI)
+            ],
+        )
+
+
 def poll_select(
     rlist: Sequence[FileObject],
     wlist: Sequence[FileObject],
@@ -93,9 +159,6 @@ def poll_select(
     select_module: ModuleType = select,
 ) -> SelectLists:
     """Wait as ``select.select`` does, for any number and any value of descriptors.
-
-    Hang-up and error count as ready in the first and second list; in the third only for a
-    descriptor that is in no other, whose owner would otherwise never hear of it.
 
     Args:
         rlist: what to watch for reading.
@@ -106,61 +169,30 @@ def poll_select(
             Where it has none (Windows), its ``select`` does what it can.
 
     Returns:
-        Three lists of the objects that are ready, each list in the order of the one given.
+        Three lists: the objects that are ready, each in the order in which it was given.
 
     Raises:
         TypeError: something is no socket, or the timeout no number.
         ValueError: a descriptor or the timeout is negative.
         OSError: a descriptor is not open (``EBADF``).
     """
-    timeout = _checked_timeout(timeout)
+    timeout = checked_timeout(timeout)
     if not hasattr(select_module, "poll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    wanted: dict[int, int] = {}
-    readers = _by_descriptor(rlist)
-    for fd, _ in readers:
-        wanted[fd] = select.POLLIN
-    writers = _by_descriptor(wlist)
-    for fd, _ in writers:
-        wanted[fd] = wanted.get(fd, 0) | select.POLLOUT
-    others = _by_descriptor(xlist)
-    for fd, _ in others:
-        wanted[fd] = wanted.get(fd, 0) | select.POLLPRI
-
-    poll = select_module.poll()
-    for fd, mask in wanted.items():
-        poll.register(fd, mask)
-    events = dict(_poll(poll, timeout))
-
-    broken = select.POLLHUP | select.POLLERR
-    readable, writable, exceptional = [], [], []
-    if events:
-        for fd, event in events.items():
-            if event & select.POLLNVAL:
-                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
-        got = events.get
-        readable = [obj for fd, obj in readers if got(fd, 0) & (select.POLLIN | broken)]
-        writable = [obj for fd, obj in writers if got(fd, 0) & (select.POLLOUT | broken)]
-        exceptional = [
-            obj
-            for fd, obj in others
-            if (event := got(fd, 0)) & select.POLLPRI
-            or (event & broken and wanted[fd] == select.POLLPRI)
-        ]
-    return readable, writable, exceptional
+    return Interest(rlist, wlist, xlist).poll(select_module.poll(), timeout)
 
 
-def _poll(poll: Any, timeout: float | None) -> _Polled:
+def _poll(poll: Any, timeout: float | None) -> Polled:
     """Poll for so many seconds, also where poll itself could not count that far."""
     if timeout is None:
-        return cast(_Polled, poll.poll())
+        return cast(Polled, poll.poll())
     if timeout <= _LONGEST_POLL:
-        return cast(_Polled, poll.poll(timeout * 1000))
+        return cast(Polled, poll.poll(timeout * 1000))
     deadline = time.monotonic() + timeout
     while True:
         remaining = deadline - time.monotonic()
-        found: _Polled = poll.poll(min(max(remaining, 0), _LONGEST_POLL) * 1000)
+        found: Polled = poll.poll(min(max(remaining, 0), _LONGEST_POLL) * 1000)
         if found or remaining <= 0:
             return found
 
@@ -229,7 +261,7 @@ def selector_select(*args: Any, **kwargs: Any) -> Any:
 def _select_ready(
     selector: selectors.BaseSelector, timeout: float | None = None
 ) -> list[tuple[selectors.SelectorKey, int]]:
-    return selector.select(_checked_timeout(timeout))
+    return selector.select(checked_timeout(timeout))
 
 
 def _select_lists(
@@ -239,7 +271,7 @@ def _select_lists(
     timeout: float | None = None,
     selectors_module: ModuleType = selectors,
 ) -> SelectLists:
-    timeout = _checked_timeout(timeout)
+    timeout = checked_timeout(timeout)
     readers, writers = _by_descriptor(rlist), _by_descriptor(wlist)
     _by_descriptor(xlist)  # for its errors
     wanted: dict[int, int] = {}

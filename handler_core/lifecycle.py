@@ -34,7 +34,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, NoReturn, Protocol, cast
 
 from handler_core.callback import Callback, CallbackLike
 from handler_core.exceptions import HandlerTimeoutError
@@ -179,6 +179,31 @@ class Lifecycle:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to spawn")
 
+    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
+        """Run ``func(*args)``, a worker's loop, in a task of its own.
+
+        Called from any thread. A model with a hub or a loop starts it in the home thread, the one
+        that called ``start``.
+
+        Raises:
+            RuntimeError: no task can be started now.
+        """
+        return self.spawn(func, *args)
+
+    def watch_home(self, ended: Callable[[], object]) -> bool:
+        """Have ``ended`` called, once, if the home thread ends; False if it has ended already.
+
+        Only a model whose workers live in one certain thread has one to lose.
+        """
+        return True
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if the worker, in which a callback has raised this, was killed from outside.
+
+        A worker outlives whatever a callback raises of its own accord.
+        """
+        return False
+
     def deliver_exit(self, exception: BaseException) -> None:
         """Send a callback's ``KeyboardInterrupt`` or ``SystemExit`` where a task's would go."""
         threading.excepthook(
@@ -199,9 +224,10 @@ class Lifecycle:
         with self._lock:
             self._state = _State.RUNNING
             self._drain = None
-            # What was dispatched while the handler was stopped.
-            if self._callbacks.items:
-                self._rouse(self._callbacks)
+            # What was dispatched while the handler was stopped, or was left by a lost home.
+            for mailbox in (self._callbacks, self._completions):
+                if mailbox.items:
+                    self._rouse(mailbox)
 
     def stop(self) -> None:
         """Run what was dispatched and the links of what was set, then end the workers.
@@ -211,12 +237,15 @@ class Lifecycle:
         next ``start``. Of two calls the second waits for the same end. From any thread.
 
         Raises:
-            RuntimeError: the wait would block the thread that runs the event loop.
+            RuntimeError: the wait would block the thread that runs the event loop. Or the thread
+                that ran the workers has ended; what they have left waits for the next ``start``.
         """
         with self._lock:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
+            if waiter is not None and not self.watch_home(waiter.wake):
+                self._lose_workers()
             if self._state is _State.RUNNING:
                 self._state = _State.DRAINING
                 self._drain = _Drain()
@@ -227,6 +256,9 @@ class Lifecycle:
             drain.waiters.append(waiter)
         self._work_here(drain)
         waiter.park()
+        if drain.mailbox is not None:
+            with self._lock:
+                self._lose_workers()
         for task in drain.ended:
             task.join()
 
@@ -282,7 +314,9 @@ class Lifecycle:
                 self._run_callback(callback)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:
+        except BaseException as exception:
+            if self.is_kill(exception):
+                raise
             # Also the timeout and kill exceptions of green threads, which are no `Exception`:
             # a callback that let its own timeout escape must not end the worker.
             log.exception("exception in callback %r", callback)
@@ -346,7 +380,7 @@ class Lifecycle:
                 # `busy` first: should a signal handler dispatch meanwhile, it must not come here.
                 mailbox.busy = True
                 try:
-                    mailbox.task = self.spawn(self._work, mailbox)
+                    mailbox.task = self.spawn_worker(self._work, mailbox)
                 except RuntimeError as error:
                     # Out of threads, or so late in the interpreter's life that it starts no
                     # more (an atexit function). The next call tries again, and `stop` will run
@@ -412,6 +446,18 @@ class Lifecycle:
         for waiter in drain.waiters:
             waiter.wake()
 
+    def _lose_workers(self) -> NoReturn:
+        """Stop without them: the thread in which they lived has ended."""
+        for mailbox in (self._callbacks, self._completions):
+            mailbox.retire()
+        self._state = _State.STOPPED
+        self._drain = None
+        left = len(self._callbacks.items) + len(self._completions.items)
+        raise RuntimeError(
+            f"the thread that started this handler has ended, and its workers with it; {left} "
+            "callbacks are left, and run after the next start()"
+        )
+
     def _work_here(self, drain: _Drain) -> None:
         """Be the worker of a mailbox in which the drain lies and for which none could start.
 
@@ -437,6 +483,9 @@ class Lifecycle:
         self._completions = _Mailbox()
         self._state = _State.STOPPED
         self._drain = None
+
+    def _end_inherited_tasks(self) -> None:
+        """End the parent's tasks in a forked child. Threads have ended by themselves."""
 
 
 class _ForkGuard:
@@ -467,9 +516,12 @@ class _ForkGuard:
         self._lock.release()
 
     def after_in_child(self) -> None:
-        for handler in self._held:
+        held = self._held
+        for handler in held:
             handler._after_fork_in_child()
         self.after_in_parent()
+        for handler in held:
+            handler._end_inherited_tasks()
 
 
 _fork_guard = _ForkGuard()

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 __all__ = ["ThreadWaiter", "Waiter"]
 
@@ -30,9 +31,9 @@ class Waiter(Protocol):
         """
 
     def wake(self) -> None:
-        """Let the caller go on. Called at most once, from any thread.
+        """Let the caller go on. From any thread.
 
-        The call may come after the caller has given up, and must do no harm then.
+        A second call, or one after the caller has given up, does no harm.
         """
 
 
@@ -40,28 +41,37 @@ class ThreadWaiter:
     """Parks a thread, on a lock that is held until :meth:`wake` releases it.
 
     A lock is the cheapest thing that CPython can block a thread on: ``threading.Event`` builds
-    three objects around one. It is looked up in ``threading`` at each use, so that it is a green
-    lock in a process that gevent or eventlet has patched.
+    three objects around one.
+
+    Args:
+        new_lock: makes the lock. The default is looked up in ``threading`` at each use, so that in
+            a process that gevent or eventlet has patched it is what that process calls a thread
+            which waits. A green model has callers that are threads of the operating system, and
+            gives the original ``allocate_lock``.
     """
 
     __slots__ = ("_lock",)
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, new_lock: Callable[[], Any] | None = None) -> None:
+        self._lock: Any = threading.Lock() if new_lock is None else new_lock()
         self._lock.acquire()
 
     def park(self, timeout: float | None = None) -> bool:
         """Block this thread until :meth:`wake`, for ``timeout`` seconds at the most."""
         if timeout is None:
-            return self._lock.acquire()
+            self._lock.acquire()
+            return True
         deadline = time.monotonic() + timeout
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                return self._lock.acquire(blocking=False)
-            if self._lock.acquire(timeout=min(remaining, threading.TIMEOUT_MAX)):
+                return bool(self._lock.acquire(False))
+            if self._lock.acquire(True, min(remaining, threading.TIMEOUT_MAX)):
                 return True
 
     def wake(self) -> None:
         """Let the parked thread go on."""
-        self._lock.release()
+        try:  # noqa: SIM105 - the speed of a hand-over is that of this line
+            self._lock.release()
+        except RuntimeError:  # nobody waits: it was woken before
+            pass

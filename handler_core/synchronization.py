@@ -1,0 +1,213 @@
+"""Events and locks for tasks that are not threads.
+
+They are made of nothing but waiters (:mod:`handler_core.parking`), so they work in every model
+that can park and be woken, and between its tasks and threads of the operating system, which the
+primitives of gevent and eventlet do not. The guard inside is held for a few instructions and
+never while anything waits. A lock is handed on to the one that has waited longest.
+"""
+
+from __future__ import annotations
+
+import _thread
+import math
+from collections import deque
+from collections.abc import Callable, Hashable
+from types import TracebackType
+
+from handler_core.parking import Waiter
+
+__all__ = ["Event", "Lock", "RLock"]
+
+
+class Event:
+    """As ``threading.Event``."""
+
+    def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
+        self._new_waiter = new_waiter
+        self._guard = _thread.RLock()
+        self._set = False
+        self._waiters: deque[Waiter] = deque()
+
+    def is_set(self) -> bool:
+        """Return True if the event is set."""
+        return self._set
+
+    def set(self) -> None:
+        """Set the event, and wake all who wait for it."""
+        with self._guard:
+            self._set = True
+            waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            waiter.wake()
+
+    def clear(self) -> None:
+        """Unset the event."""
+        with self._guard:
+            self._set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the event is set, for ``timeout`` seconds at the most; return if it is.
+
+        Raises:
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        if self._set:
+            return True
+        if timeout is not None and not timeout > 0:
+            return False
+        waiter = self._new_waiter()
+        with self._guard:
+            if self._set:
+                return True
+            self._waiters.append(waiter)
+        woken = False
+        try:
+            woken = waiter.park(timeout)
+        finally:
+            if not woken:
+                woken = not _withdraw(self._guard, self._waiters, waiter)
+        return woken
+
+
+class Lock:
+    """As ``threading.Lock``."""
+
+    def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
+        self._new_waiter = new_waiter
+        self._guard = _thread.RLock()
+        self._locked = False
+        self._waiters: deque[Waiter] = deque()
+
+    def locked(self) -> bool:
+        """Return True if somebody holds the lock."""
+        return self._locked
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock; return if it was taken.
+
+        Args:
+            blocking: whether to wait for it.
+            timeout: for how long, in seconds; -1 is for ever.
+
+        Raises:
+            ValueError: a timeout without blocking, or another negative one.
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        seconds = _lock_timeout(blocking, timeout)
+        with self._guard:
+            if not self._locked:
+                self._locked = True
+                return True
+        if seconds == 0:
+            return False
+        waiter = self._new_waiter()
+        with self._guard:
+            if not self._locked:
+                self._locked = True
+                return True
+            self._waiters.append(waiter)
+        try:
+            if waiter.park(seconds):
+                return True
+        except BaseException:
+            if not _withdraw(self._guard, self._waiters, waiter):
+                self.release()  # it was handed over to a task that is being ended
+            raise
+        return not _withdraw(self._guard, self._waiters, waiter)
+
+    def release(self) -> None:
+        """Give the lock back, or hand it on to the one that has waited longest.
+
+        Raises:
+            RuntimeError: nobody holds the lock.
+        """
+        with self._guard:
+            if not self._locked:
+                raise RuntimeError("release unlocked lock")
+            if not self._waiters:
+                self._locked = False
+                return
+            waiter = self._waiters.popleft()
+        waiter.wake()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class RLock:
+    """As ``threading.RLock``: its owner may take it again."""
+
+    def __init__(
+        self, new_waiter: Callable[[], Waiter], current_task: Callable[[], Hashable]
+    ) -> None:
+        self._lock = Lock(new_waiter)
+        self._current_task = current_task
+        self._owner: Hashable = None
+        self._count = 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock, once more if it is the caller's already; see :meth:`Lock.acquire`."""
+        task = self._current_task()
+        if self._owner == task:
+            _lock_timeout(blocking, timeout)
+            self._count += 1
+            return True
+        if not self._lock.acquire(blocking, timeout):
+            return False
+        self._owner = task
+        self._count = 1
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, once.
+
+        Raises:
+            RuntimeError: the caller does not hold it.
+        """
+        if self._owner != self._current_task():
+            raise RuntimeError("cannot release un-acquired lock")
+        self._count -= 1
+        if not self._count:
+            self._owner = None
+            self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _lock_timeout(blocking: bool, timeout: float) -> float | None:
+    """Return the seconds to wait, None for ever, as ``threading`` understands the two."""
+    if not blocking:
+        if timeout != -1:
+            raise ValueError("can't specify a timeout for a non-blocking call")
+        return 0
+    if timeout == -1:
+        return None
+    if math.isnan(timeout) or timeout < 0:
+        raise ValueError("timeout value must be a non-negative number")
+    return timeout
+
+
+def _withdraw(guard: _thread.RLock, waiters: deque[Waiter], waiter: Waiter) -> bool:
+    """Take back a waiter; False if somebody has found it, so that it counts as woken."""
+    with guard:
+        if waiter in waiters:
+            waiters.remove(waiter)
+            return True
+        return False

@@ -1,0 +1,1 @@
+"""What tests of handlers, and of clients that run on them, need."""

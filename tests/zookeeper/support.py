@@ -1,0 +1,85 @@
+"""What several test modules do."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kazoo.client import KazooClient
+
+from handler_core import AsyncResult, Handler
+
+#: Seconds that anything may take before it counts as hanging.
+LONG = 60.0
+
+
+def in_background(handler: Handler, func: Callable[..., Any], *args: Any) -> AsyncResult[Any]:
+    """Run a function in a task of its own; what it returns or raises is the result's."""
+    result = handler.async_result()
+
+    def run() -> None:
+        try:
+            value = func(*args)
+        except Exception as exception:
+            result.set_exception(exception)
+        else:
+            result.set(value)
+
+    handler.spawn(run)
+    return result
+
+
+def eventually(handler: Handler, condition: Callable[[], bool]) -> None:
+    """Wait for what nothing tells us of: look again and again."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        handler.sleep_func(0.02)
+
+
+class Recorder:
+    """Keeps what it is called with, and lets a test wait for it."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._changed = handler.event_object()
+        self.calls: list[Any] = []
+
+    def __call__(self, *args: Any) -> None:
+        self.calls.append(args[0] if len(args) == 1 else args)
+        self._changed.set()
+
+    def wait_for(self, call: Any) -> None:
+        """Wait until it has been called with just that."""
+        self.wait_until(lambda: call in self.calls)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on the calls holds."""
+        while not condition():
+            assert self._changed.wait(LONG), f"it did not come; the calls were {self.calls}"
+            self._changed.clear()
+
+
+def expire(client: KazooClient, lost: Any) -> None:
+    """End a client's session behind its back, as a server does whose client was too long away.
+
+    Another connection takes the session over and closes it, in one packet: the client itself,
+    whom the server drops at the first, is at once back for its session, and may take it over in
+    turn. ``lost`` is an event that the client's listener sets.
+    """
+    session_id, password = client.client_id
+    connect = struct.pack("!iqiqi16s?", 0, 0, 10_000, session_id, 16, password, False)
+    close = struct.pack("!ii", 1, -11)
+    packets = b"".join(struct.pack("!i", len(packet)) + packet for packet in (connect, close))
+    while not lost.is_set():
+        address = next(iter(client.hosts))
+        connection = client.handler.create_connection(address, timeout=LONG)
+        # Reset, where the client was quicker and the server has not read on.
+        with contextlib.closing(connection), contextlib.suppress(ConnectionError):
+            connection.sendall(packets)
+            while connection.recv(8192):
+                pass
+        lost.wait(2)

@@ -1,0 +1,133 @@
+"""The server that the other tests run against."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from kazoo.client import KazooClient
+
+from handler_core.testing import zookeeper
+from handler_core.testing.zookeeper import ZooKeeperServer
+
+from .conftest import new_server
+
+# Starts a server, says where it is, and ends without a chance to tidy up.
+FORGETFUL = """
+import os, sys
+from handler_core.testing.zookeeper import ZooKeeperServer
+server = ZooKeeperServer()
+server.start()
+print(server.port, server.pid, flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+def test_a_missing_server_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    missing = ZooKeeperServer.why_missing()
+    assert missing is not None
+    assert "java" in missing
+    assert "apt-get install zookeeper" in missing
+    assert "\n" not in missing
+    with pytest.raises(RuntimeError, match="apt-get install zookeeper"):
+        ZooKeeperServer().start()
+
+
+def test_a_server_that_was_stopped_comes_back_with_its_data(
+    own_server: ZooKeeperServer, new_client: Callable[..., KazooClient]
+) -> None:
+    client = new_client(own_server.hosts)
+    client.start()
+    client.create("/kept", b"value")
+    client.stop()
+    port = own_server.port
+
+    own_server.stop()
+    assert not own_server.running
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    own_server.stop()
+
+    own_server.start()
+    own_server.start()
+    assert own_server.port == port
+    client.start()
+    assert client.get("/kept")[0] == b"value"
+
+
+def test_a_server_killed_by_somebody_else_can_be_stopped_and_started(
+    own_server: ZooKeeperServer,
+) -> None:
+    os.kill(own_server.pid, signal.SIGKILL)
+    own_server.stop()
+    own_server.start()
+    assert own_server.running
+
+
+def test_a_closed_server_leaves_nothing() -> None:
+    with new_server() as server:
+        config = Path(f"/proc/{server.pid}/cmdline").read_bytes().split(b"\0")[-2]
+        folder = Path(os.fsdecode(config)).parent
+        assert folder.is_dir()
+    assert not server.running
+    assert not folder.exists()
+
+
+def test_a_server_that_has_not_started_has_no_address() -> None:
+    server = ZooKeeperServer()
+    with pytest.raises(RuntimeError, match="start"):
+        _ = server.hosts
+    with pytest.raises(RuntimeError, match="not run"):
+        _ = server.pid
+    assert not server.running
+
+
+def test_a_server_that_dies_at_once_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = new_server()
+    monkeypatch.setattr(zookeeper, "_JAVA_OPTIONS", ("-Xnonsense",))
+    with pytest.raises(RuntimeError, match="Unrecognized option: -Xnonsense"):
+        server.start()
+    assert not server.running
+    server.close()
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = new_server()
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        taken, free = owner.getsockname()[1], zookeeper._free_port()
+        ports = [taken, free]
+        monkeypatch.setattr(zookeeper, "_free_port", lambda: ports.pop(0))
+        with contextlib.closing(server):
+            server.start()
+            assert server.port == free
+
+
+def test_a_server_does_not_outlive_its_maker() -> None:
+    new_server()
+    with subprocess.Popen(
+        [sys.executable, "-c", FORGETFUL],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as maker:
+        assert maker.stdin is not None
+        assert maker.stdout is not None
+        port, pid = map(int, maker.stdout.readline().split())
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            maker.communicate("\n", timeout=30)
+            # The kernel closes it when the server's process ends.
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        assert maker.returncode == 0
+    assert pid > 0

@@ -23,12 +23,11 @@ def progress_on(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.fields[model]}", style="bold"),
         TextColumn("{task.fields[job]}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        expand=True,
         disable=not console.is_terminal,
     )
 
@@ -36,7 +35,7 @@ def progress_on(console: Console) -> Progress:
 def table_of(results: Sequence[tuple[str, str, Measurement | None]], requests: int) -> Table:
     """Return the table. A run is a model, a job and what was measured, None if it failed."""
     table = Table(
-        title=f"{requests:,} requests each, up to {WINDOW} in flight",
+        title=f"{requests:,} requests each, up to {min(WINDOW, requests)} in flight",
         caption="ms: from a request to its callback",
         box=box.SIMPLE_HEAD,
     )

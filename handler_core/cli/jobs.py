@@ -67,7 +67,12 @@ def _run_kazoo_client(
 
     load = Load(handler, requests, send, is_right)
     try:
-        client.start(timeout=_CONNECT_TIMEOUT)
+        try:
+            client.start(timeout=_CONNECT_TIMEOUT)
+        except handler.timeout_exception:
+            raise JobError(
+                f"no connection to {target} within {_CONNECT_TIMEOUT:g} seconds"
+            ) from None
         # Ephemeral: should this process be killed, the server removes the node.
         client.create(path, data, ephemeral=True)
         try:

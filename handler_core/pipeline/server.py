@@ -49,7 +49,10 @@ class EchoServer:
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Connection)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        # It looks so often (in seconds) whether it is to end.
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self.address: tuple[str, int] = ("127.0.0.1", self._server.socket.getsockname()[1])
 
     def __enter__(self) -> Self:

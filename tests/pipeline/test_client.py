@@ -78,10 +78,10 @@ def test_replies_in_another_order(handler: Handler, listener: socket.socket) -> 
 
 
 def test_a_reply_in_pieces(handler: Handler, listener: socket.socket) -> None:
-    connection: socket.socket
     with connected(listener, handler) as (client, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         result = client.request(b"a")
+        receive(connection, 13)
         for byte in reply(1, b"piece by piece"):
             connection.sendall(bytes([byte]))
         assert result.get(timeout=LONG) == b"piece by piece"
@@ -119,6 +119,24 @@ def test_requests_one_after_the_other(handler: Handler, server: EchoServer) -> N
         for number in range(500):
             payload = b"%d" % number
             assert client.request(payload).get(timeout=LONG) == payload
+
+
+def test_a_request_as_the_loop_falls_asleep(handler: Handler, server: EchoServer) -> None:
+    class Client(PipelinedClient):
+        late: AsyncResult[bytes] | None = None
+
+        def _send(self) -> None:
+            # The loop has taken what there was, and does not sleep yet: nobody wakes it.
+            super()._send()
+            if self.late is None:
+                self.late = self.request(b"late")
+                made.set()
+
+    made = threading.Event()
+    with Client(handler, server.address) as client:
+        assert made.wait(LONG)
+        assert client.late is not None
+        assert client.late.get(timeout=LONG) == b"late"
 
 
 def test_notices_are_dispatched_callbacks(handler: Handler, server: EchoServer) -> None:

@@ -1,0 +1,27 @@
+"""The command ``handler-core``, also ``python -m handler_core``."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; say what to install where its packages are missing (status 2)."""
+    try:
+        from handler_core.cli.commands import cli
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "handler_core":
+            raise
+        print(
+            f"the command line needs the package {error.name}, which is not installed; "
+            'to install what it needs: pip install "handler-core[cli]"',
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    cli(prog_name="handler-core")
+
+
+if __name__ == "__main__":
+    main()

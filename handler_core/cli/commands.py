@@ -1,0 +1,32 @@
+"""The group of commands: ``handler-core COMMAND``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from handler_core.cli.demo import demo
+
+__all__ = ["cli"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+
+class _Group(click.Group):
+    """Ends with a shell's status, and no further word, at Ctrl-C."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="handler-core")
+def cli() -> None:
+    """The concurrency layer of network clients: see what is installed, and see it run."""
+
+
+cli.add_command(demo)

@@ -1,0 +1,98 @@
+"""What the demo has a handler do. Runs in the child process of one model."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from handler_core.cli.load import DISPATCH_EVERY, JobError, Load, Measurement
+from handler_core.handler import Handler
+from handler_core.pipeline import PipelinedClient
+from handler_core.pipeline.server import NOTIFY
+from handler_core.result import AsyncResult
+
+__all__ = ["JOBS", "KAZOO_CLIENT", "PIPELINED_CLIENT"]
+
+# Seconds.
+_CONNECT_TIMEOUT = 10.0
+
+
+def _run_pipelined_client(
+    handler: Handler, target: str, requests: int, report: Callable[[int], object]
+) -> Measurement:
+    """Echo payloads; a notice of the server sets off each dispatched callback."""
+    host, _, port = target.rpartition(":")
+
+    def payload(number: int) -> bytes:
+        return (NOTIFY if number % DISPATCH_EVERY == 0 else b"") + b"request %d" % number
+
+    def send(number: int) -> AsyncResult[bytes]:
+        return client.request(payload(number))
+
+    def is_right(number: int, value: bytes) -> bool:
+        return value == payload(number)
+
+    load = Load(handler, requests, send, is_right)
+    with (
+        handler,
+        PipelinedClient(handler, (host, int(port)), on_notice=load.count_dispatched) as client,
+    ):
+        load.run(report)
+    return load.measurement()
+
+
+def _run_kazoo_client(
+    handler: Handler, target: str, requests: int, report: Callable[[int], object]
+) -> Measurement:
+    """Get a node with kazoo's client; a watch on it sets off each dispatched callback."""
+    from kazoo.client import KazooClient
+    from kazoo.exceptions import KazooException
+
+    client = KazooClient(hosts=target, handler=handler)
+    path = f"/handler-core-demo-{uuid.uuid4().hex}"
+    data = b"handler-core"
+
+    def send(number: int) -> AsyncResult[Any]:
+        watch = None
+        if number % DISPATCH_EVERY == 0:
+            # An object of its own: kazoo keeps watches in a set.
+            watch = functools.partial(load.count_dispatched)
+        result: AsyncResult[Any] = client.get_async(path, watch=watch)
+        return result
+
+    def is_right(number: int, value: tuple[bytes, Any]) -> bool:
+        return value[0] == data
+
+    load = Load(handler, requests, send, is_right)
+    try:
+        try:
+            client.start(timeout=_CONNECT_TIMEOUT)
+        except handler.timeout_exception:
+            raise JobError(
+                f"no connection to {target} within {_CONNECT_TIMEOUT:g} seconds"
+            ) from None
+        # Ephemeral: should this process be killed, the server removes the node.
+        client.create(path, data, ephemeral=True)
+        try:
+            load.run(report)
+        finally:
+            client.delete(path)  # which fires the watches
+    except KazooException as error:
+        raise JobError(f"{type(error).__name__} {error}".rstrip()) from error
+    finally:
+        client.stop()
+        client.close()
+    return load.measurement()
+
+
+PIPELINED_CLIENT = "pipelined client"
+KAZOO_CLIENT = "KazooClient"
+
+#: Each takes an unstarted handler, where the server is, the number of requests, and a function to
+#: call with the number of those that are done.
+JOBS: dict[str, Callable[[Handler, str, int, Callable[[int], object]], Measurement]] = {
+    PIPELINED_CLIENT: _run_pipelined_client,
+    KAZOO_CLIENT: _run_kazoo_client,
+}

@@ -1,0 +1,80 @@
+"""Running the command as a user does, and plugins to install for a moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from handler_core.testing.zookeeper import ZooKeeperServer
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Return a function that makes the environment of a command.
+
+    Its plugins are those installed and those of the given folders; it finds a ZooKeeper server
+    only if asked to, since one takes its time to start.
+    """
+
+    def make(folders: Sequence[Path] = (), *, zookeeper: bool = False) -> dict[str, str]:
+        changed = {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "80"}
+        if not zookeeper:
+            changed["PATH"] = str(tmp_path)  # there is no java there
+        return os.environ | changed
+
+    return make
+
+
+@pytest.fixture
+def run(environment: Callable[..., dict[str, str]]) -> Callable[..., object]:
+    """Return a function that runs ``handler-core`` with arguments to its end."""
+
+    def run_command(
+        *arguments: str, folders: Sequence[Path] = (), zookeeper: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "handler_core", *arguments],
+            env=environment(folders, zookeeper=zookeeper),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    return run_command
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Return a function that makes a folder with a plugin: its name, the source of its module.
+
+    The source is to define ``Handler``.
+    """
+
+    def make(name: str, source: str) -> Path:
+        folder = tmp_path / name
+        metadata = folder / f"{name}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (folder / f"{name}_plugin.py").write_text(source)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(
+            f"[handler_core.handlers]\n{name} = {name}_plugin:Handler\n"
+        )
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def need_zookeeper() -> None:
+    """Skip a test that needs a ZooKeeper server where there can be none; fail it in CI."""
+    missing = ZooKeeperServer.why_missing()
+    if missing is not None:
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)

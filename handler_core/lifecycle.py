@@ -26,6 +26,7 @@ makes sense; there it gets fresh mailboxes and no workers.
 
 from __future__ import annotations
 
+import _thread
 import enum
 import logging
 import os
@@ -190,8 +191,8 @@ class Lifecycle:
         """
         return self.spawn(func, *args)
 
-    def watch_home(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called, once, if the home thread ends; False if it has ended already.
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the home thread ends; False if it has ended already.
 
         Only a model whose workers live in one certain thread has one to lose.
         """
@@ -244,7 +245,7 @@ class Lifecycle:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
-            if waiter is not None and not self.watch_home(waiter.wake):
+            if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
             if self._state is _State.RUNNING:
                 self._state = _State.DRAINING
@@ -495,7 +496,8 @@ class _ForkGuard:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        # Native also in a patched process: a green lock could switch in the middle of a fork.
+        self._lock = _thread.RLock()
         self._handlers: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
         self._held: list[Lifecycle] = []
 

@@ -343,8 +343,7 @@ class GreenHandler(Handler):
         hub = self.current_hub()
         if hub is None:
             return interest.poll(timeout)
-        if time.monotonic() - hub.parked_at > FAIR and self.current_task() is not hub.greenlet:
-            self._let_others_run(hub)
+        self._let_others_run()
         return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
 
     def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
@@ -355,12 +354,25 @@ class GreenHandler(Handler):
         finally:
             stop()
 
-    def _let_others_run(self, hub: Hub) -> None:
-        waiter = self.new_waiter()
-        hub.call_soon(waiter.wake)
-        waiter.park()
+    # Fairness.
+
+    def _let_others_run(self) -> None:
+        """Let other greenlets run, if no greenlet of this thread has parked for some time."""
+        hub = self.current_hub()
+        if (
+            hub is not None
+            and time.monotonic() - hub.parked_at > FAIR
+            and self.current_task() is not hub.greenlet
+        ):
+            waiter = self.new_waiter()
+            hub.call_soon(waiter.wake)
+            waiter.park()
 
     # Fork.
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if the worker was killed by this exception, from outside."""
+        return self._tasks.is_exit(exception)
 
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()

@@ -27,6 +27,7 @@ class GreenletTasks:
 
     def __init__(self) -> None:
         self._running: set[Any] = set()
+        self._exit: BaseException | None = None
         #: What tells this process from its parent.
         self._process = object()
 
@@ -42,8 +43,8 @@ class GreenletTasks:
             self._running.add(current)
             try:
                 func(*args, **kwargs)
-            except greenlet.GreenletExit:
-                if process is self._process:
+            except greenlet.GreenletExit as error:
+                if not self.is_exit(error):
                     raise
             finally:
                 self._running.discard(current)
@@ -64,6 +65,7 @@ class GreenletTasks:
             return
         greenlet = _greenlet()
         current = greenlet.getcurrent()
+        self._exit = greenlet.GreenletExit("inherited from the parent of this process")
         ending = True
 
         def resume() -> None:
@@ -74,8 +76,12 @@ class GreenletTasks:
             if task is not current and not task.dead and _root_of(task) is _root_of(current):
                 call_soon(resume)
                 task.parent = current
-                task.throw(greenlet.GreenletExit)
+                task.throw(self._exit)
         ending = False
+
+    def is_exit(self, exception: BaseException) -> bool:
+        """Return True if :meth:`end_inherited` has ended a greenlet by this exception."""
+        return exception is self._exit
 
 
 @functools.cache

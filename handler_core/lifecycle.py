@@ -141,6 +141,10 @@ class Lifecycle:
     #: Set where wrappers want to be around each callback: runs one, in place of a plain call.
     _run_callback: Callable[[CallbackLike], object] | None = None
 
+    #: Set where nobody interrupts a task: a worker calls it after each callback, so that the other
+    #: tasks run now and then, also while there is always something in its mailbox.
+    _let_others_run: Callable[[], object] | None = None
+
     def __init__(self) -> None:
         self._lock: Lock = self.new_native_rlock()
         self._state = _State.STOPPED
@@ -340,6 +344,8 @@ class Lifecycle:
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
                 del item  # an idle worker keeps nothing alive
+                if self._let_others_run is not None:
+                    self._let_others_run()
         except BaseException:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.

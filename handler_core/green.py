@@ -50,6 +50,9 @@ class Hub(abc.ABC):
     def __init__(self) -> None:
         #: When a greenlet last parked, by ``time.monotonic``.
         self.parked_at = time.monotonic()
+        #: True once the hub's thread has ended.
+        self.ended = False
+        self._end_watchers: dict[object, Callable[[], object]] = {}
 
     @property
     @abc.abstractmethod
@@ -59,10 +62,6 @@ class Hub(abc.ABC):
     @abc.abstractmethod
     def is_mine(self) -> bool:
         """Return True in the thread of this hub."""
-
-    @abc.abstractmethod
-    def watch_end(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called if the hub's thread ends; False if it has ended already."""
 
     @abc.abstractmethod
     def spawn(self, func: Callable[[], object]) -> None:
@@ -91,6 +90,27 @@ class Hub(abc.ABC):
         Somebody in another thread may be about to wake it: a hub that has nothing else to wait
         for must wait.
         """
+
+    def watch_end(self, ended: Callable[[], object]) -> Callable[[], object] | None:
+        """Have ``ended`` called if the hub's thread ends; return what undoes that.
+
+        None if it has ended already.
+        """
+        # No lock: this may be the child of a fork, in which nobody would release it. The one
+        # who enters looks at the flag afterwards, and the one who sets it looks here afterwards.
+        key = object()
+        self._end_watchers[key] = ended
+        if self.ended:
+            self._end_watchers.pop(key, None)
+            return None
+        return lambda: self._end_watchers.pop(key, None)
+
+    def end(self) -> None:
+        """Say that the hub's thread ends. The model calls this, once, from wherever it sees it."""
+        self.ended = True
+        while self._end_watchers:
+            _, ended = self._end_watchers.popitem()
+            ended()
 
     def call(self, func: Callable[[], object]) -> None:
         """Have the hub call ``func``. From any thread."""
@@ -252,7 +272,7 @@ class GreenHandler(Handler):
     def start(self) -> None:
         """Begin to run callbacks, in the hub of this thread."""
         with self._lock:
-            if self._home is None or self._idle() or not self._home.watch_end(_nothing):
+            if self._home is None or self._idle() or self._home.ended:
                 hub = self.current_hub()
                 if hub is None:
                     raise RuntimeError(
@@ -299,9 +319,9 @@ class GreenHandler(Handler):
             hub.call_soon_threadsafe(lambda: hub.spawn(task.run))
         return task
 
-    def watch_home(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called if the home thread ends; False if it has ended already."""
-        return self._home is None or self._home.watch_end(ended)
+    def watch_home(self, ended: Callable[[], object]) -> Callable[[], object] | None:
+        """Have ``ended`` called if the home thread ends; None if it has ended already."""
+        return super().watch_home(ended) if self._home is None else self._home.watch_end(ended)
 
     # Select.
 
@@ -371,7 +391,3 @@ class GreenHandler(Handler):
             if not greenlet.dead:
                 greenlet.parent = current
                 greenlet.throw(self.greenlet_exit)
-
-
-def _nothing() -> None:
-    """Be called."""

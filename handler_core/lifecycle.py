@@ -190,12 +190,13 @@ class Lifecycle:
         """
         return self.spawn(func, *args)
 
-    def watch_home(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called, once, if the home thread ends; False if it has ended already.
+    def watch_home(self, ended: Callable[[], object]) -> Callable[[], object] | None:
+        """Have ``ended`` called, once, if the home thread ends; return what undoes that.
 
-        Only a model whose workers live in one certain thread has one to lose.
+        None if it has ended already. Only a model whose workers live in one certain thread has
+        one to lose.
         """
-        return True
+        return lambda: None
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True if the worker, in which a callback has raised this, was killed from outside.
@@ -244,18 +245,24 @@ class Lifecycle:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
-            if waiter is not None and not self.watch_home(waiter.wake):
+            unwatch = None if waiter is None else self.watch_home(waiter.wake)
+            if waiter is not None and unwatch is None:
                 self._lose_workers()
             if self._state is _State.RUNNING:
                 self._state = _State.DRAINING
                 self._drain = _Drain()
                 self._pass_on(self._drain, self._callbacks)
             drain = self._drain
+            if drain is not None and waiter is not None:
+                drain.waiters.append(waiter)
+        try:
             if drain is None or waiter is None:
                 return
-            drain.waiters.append(waiter)
-        self._work_here(drain)
-        waiter.park()
+            self._work_here(drain)
+            waiter.park()
+        finally:
+            if unwatch is not None:
+                unwatch()
         if drain.mailbox is not None:
             with self._lock:
                 self._lose_workers()

@@ -117,7 +117,7 @@ class Handler(Lifecycle):
         self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
     ) -> Any:
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
-        return connect(self.socket_module, address, timeout, self._look_up, **tls)
+        return connect(self.socket_module, address, timeout, self._look_up, self.select, **tls)
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""

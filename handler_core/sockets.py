@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import functools
 import importlib
 import os
 import socket
@@ -22,8 +23,16 @@ from typing import Any, TypeAlias
 from handler_core.capture import wrap
 from handler_core.exceptions import HandlerTimeoutError
 from handler_core.result import AsyncResult
+from handler_core.selecting import SelectLists, poll_select
 
-__all__ = ["AddressInfo", "LookUp", "connect", "create_tcp_connection", "create_tcp_socket"]
+__all__ = [
+    "AddressInfo",
+    "LookUp",
+    "Select",
+    "connect",
+    "create_tcp_connection",
+    "create_tcp_socket",
+]
 
 #: What ``socket.getaddrinfo`` returns one of: family, type, protocol, name, address.
 AddressInfo: TypeAlias = tuple[Any, Any, int, str, Any]
@@ -31,6 +40,11 @@ AddressInfo: TypeAlias = tuple[Any, Any, int, str, Any]
 #: Runs a name look-up, and gives up after so many seconds with a ``HandlerTimeoutError``.
 LookUp: TypeAlias = Callable[
     [Callable[[], Sequence[AddressInfo]], "float | None"], Sequence[AddressInfo]
+]
+
+#: Waits for sockets, as ``select.select`` does.
+Select: TypeAlias = Callable[
+    [Sequence[Any], Sequence[Any], Sequence[Any], "float | None"], SelectLists
 ]
 
 
@@ -71,9 +85,9 @@ def create_tcp_connection(
 
     On any failure nothing is left open.
     """
-    return connect(
-        module, address, timeout, _look_up_in_thread if module is socket else _look_up_here, **tls
-    )
+    look_up = _look_up_in_thread if module is socket else _look_up_here
+    select = functools.partial(poll_select, select_module=_sibling(module, "select"))
+    return connect(module, address, timeout, look_up, select, **tls)
 
 
 def connect(
@@ -81,6 +95,7 @@ def connect(
     address: tuple[Any, ...],
     timeout: float | None,
     look_up: LookUp,
+    select: Select,
     *,
     hostname: Any = None,
     use_ssl: bool = False,
@@ -93,7 +108,10 @@ def connect(
     options: int | None = None,
     ciphers: str | None = None,
 ) -> Any:
-    """Do what :func:`create_tcp_connection` says; ``look_up`` runs the name look-up."""
+    """Do what :func:`create_tcp_connection` says.
+
+    ``look_up`` runs the name look-up, and ``select`` waits for the other side in the handshake.
+    """
     host, port = address[0], address[1]
     if timeout is None:
         timeout = module.getdefaulttimeout()
@@ -101,7 +119,7 @@ def connect(
     context = None
     if use_ssl:
         # Before anything is opened: what the caller got wrong is said at once.
-        ssl_module = _tls_module(module)
+        ssl_module = _sibling(module, "ssl")
         context = _tls_context(
             ssl_module,
             ca=ca,
@@ -124,9 +142,11 @@ def connect(
             sock.connect(sockaddr)
             _with_options(module, sock)
             if context is not None:
-                sock.settimeout(deadline.remaining())
                 name = hostname if isinstance(hostname, str) else host
-                sock = context.wrap_socket(sock, server_hostname=name)
+                sock = context.wrap_socket(
+                    sock, server_hostname=name, do_handshake_on_connect=False
+                )
+                _shake_hands(ssl_module, sock, deadline, select)
             sock.settimeout(timeout)
         except OSError as error:
             sock.close()
@@ -143,6 +163,26 @@ def connect(
     for earlier in errors:
         failure.add_note(f"also tried: {earlier} {' '.join(earlier.__notes__)}")
     raise failure
+
+
+def _shake_hands(ssl_module: ModuleType, sock: Any, deadline: _Deadline, select: Select) -> None:
+    """Do the TLS handshake, within the deadline as a whole.
+
+    The timeout of a green socket is for each read and write of it, of which a server that
+    trickles its answer can cause any number.
+    """
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.do_handshake()
+        except ssl_module.SSLWantReadError:
+            select([sock], [], [], deadline.remaining())
+        except ssl_module.SSLWantWriteError:
+            select([], [sock], [], deadline.remaining())
+        else:
+            # An eventlet one is non-blocking until it is told the opposite in so many words.
+            sock.setblocking(True)
+            return
 
 
 class _Deadline:
@@ -210,10 +250,10 @@ def _look_up_here(
     return get_addresses()
 
 
-def _tls_module(module: ModuleType) -> ModuleType:
-    """Return the ``ssl`` next to a socket module: ``gevent.ssl`` for ``gevent.socket``."""
+def _sibling(module: ModuleType, name: str) -> ModuleType:
+    """Return the module next to a socket module: ``gevent.ssl`` for ``gevent.socket``."""
     package = module.__name__.rpartition(".")[0]
-    return importlib.import_module(f"{package}.ssl" if package else "ssl")
+    return importlib.import_module(f"{package}.{name}" if package else name)
 
 
 def _tls_context(

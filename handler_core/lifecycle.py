@@ -26,6 +26,7 @@ makes sense; there it gets fresh mailboxes and no workers.
 
 from __future__ import annotations
 
+import _thread
 import enum
 import logging
 import os
@@ -190,13 +191,12 @@ class Lifecycle:
         """
         return self.spawn(func, *args)
 
-    def watch_home(self, ended: Callable[[], object]) -> Callable[[], object] | None:
-        """Have ``ended`` called, once, if the home thread ends; return what undoes that.
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the home thread ends; False if it has ended already.
 
-        None if it has ended already. Only a model whose workers live in one certain thread has
-        one to lose.
+        Only a model whose workers live in one certain thread has one to lose.
         """
-        return lambda: None
+        return True
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True if the worker, in which a callback has raised this, was killed from outside.
@@ -245,24 +245,18 @@ class Lifecycle:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
-            unwatch = None if waiter is None else self.watch_home(waiter.wake)
-            if waiter is not None and unwatch is None:
+            if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
             if self._state is _State.RUNNING:
                 self._state = _State.DRAINING
                 self._drain = _Drain()
                 self._pass_on(self._drain, self._callbacks)
             drain = self._drain
-            if drain is not None and waiter is not None:
-                drain.waiters.append(waiter)
-        try:
             if drain is None or waiter is None:
                 return
-            self._work_here(drain)
-            waiter.park()
-        finally:
-            if unwatch is not None:
-                unwatch()
+            drain.waiters.append(waiter)
+        self._work_here(drain)
+        waiter.park()
         if drain.mailbox is not None:
             with self._lock:
                 self._lose_workers()
@@ -502,7 +496,8 @@ class _ForkGuard:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        # Native also in a patched process: a green lock could switch in the middle of a fork.
+        self._lock = _thread.RLock()
         self._handlers: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
         self._held: list[Lifecycle] = []
 

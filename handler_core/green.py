@@ -320,6 +320,12 @@ class GreenHandler(Handler):
             hub.call_soon_threadsafe(lambda: hub.spawn(run))
         return task
 
+    def give_way(self) -> None:
+        """Let the other greenlets run, if this worker has gone on for some milliseconds."""
+        hub = self._home
+        if hub is not None and time.monotonic() - hub.parked_at > FAIR and hub.is_mine():
+            self._let_others_run(hub)
+
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` if the home thread ends; False if it has ended already."""
         return self._home is None or self._home.wake_at_end(waiter)

@@ -205,6 +205,13 @@ class Lifecycle:
         """
         return False
 
+    def give_way(self) -> None:
+        """Let other tasks run, if they have waited for long: a worker is between two callbacks.
+
+        Only a model that does not do so by itself has to, or a worker that always finds something
+        to run would run alone.
+        """
+
     def deliver_exit(self, exception: BaseException) -> None:
         """Send a callback's ``KeyboardInterrupt`` or ``SystemExit`` where a task's would go."""
         threading.excepthook(
@@ -340,6 +347,7 @@ class Lifecycle:
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
                 del item  # an idle worker keeps nothing alive
+                self.give_way()
         except BaseException:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.

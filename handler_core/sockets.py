@@ -37,10 +37,8 @@ __all__ = [
 #: What ``socket.getaddrinfo`` returns one of: family, type, protocol, name, address.
 AddressInfo: TypeAlias = tuple[Any, Any, int, str, Any]
 
-#: Runs a name look-up, and gives up after so many seconds with a ``HandlerTimeoutError``.
-LookUp: TypeAlias = Callable[
-    [Callable[[], Sequence[AddressInfo]], "float | None"], Sequence[AddressInfo]
-]
+#: Looks up host and port, and gives up after so many seconds with a ``HandlerTimeoutError``.
+LookUp: TypeAlias = Callable[[Any, Any, "float | None"], Sequence[AddressInfo]]
 
 #: Waits for sockets, as ``select.select`` does.
 Select: TypeAlias = Callable[
@@ -85,7 +83,9 @@ def create_tcp_connection(
 
     On any failure nothing is left open.
     """
-    look_up = _look_up_in_thread if module is socket else _look_up_here
+    look_up: LookUp = _look_up_in_thread
+    if module is not socket:
+        look_up = functools.partial(_look_up_here, module)
     select = functools.partial(poll_select, select_module=_sibling(module, "select"))
     return connect(module, address, timeout, look_up, select, **tls)
 
@@ -131,7 +131,7 @@ def connect(
             options=options,
             ciphers=ciphers,
         )
-    infos = _addresses(module, host, port, deadline, look_up)
+    infos = _addresses(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):
         if deadline.over():
@@ -213,41 +213,35 @@ class _Deadline:
         )
 
 
-def _addresses(
-    module: ModuleType, host: Any, port: Any, deadline: _Deadline, look_up: LookUp
-) -> Sequence[AddressInfo]:
+def _addresses(host: Any, port: Any, deadline: _Deadline, look_up: LookUp) -> Sequence[AddressInfo]:
     """Return the addresses of ``host``, without a look-up where it is one already."""
     try:
         return _socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
 
-    def get_addresses() -> Sequence[AddressInfo]:
-        infos: Sequence[AddressInfo] = module.getaddrinfo(host, port, 0, module.SOCK_STREAM)
-        return infos
-
     try:
-        return look_up(get_addresses, deadline.remaining())
+        return look_up(host, port, deadline.remaining())
     except HandlerTimeoutError:
         raise deadline.error() from None
 
 
-def _look_up_in_thread(
-    get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
-) -> Sequence[AddressInfo]:
+def _look_up_in_thread(host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
     """Look up in a thread of its own: the C library's resolver knows no deadline."""
+    question = (host, port, 0, socket.SOCK_STREAM)
     if timeout is None:
-        return get_addresses()
+        return socket.getaddrinfo(*question)
     result: AsyncResult[Sequence[AddressInfo]] = AsyncResult()
-    threading.Thread(target=wrap(result)(get_addresses), daemon=True).start()
+    threading.Thread(target=wrap(result)(socket.getaddrinfo), args=question, daemon=True).start()
     return result.get(timeout=timeout)
 
 
 def _look_up_here(
-    get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
+    module: ModuleType, host: Any, port: Any, timeout: float | None
 ) -> Sequence[AddressInfo]:
     """Look up by a green module, which lets other tasks run meanwhile."""
-    return get_addresses()
+    infos: Sequence[AddressInfo] = module.getaddrinfo(host, port, 0, module.SOCK_STREAM)
+    return infos
 
 
 def _sibling(module: ModuleType, name: str) -> ModuleType:

@@ -6,6 +6,7 @@ threads of the operating system: see :mod:`handler_core_eventlet.hub`.
 
 from __future__ import annotations
 
+import _socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ from eventlet import patcher
 from eventlet.green import socket  # type: ignore[import-untyped]
 
 import handler_core
-from handler_core import HandlerTimeoutError, hookimpl
+from handler_core import HandlerTimeoutError, hookimpl, wrap
 from handler_core.green import GreenHandler
+from handler_core.sockets import AddressInfo
 from handler_core_eventlet.hub import EventletHub, TaskGreenlet, library_hub
 
 __all__ = ["AsyncResult", "SequentialEventletHandler", "TimeoutError"]
@@ -96,6 +98,19 @@ class SequentialEventletHandler(GreenHandler):
     def dispatch_callback(self, callback: Any) -> None:
         """Queue a callback to run."""
         super().dispatch_callback(callback)
+
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
+        """Look the addresses of a host up, while other green threads run.
+
+        By the system's resolver, in a thread of the operating system. eventlet's own one does
+        not know all that the system's knows, and where a user has switched it off, its place is
+        taken by one that stops the hub.
+        """
+        result = AsyncResult(self)
+        question = (host, port, 0, socket.SOCK_STREAM)
+        _native_thread.start_new_thread(wrap(result)(_socket.getaddrinfo), question)
+        infos: Sequence[AddressInfo] = result.get(timeout=timeout)
+        return infos
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True for a ``GreenletExit`` that was thrown into the worker."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import _socket
 import _thread
 import contextlib
+import heapq
 import os
 import threading
 import weakref
@@ -36,6 +37,9 @@ __all__ = ["EventletHub", "TaskGreenlet", "library_hub"]
 
 # The longest sleep that a hub is asked for, in seconds: epoll counts milliseconds in a C int.
 _LONGEST = 86400.0
+
+# So many cancelled timers are worth no sweep.
+_FEW = 50
 
 
 class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
@@ -149,10 +153,23 @@ class EventletHub(Hub):
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
         """Have the hub call ``func`` in so many seconds, or a day; return what cancels that."""
-        cancel: Callable[[], None] = self._library.schedule_call_global(
-            min(seconds, _LONGEST), func
-        ).cancel
+        timer = self._library.schedule_call_global(min(seconds, _LONGEST), func)
+
+        def cancel() -> None:
+            timer.cancel()
+            self._sweep()
+
         return cancel
+
+    def _sweep(self) -> None:
+        """Drop cancelled timers, which eventlet keeps by the thousand, until they were due."""
+        library = self._library
+        waiting = len(library.timers) + len(library.next_timers)
+        if library.timers_canceled > max(_FEW, waiting / 2):
+            library.timers_canceled = 0
+            library.timers = [entry for entry in library.timers if not entry[1].called]
+            library.next_timers = [entry for entry in library.next_timers if not entry[1].called]
+            heapq.heapify(library.timers)
 
     def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
         """Have the hub call ``func`` while ``fd``, newly opened, is readable; return what ends it.

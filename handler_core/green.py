@@ -320,6 +320,12 @@ class GreenHandler(Handler):
             hub.call_soon_threadsafe(lambda: hub.spawn(run))
         return task
 
+    def give_way(self) -> None:
+        """Let the other greenlets run, if this worker has gone on for some milliseconds."""
+        hub = self._home
+        if hub is not None and time.monotonic() - hub.parked_at > FAIR and hub.is_mine():
+            self._let_others_run(hub)
+
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` if the home thread ends; False if it has ended already."""
         return self._home is None or self._home.wake_at_end(waiter)
@@ -343,7 +349,8 @@ class GreenHandler(Handler):
         hub = self.current_hub()
         if hub is None:
             return interest.poll(timeout)
-        self._let_others_run()
+        if time.monotonic() - hub.parked_at > FAIR:
+            self._let_others_run(hub)
         return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
 
     def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
@@ -354,16 +361,8 @@ class GreenHandler(Handler):
         finally:
             stop()
 
-    # Fairness.
-
-    def _let_others_run(self) -> None:
-        """Let other greenlets run, if no greenlet of this thread has parked for some time."""
-        hub = self.current_hub()
-        if (
-            hub is not None
-            and time.monotonic() - hub.parked_at > FAIR
-            and self.current_task() is not hub.greenlet
-        ):
+    def _let_others_run(self, hub: Hub) -> None:
+        if self.current_task() is not hub.greenlet:
             waiter = self.new_waiter()
             hub.call_soon(waiter.wake)
             waiter.park()

@@ -141,10 +141,6 @@ class Lifecycle:
     #: Set where wrappers want to be around each callback: runs one, in place of a plain call.
     _run_callback: Callable[[CallbackLike], object] | None = None
 
-    #: Set where nobody interrupts a task: a worker calls it after each callback, so that the other
-    #: tasks run now and then, also while there is always something in its mailbox.
-    _let_others_run: Callable[[], object] | None = None
-
     def __init__(self) -> None:
         self._lock: Lock = self.new_native_rlock()
         self._state = _State.STOPPED
@@ -208,6 +204,13 @@ class Lifecycle:
         A worker outlives whatever a callback raises of its own accord.
         """
         return False
+
+    def give_way(self) -> None:
+        """Let other tasks run, if they have waited for long: a worker is between two callbacks.
+
+        Only a model that does not do so by itself has to, or a worker that always finds something
+        to run would run alone.
+        """
 
     def deliver_exit(self, exception: BaseException) -> None:
         """Send a callback's ``KeyboardInterrupt`` or ``SystemExit`` where a task's would go."""
@@ -344,8 +347,7 @@ class Lifecycle:
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
                 del item  # an idle worker keeps nothing alive
-                if self._let_others_run is not None:
-                    self._let_others_run()
+                self.give_way()
         except BaseException:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.

@@ -137,6 +137,9 @@ class _End:
     def close(self) -> None:
         """Close this end. What was sent still arrives."""
         self._outgoing.close()
+        self._close_socket()
+
+    def _close_socket(self) -> None:
         super().close()  # type: ignore[misc]
 
 
@@ -147,6 +150,9 @@ def _end_class(socket_class: type) -> type:
 
 def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
     end = _end_class(module.socket)(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    # A socket of eventlet keeps its `close` in the object, where it would hide ours.
+    if "close" in vars(end):
+        end._close_socket = vars(end).pop("close")
     end._incoming = incoming
     end._outgoing = outgoing
     return end

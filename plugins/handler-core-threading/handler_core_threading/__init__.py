@@ -43,7 +43,7 @@ class SequentialThreadingHandler(Handler):
         self._tasks: GreenletTasks | None = None
         if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
             self._tasks = GreenletTasks()
-            self._let_others_run = _Pause()
+            self._gave_way_at = time.monotonic()
 
     @hookimpl
     def start(self) -> None:
@@ -84,6 +84,12 @@ class SequentialThreadingHandler(Handler):
         thread.start()
         return thread
 
+    def give_way(self) -> None:
+        """Let other tasks run, in a process where nobody interrupts them."""
+        if self._tasks is not None and time.monotonic() - self._gave_way_at > FAIR:
+            time.sleep(0)
+            self._gave_way_at = time.monotonic()
+
     def is_kill(self, exception: BaseException) -> bool:
         """Return True if the worker was killed by this exception, from outside."""
         return self._tasks is not None and self._tasks.is_exit(exception)
@@ -91,18 +97,6 @@ class SequentialThreadingHandler(Handler):
     def _end_inherited_tasks(self) -> None:
         if self._tasks is not None:
             self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
-
-
-class _Pause:
-    """Lets other tasks run, where nobody interrupts a thread, if that was some time ago."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._last > FAIR:
-            time.sleep(0)
-            self._last = time.monotonic()
 
 
 AsyncResult.detached = SequentialThreadingHandler()

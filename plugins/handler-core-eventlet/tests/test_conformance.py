@@ -1,0 +1,5 @@
+from handler_core.testing import HandlerConformance
+
+
+class TestEventlet(HandlerConformance):
+    handler_name = "eventlet"

@@ -75,7 +75,7 @@ class GreenletTasks:
         for task in inherited:
             if task is not current and not task.dead and _root_of(task) is _root_of(current):
                 call_soon(resume)
-                task.parent = current
+                task.parent = _stand_in(task.parent, current)
                 task.throw(self._exit)
         ending = False
 
@@ -87,6 +87,26 @@ class GreenletTasks:
 @functools.cache
 def _greenlet() -> Any:
     return importlib.import_module("greenlet")
+
+
+def _stand_in(hub: Any, current: Any) -> Any:
+    """Return what a greenlet may take for its hub, and what switches to ``current``.
+
+    When a greenlet has ended, its parent goes on. That would be the hub, with whatever is due.
+    (A greenlet of gevent looks at its parent for the loop, and insists on the type.)
+    """
+
+    class StandIn(type(hub)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            _greenlet().greenlet.__init__(self)
+
+        def run(self, *args: Any) -> None:
+            current.switch()
+
+    stand_in = StandIn()
+    if hasattr(hub, "loop"):
+        stand_in.loop = hub.loop
+    return stand_in
 
 
 def _root_of(greenlet: Any) -> Any:

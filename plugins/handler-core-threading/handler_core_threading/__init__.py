@@ -79,7 +79,7 @@ class SequentialThreadingHandler(Handler):
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
         if self._tasks is not None:
-            func = self._tasks.tracked(func)
+            func = _leaving_a_trace(self._tasks.tracked(func))
         thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
@@ -97,6 +97,16 @@ class SequentialThreadingHandler(Handler):
     def _end_inherited_tasks(self) -> None:
         if self._tasks is not None:
             self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
+
+
+def _leaving_a_trace(func: Callable[..., object]) -> Callable[..., None]:
+    def run(*args: Any, **kwargs: Any) -> None:
+        func(*args, **kwargs)
+        # A forked child has forgotten the threads of its parent. One that is ended there would
+        # fail to find itself among the living, but for this.
+        threading.current_thread()
+
+    return run
 
 
 AsyncResult.detached = SequentialThreadingHandler()

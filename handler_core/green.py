@@ -349,7 +349,7 @@ class GreenHandler(Handler):
         hub = self.current_hub()
         if hub is None:
             return interest.poll(timeout)
-        if time.monotonic() - hub.parked_at > FAIR and self.current_task() is not hub.greenlet:
+        if time.monotonic() - hub.parked_at > FAIR:
             self._let_others_run(hub)
         return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
 
@@ -362,11 +362,16 @@ class GreenHandler(Handler):
             stop()
 
     def _let_others_run(self, hub: Hub) -> None:
-        waiter = self.new_waiter()
-        hub.call_soon(waiter.wake)
-        waiter.park()
+        if self.current_task() is not hub.greenlet:
+            waiter = self.new_waiter()
+            hub.call_soon(waiter.wake)
+            waiter.park()
 
     # Fork.
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if the worker was killed by this exception, from outside."""
+        return self._tasks.is_exit(exception)
 
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()

@@ -27,6 +27,7 @@ class GreenletTasks:
 
     def __init__(self) -> None:
         self._running: set[Any] = set()
+        self._exit: BaseException | None = None
         #: What tells this process from its parent.
         self._process = object()
 
@@ -42,8 +43,8 @@ class GreenletTasks:
             self._running.add(current)
             try:
                 func(*args, **kwargs)
-            except greenlet.GreenletExit:
-                if process is self._process:
+            except greenlet.GreenletExit as error:
+                if not self.is_exit(error):
                     raise
             finally:
                 self._running.discard(current)
@@ -64,6 +65,7 @@ class GreenletTasks:
             return
         greenlet = _greenlet()
         current = greenlet.getcurrent()
+        self._exit = greenlet.GreenletExit("inherited from the parent of this process")
         ending = True
 
         def resume() -> None:
@@ -73,14 +75,38 @@ class GreenletTasks:
         for task in inherited:
             if task is not current and not task.dead and _root_of(task) is _root_of(current):
                 call_soon(resume)
-                task.parent = current
-                task.throw(greenlet.GreenletExit)
+                task.parent = _stand_in(task.parent, current)
+                task.throw(self._exit)
         ending = False
+
+    def is_exit(self, exception: BaseException) -> bool:
+        """Return True if :meth:`end_inherited` has ended a greenlet by this exception."""
+        return exception is self._exit
 
 
 @functools.cache
 def _greenlet() -> Any:
     return importlib.import_module("greenlet")
+
+
+def _stand_in(hub: Any, current: Any) -> Any:
+    """Return what a greenlet may take for its hub, and what switches to ``current``.
+
+    When a greenlet has ended, its parent goes on. That would be the hub, with whatever is due.
+    (A greenlet of gevent looks at its parent for the loop, and insists on the type.)
+    """
+
+    class StandIn(type(hub)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            _greenlet().greenlet.__init__(self)
+
+        def run(self, *args: Any) -> None:
+            current.switch()
+
+    stand_in = StandIn()
+    if hasattr(hub, "loop"):
+        stand_in.loop = hub.loop
+    return stand_in
 
 
 def _root_of(greenlet: Any) -> Any:

@@ -101,6 +101,9 @@ class SequentialThreadingHandler(Handler):
 
 def _leaving_a_trace(func: Callable[..., object]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
+        # `Thread.start` waits for its thread to begin. If this one forked before the caller has
+        # gone on, the caller would go on in the child too.
+        time.sleep(0)
         func(*args, **kwargs)
         # A forked child has forgotten the threads of its parent. One that is ended there would
         # fail to find itself among the living, but for this.

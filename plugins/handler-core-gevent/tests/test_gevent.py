@@ -704,7 +704,7 @@ class TestLookup(OwnTests):
 
 class TestNothingIsLeft(OwnTests):
     def test_c6_threads_with_hubs_leave_no_descriptor(self, idle: Handler) -> None:
-        """gevent keeps the hub's object itself, also without us."""
+        """The hub's object itself gevent keeps, also without us."""
 
         def use() -> None:
             idle.start()

@@ -24,8 +24,14 @@ IN_FLIGHT = 1_000
 def own_client(
     own_server: ZooKeeperServer, new_client: Callable[..., KazooClient], handler: Handler
 ) -> KazooClient:
-    """A client of ``own_server``, connected."""
-    client = new_client(own_server.hosts, handler=handler)
+    """A client of ``own_server``, connected.
+
+    A connection that comes in the moment in which the server already listens, but has not opened
+    its database yet, is never answered nor closed (the log has a ``NullPointerException``). The
+    client waits for the length of its session divided by the number of hosts; were there but one,
+    its session would then be over.
+    """
+    client = new_client(",".join([own_server.hosts] * 5), handler=handler)
     client.start()
     return client
 

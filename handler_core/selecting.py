@@ -72,10 +72,11 @@ def _checked_timeout(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     try:
-        seconds = float(timeout)
-    except (TypeError, ValueError):
+        is_number = not math.isnan(timeout)
+    except TypeError:  # `float` alone would take a string
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
-    if math.isnan(seconds) or seconds < 0:
+    seconds = float(timeout)
+    if not is_number or seconds < 0:
         raise ValueError(f"timeout must be non-negative, not {timeout!r}")
     return None if math.isinf(seconds) else seconds
 

@@ -93,26 +93,13 @@ def test_all_is_consistent() -> None:
     assert public == set(handler_core.__all__)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "binding",
-        "callback",
-        "capture",
-        "discovery",
-        "exceptions",
-        "handler",
-        "hookspecs",
-        "interfaces",
-        "lifecycle",
-        "parking",
-        "result",
-        "selecting",
-        "socketpair",
-        "sockets",
-        "validation",
-    ],
-)
+MODULES = """
+    binding callback capture discovery exceptions handler hookspecs interfaces lifecycle parking
+    result selecting socketpair sockets validation
+"""
+
+
+@pytest.mark.parametrize("name", MODULES.split())
 def test_all_of_a_module_is_there(name: str) -> None:
     module = importlib.import_module(f"handler_core.{name}")
     assert module.__doc__

@@ -242,7 +242,7 @@ def test_an_endless_timeout(connect: Connect) -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536, 70000, 2**40])
 def test_a_port_that_there_is_not(connect: Connect, port: int) -> None:
-    with pytest.raises((OverflowError, OSError)):
+    with pytest.raises(OverflowError, match="port"):
         connect(("127.0.0.1", port), 5)
 
 
@@ -347,11 +347,11 @@ def test_a_failed_connect_leaves_no_cycle(connect: Connect) -> None:
 
 
 def test_a_slow_look_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving_to(monkeypatch, ("127.0.0.1", 1), delay=1)
+    resolving_to(monkeypatch, ("127.0.0.1", 1), delay=2)
     begun = time.monotonic()
     with pytest.raises(TimeoutError, match=r"took longer than 0\.1 seconds"):
         connect(("zoo.example", 1), timeout=0.1)
-    assert 0.1 <= time.monotonic() - begun < 1
+    assert 0.1 <= time.monotonic() - begun < 2
 
 
 def test_a_look_up_that_fails(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,12 +383,12 @@ def test_look_up_connect_and_handshake_share_the_time(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Server(silent) as server:
-        resolving_to(monkeypatch, server.address, delay=0.6)
+        resolving_to(monkeypatch, server.address, delay=1.8)
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
-            connect(("zoo.example", 1), timeout=1, use_ssl=True)
-        # Each with a second of its own would take 1.6.
-        assert 1 <= time.monotonic() - begun < 1.5
+            connect(("zoo.example", 1), timeout=2, use_ssl=True)
+        # Each with two seconds of its own would take 3.8.
+        assert 2 <= time.monotonic() - begun < 3.8
 
 
 def test_a_trickle_does_not_prolong_the_handshake(connect: Connect) -> None:

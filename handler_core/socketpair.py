@@ -15,6 +15,7 @@ and then the reader is readable too).
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import functools
 import os
@@ -75,10 +76,10 @@ class _Direction:
 
     def make_use_of_room(self) -> None:
         """Move on what is kept, now that the reader has read."""
-        with self._lock:
-            # A reader that closed meanwhile is the writer's to hear of.
-            if self._sender.fileno() >= 0:
-                self._move_on()
+        # A writer that closed or shut down meanwhile ends nothing for the reader, which gets
+        # what is kept by `take_kept`.
+        with self._lock, contextlib.suppress(OSError):
+            self._move_on()
 
     def take_kept(self, size: int) -> bytes:
         """Take what is kept, for a reader to whom the kernel says that the writer is closed."""
@@ -130,14 +131,19 @@ class _End:
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """Receive into ``buffer``, see :meth:`recv`."""
         view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("recv_into() takes a buffer that can be written to")
+        if not -1 < size <= len(view):
+            raise ValueError(f"recv_into() of {size} bytes into a buffer of {len(view)}")
         data = self.recv(size or len(view), flags)
         view[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         """Close this end. What was sent still arrives."""
-        self._outgoing.close()
         super().close()  # type: ignore[misc]
+        if self.fileno() < 0:  # type: ignore[attr-defined]
+            self._outgoing.close()  # and not while a `makefile()` is open
 
 
 @functools.cache

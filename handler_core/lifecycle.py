@@ -381,6 +381,9 @@ class Lifecycle:
                 mailbox.busy = True
                 try:
                     mailbox.task = self.spawn_worker(self._work, mailbox)
+                except NotImplementedError:
+                    mailbox.busy = False
+                    raise
                 except RuntimeError as error:
                     # Out of threads, or so late in the interpreter's life that it starts no
                     # more (an atexit function). The next call tries again, and `stop` will run

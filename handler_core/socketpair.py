@@ -145,6 +145,13 @@ class _End:
         if self.fileno() < 0:  # type: ignore[attr-defined]
             self._outgoing.close()  # and not while a `makefile()` is open
 
+    def __del__(self) -> None:
+        # The other end keeps the way from here alive, for what has not arrived yet.
+        self._outgoing.close()
+        finalize = getattr(super(), "__del__", None)
+        if finalize is not None:
+            finalize()  # closes the descriptor, with a ResourceWarning
+
 
 @functools.cache
 def _end_class(socket_class: type) -> type:

@@ -95,6 +95,8 @@ def connect(
     ciphers: str | None = None,
 ) -> Any:
     """Do what :func:`create_tcp_connection` says; ``look_up`` runs the name look-up."""
+    if isinstance(address, (str, bytes)):
+        raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
     host, port = address[0], address[1]
     if timeout is None:
         timeout = module.getdefaulttimeout()

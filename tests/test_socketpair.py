@@ -338,3 +338,14 @@ def test_two_readers_share_what_comes(ends: tuple[Any, Any]) -> None:
         reader.join(30)
         assert not reader.is_alive()
     assert sum(got) == total
+
+
+def test_an_end_that_is_dropped_is_an_end_that_is_closed() -> None:
+    first, second = create_socket_pair()
+    with second:
+        second.settimeout(30)
+        first.send(b"last words")
+        with pytest.warns(ResourceWarning):
+            del first
+        assert second.recv(100) == b"last words"
+        assert second.recv(1) == b""

@@ -681,3 +681,9 @@ def test_a_handler_connects_before_start_and_after_stop() -> None:
         assert works(server.port)
         handler.stop()
         assert works(server.port)
+
+
+@pytest.mark.parametrize("address", ["localhost:2181", b"localhost"])
+def test_an_address_that_is_no_pair(address: object) -> None:
+    with pytest.raises(TypeError, match=r"write \(host, port\)"):
+        create_tcp_connection(socket, address)  # type: ignore[arg-type]

@@ -10,6 +10,11 @@ Here, what the kernel has no room for is kept in this process, in order, and mov
 kernel's buffer as the other end reads. The rule that makes ``select`` on the reader tell the
 truth: as long as something is kept, the kernel's buffer is not empty (or its writer is closed,
 and then the reader is readable too).
+
+**The lock is for what is kept, and is not taken while nothing is.** A signal that comes during a
+``send`` is handled right after it, and its handler may well stop the client: that is, wait for
+the client's loop, which reads here. Were the lock held around every ``send``, the loop would wait
+for the interrupted thread, and that one for the loop.
 """
 
 from __future__ import annotations
@@ -67,15 +72,19 @@ class _Direction:
 
     def send(self, data: Any) -> int:
         """Give all of ``data`` to the kernel, or keep what it does not take."""
-        with self._lock:
-            view = memoryview(data).cast("B")
-            self._move_on()
-            sent = 0 if self._kept else self._offer(view)
-            self._kept += view[sent:]
-            return len(view)
+        view = memoryview(data).cast("B")
+        sent = 0 if self._kept else self._offer(view)
+        if sent < len(view):
+            with self._lock:
+                self._kept += view[sent:]
+                # The reader may have made room, and looked for what is kept, just before.
+                self._move_on()
+        return len(view)
 
     def make_use_of_room(self) -> None:
         """Move on what is kept, now that the reader has read."""
+        if not self._kept:
+            return
         # A writer that closed or shut down meanwhile ends nothing for the reader, which gets
         # what is kept by `take_kept`.
         with self._lock, contextlib.suppress(OSError):

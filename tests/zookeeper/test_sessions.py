@@ -126,6 +126,30 @@ def test_stop_while_there_is_no_server(
     assert own_client.exists("/")
 
 
+def test_attempts_to_reconnect_leave_no_descriptor_open(
+    own_client: KazooClient,
+    own_server: ZooKeeperServer,
+    handler: Handler,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create_connection = handler.create_connection
+    failures = Recorder(handler)
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return create_connection(*args, **kwargs)
+        except OSError:
+            failures(len(os.listdir("/proc/self/fd")))
+            raise
+
+    monkeypatch.setattr(handler, "create_connection", counting)
+    own_server.stop()
+    failures.wait_until(lambda: len(failures.calls) >= 20)
+    assert len(set(failures.calls[10:20])) == 1
+    own_server.start()
+    assert own_client.retry(own_client.exists, "/")
+
+
 def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResult[Any]]:
     """Ask for all sorts of things, one in eight of them with an error for an answer."""
     requests: list[Callable[[str], AsyncResult[Any]]] = [

@@ -11,33 +11,38 @@ may be set by a greenlet of any hub and by a thread that has none, and a thread 
 for a result as threads do, on a native lock. The event and result classes of gevent and eventlet
 are for one thread.
 
-**Select.** The question is asked of the kernel with a ``poll`` that does not wait; mostly that is
-all. Else the descriptors go into an ``epoll``, and the hub watches that one descriptor. So it does
-not matter how many there are, whether others watch them too, and what the hub's own poll can
-report: gevent's has no out-of-band data, and eventlet's no second reader.
+**Select.** As :mod:`handler_core.selecting` does it for green models: the hub watches one
+descriptor, an ``epoll`` with all the others. So it does not matter how many there are, whether
+others watch them too, and what the hub's own poll can report.
 """
 
 from __future__ import annotations
 
 import _thread
 import abc
-import contextlib
-import select
+import functools
+import sys
 import time
+import weakref
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from handler_core.handler import Handler
+from handler_core.inherited import GreenletTasks
 from handler_core.lifecycle import Task
 from handler_core.parking import ThreadWaiter, Waiter
 from handler_core.result import AsyncResult
-from handler_core.selecting import FileObject, Interest, SelectLists, checked_timeout
+from handler_core.selecting import (
+    FAIR,
+    FileObject,
+    Interest,
+    SelectLists,
+    checked_timeout,
+    select_by_waiting,
+)
 from handler_core.synchronization import Event, Lock, RLock
 
 __all__ = ["GreenHandler", "GreenTask", "GreenWaiter", "Hub"]
-
-# For how long a greenlet may go on without the others, in seconds: see `select`.
-_FAIR = 0.002
 
 
 class Hub(abc.ABC):
@@ -45,11 +50,18 @@ class Hub(abc.ABC):
 
     A model has one object for each thread's hub, makes it in that thread, and finds it again by
     :meth:`GreenHandler.current_hub`.
+
+    Args:
+        native_local: ``threading.local`` as it was before patching.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, native_local: Callable[[], Any]) -> None:
         #: When a greenlet last parked, by ``time.monotonic``.
         self.parked_at = time.monotonic()
+        end = _ThreadEnd()
+        self._end = weakref.ref(end)
+        self._of_thread = native_local()
+        self._of_thread.end = end
 
     @property
     @abc.abstractmethod
@@ -60,9 +72,17 @@ class Hub(abc.ABC):
     def is_mine(self) -> bool:
         """Return True in the thread of this hub."""
 
-    @abc.abstractmethod
-    def watch_end(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called if the hub's thread ends; False if it has ended already."""
+    def has_ended(self) -> bool:
+        """Return True if the hub's thread has ended."""
+        return self._end() is None
+
+    def wake_at_end(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the hub's thread ends; False if it has ended already."""
+        end = self._end()
+        if end is None:
+            return False
+        end.waiters.add(waiter)
+        return True
 
     @abc.abstractmethod
     def spawn(self, func: Callable[[], object]) -> None:
@@ -100,10 +120,24 @@ class Hub(abc.ABC):
             self.call_soon_threadsafe(func)
 
 
+class _ThreadEnd:
+    """Lies in a thread's local storage, where nobody but the thread's end frees it."""
+
+    __slots__ = ("__weakref__", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: weakref.WeakSet[Waiter] = weakref.WeakSet()
+
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not is_finalizing():  # when modules are gone, and nobody waits
+            for waiter in self.waiters:
+                waiter.wake()
+
+
 class GreenWaiter:
     """Parks a greenlet."""
 
-    __slots__ = ("_greenlet", "_hub", "_parked", "_woken")
+    __slots__ = ("__weakref__", "_greenlet", "_hub", "_parked", "_woken")
 
     def __init__(self, hub: Hub, greenlet: Any) -> None:
         self._hub = hub
@@ -153,8 +187,6 @@ class GreenTask:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        self._handler = handler
-        self._process = handler._process
         self._ended: AsyncResult[None] = AsyncResult(handler)
         self._call = func, args, kwargs
 
@@ -162,15 +194,9 @@ class GreenTask:
         """Call the function: what the greenlet does."""
         func, args, kwargs = self._call
         del self._call
-        handler = self._handler
-        if self._process is not handler._process:
-            return  # spawned in the parent of this process, which runs it
-        greenlet = handler.current_task()
-        handler._greenlets.add(greenlet)
         try:
             func(*args, **kwargs)
         finally:
-            handler._greenlets.discard(greenlet)
             self._ended.set()
 
     def join(self, timeout: float | None = None) -> None:
@@ -193,18 +219,12 @@ class GreenHandler(Handler):
     gives what is declared without a value here.
     """
 
-    #: ``allocate_lock`` of ``_thread``, and ``poll`` of ``select``, as they were before patching.
+    #: ``allocate_lock`` of ``_thread``, as it was before patching.
     native_lock: Callable[[], Any]
-    native_poll: Callable[[], Any]
-
-    #: The exception that ends a greenlet.
-    greenlet_exit: ClassVar[type[BaseException]]
 
     def __init__(self) -> None:
         self._home: Hub | None = None
-        #: The started greenlets of this handler, and what tells this process from its parent.
-        self._greenlets: set[Any] = set()
-        self._process = object()
+        self._tasks = GreenletTasks()
         super().__init__()
 
     @classmethod
@@ -252,7 +272,7 @@ class GreenHandler(Handler):
     def start(self) -> None:
         """Begin to run callbacks, in the hub of this thread."""
         with self._lock:
-            if self._home is None or self._idle() or not self._home.watch_end(_nothing):
+            if self._home is None or self._idle() or self._home.has_ended():
                 hub = self.current_hub()
                 if hub is None:
                     raise RuntimeError(
@@ -293,15 +313,22 @@ class GreenHandler(Handler):
         kwargs: dict[str, Any],
     ) -> GreenTask:
         task = GreenTask(self, func, args, kwargs)
+        run = self._tasks.tracked(task.run)
         if hub.is_mine():
-            hub.spawn(task.run)
+            hub.spawn(run)
         else:
-            hub.call_soon_threadsafe(lambda: hub.spawn(task.run))
+            hub.call_soon_threadsafe(lambda: hub.spawn(run))
         return task
 
-    def watch_home(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called if the home thread ends; False if it has ended already."""
-        return self._home is None or self._home.watch_end(ended)
+    def give_way(self) -> None:
+        """Let the other greenlets run, if this worker has gone on for some milliseconds."""
+        hub = self._home
+        if hub is not None and time.monotonic() - hub.parked_at > FAIR and hub.is_mine():
+            self._let_others_run(hub)
+
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the home thread ends; False if it has ended already."""
+        return self._home is None or self._home.wake_at_end(waiter)
 
     # Select.
 
@@ -321,57 +348,36 @@ class GreenHandler(Handler):
         interest = Interest(rlist, wlist, xlist)
         hub = self.current_hub()
         if hub is None:
-            return interest.poll(self.native_poll(), timeout)
-        if time.monotonic() - hub.parked_at > _FAIR and self.current_task() is not hub.greenlet:
+            return interest.poll(timeout)
+        if time.monotonic() - hub.parked_at > FAIR:
             self._let_others_run(hub)
-        ready = interest.poll(self.native_poll(), 0)
-        if timeout == 0 or any(ready):
-            return ready
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with select.epoll() as epoll:
-            for fd, mask in interest.masks.items():
-                # A regular file, which cannot be watched, was ready above, or never will be.
-                with contextlib.suppress(PermissionError):
-                    epoll.register(fd, mask)
-            while True:
-                self._await_readable(hub, epoll.fileno(), deadline)
-                ready = interest.poll(self.native_poll(), 0)
-                if any(ready) or (deadline is not None and time.monotonic() >= deadline):
-                    return ready
+        return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
 
-    def _await_readable(self, hub: Hub, fd: int, deadline: float | None) -> None:
+    def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
         waiter = self.new_waiter()
         stop = hub.add_reader(fd, waiter.wake)
         try:
-            waiter.park(None if deadline is None else max(0, deadline - time.monotonic()))
+            waiter.park(timeout)
         finally:
             stop()
 
     def _let_others_run(self, hub: Hub) -> None:
-        waiter = self.new_waiter()
-        hub.call_soon(waiter.wake)
-        waiter.park()
+        if self.current_task() is not hub.greenlet:
+            waiter = self.new_waiter()
+            hub.call_soon(waiter.wake)
+            waiter.park()
 
     # Fork.
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if the worker was killed by this exception, from outside."""
+        return self._tasks.is_exit(exception)
 
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()
         self._home = None
-        self._process = object()
 
     def _end_inherited_tasks(self) -> None:
-        """End the greenlets that the child has from its parent: they would do its work twice.
-
-        They are ended by the exception that ends greenlets, here and now: left to the hub, one
-        that is about to be resumed would read the parent's next bytes first.
-        """
-        current: Any = self.current_task()
-        inherited, self._greenlets = self._greenlets - {current}, self._greenlets & {current}
-        for greenlet in inherited:
-            if not greenlet.dead:
-                greenlet.parent = current
-                greenlet.throw(self.greenlet_exit)
-
-
-def _nothing() -> None:
-    """Be called."""
+        hub = self.current_hub()
+        if hub is not None:
+            self._tasks.end_inherited(hub.call_soon)

@@ -117,18 +117,23 @@ class Handler(Lifecycle):
         self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
     ) -> Any:
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
-        return connect(self.socket_module, address, timeout, self._look_up, **tls)
+        return connect(self.socket_module, address, timeout, self.look_up, self.select, **tls)
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""
         return connect_pair(self.socket_module, self.new_native_rlock)
 
-    def _look_up(
-        self, get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
-    ) -> Sequence[AddressInfo]:
-        """Look a name up in a task of its own: the resolver itself knows no deadline."""
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
+        """Look the addresses of a host up, while other tasks run.
+
+        Raises:
+            HandlerTimeoutError: it took longer than ``timeout`` seconds.
+            OSError: there is no such host.
+        """
+        # In a task of its own: the resolver itself knows no deadline.
+        module = self.socket_module
         result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)
-        self.spawn(wrap(result)(get_addresses))
+        self.spawn(wrap(result)(module.getaddrinfo), host, port, 0, module.SOCK_STREAM)
         return result.get(timeout=timeout)
 
     # Primitives.

@@ -26,6 +26,7 @@ makes sense; there it gets fresh mailboxes and no workers.
 
 from __future__ import annotations
 
+import _thread
 import enum
 import logging
 import os
@@ -190,8 +191,8 @@ class Lifecycle:
         """
         return self.spawn(func, *args)
 
-    def watch_home(self, ended: Callable[[], object]) -> bool:
-        """Have ``ended`` called, once, if the home thread ends; False if it has ended already.
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the home thread ends; False if it has ended already.
 
         Only a model whose workers live in one certain thread has one to lose.
         """
@@ -203,6 +204,13 @@ class Lifecycle:
         A worker outlives whatever a callback raises of its own accord.
         """
         return False
+
+    def give_way(self) -> None:
+        """Let other tasks run, if they have waited for long: a worker is between two callbacks.
+
+        Only a model that does not do so by itself has to, or a worker that always finds something
+        to run would run alone.
+        """
 
     def deliver_exit(self, exception: BaseException) -> None:
         """Send a callback's ``KeyboardInterrupt`` or ``SystemExit`` where a task's would go."""
@@ -244,7 +252,7 @@ class Lifecycle:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
-            if waiter is not None and not self.watch_home(waiter.wake):
+            if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
             if self._state is _State.RUNNING:
                 self._state = _State.DRAINING
@@ -339,6 +347,7 @@ class Lifecycle:
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
                 del item  # an idle worker keeps nothing alive
+                self.give_way()
         except BaseException:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.
@@ -498,7 +507,8 @@ class _ForkGuard:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        # Native also in a patched process: a green lock could switch in the middle of a fork.
+        self._lock = _thread.RLock()
         self._handlers: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
         self._held: list[Lifecycle] = []
 

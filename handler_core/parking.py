@@ -50,7 +50,7 @@ class ThreadWaiter:
             gives the original ``allocate_lock``.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("__weakref__", "_lock")
 
     def __init__(self, new_lock: Callable[[], Any] | None = None) -> None:
         self._lock: Any = threading.Lock() if new_lock is None else new_lock()

@@ -4,19 +4,27 @@
 it, costs more than the wait. ``poll`` has neither fault: one object, one system call, any
 descriptor. What this module adds to it is the translation: a caller names *objects*, in three
 lists, and gets its own objects back in the lists that it put them in.
+
+A green ``poll`` or ``select`` lets other tasks run, but knows less than the kernel's: gevent's
+reports no out-of-band data and ends at descriptor 1,023, eventlet has no ``poll``, and admits one
+reader to a descriptor. So the kernel is asked what is ready, without waiting, and where nothing
+is, the model's own way of waiting waits for one descriptor: an ``epoll`` in which all of them are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
+import importlib.util
 import math
 import os
 import select
 import selectors
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any, Protocol, TypeAlias, cast
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "checked_timeout",
     "fileobj_to_fd",
     "poll_select",
+    "select_by_waiting",
     "selector_select",
 ]
 
@@ -39,8 +48,24 @@ FileObject: TypeAlias = "int | _HasFileno"
 SelectLists: TypeAlias = tuple[list[Any], list[Any], list[Any]]
 Polled: TypeAlias = list[tuple[int, int]]
 
+#: For how long, in seconds, a loop around a green ``select`` may keep other tasks from running.
+FAIR = 0.002
+
 # The longest wait that poll takes, in seconds: it counts milliseconds in a C int.
 _LONGEST_POLL = 2_000_000
+
+
+def _without_patches() -> ModuleType:
+    """Return a ``select`` that nobody has patched: a second instance of the C module."""
+    spec = importlib.util.find_spec("select")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_kernel: Any = _without_patches()
 
 
 def fileobj_to_fd(fileobj: FileObject) -> int:
@@ -118,8 +143,9 @@ class Interest:
         for fd, _ in self._others:
             masks[fd] = masks.get(fd, 0) | select.POLLPRI
 
-    def poll(self, poll: Any, timeout: float | None) -> SelectLists:
-        """Register all in a new ``poll`` object, poll for so many seconds, and sort the answer."""
+    def poll(self, timeout: float | None) -> SelectLists:
+        """Ask the kernel, and block the thread for so many seconds at the most."""
+        poll = _kernel.poll()
         for fd, mask in self.masks.items():
             poll.register(fd, mask)
         return self.sort(_poll(poll, timeout))
@@ -167,8 +193,9 @@ def poll_select(
         wlist: what to watch for writing.
         xlist: what to watch for exceptional conditions (out-of-band data).
         timeout: seconds; None waits for ever, 0 does not wait. Never early.
-        select_module: whose ``poll`` is used: that of a green model lets other tasks run.
-            Where it has none (Windows), its ``select`` does what it can.
+        select_module: whose way of waiting is used: that of a green model lets other tasks run.
+            What is reported is the same. Where there is no ``poll`` (Windows), its ``select``
+            does what it can.
 
     Returns:
         Three lists: the objects that are ready, each in the order in which it was given.
@@ -179,10 +206,60 @@ def poll_select(
         OSError: a descriptor is not open (``EBADF``).
     """
     timeout = checked_timeout(timeout)
-    if not hasattr(select_module, "poll"):
+    if isinstance(select_module.select, BuiltinFunctionType) and hasattr(_kernel, "poll"):
+        return Interest(rlist, wlist, xlist).poll(timeout)
+    if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    return Interest(rlist, wlist, xlist).poll(select_module.poll(), timeout)
+    interest = Interest(rlist, wlist, xlist)
+    if time.monotonic() - getattr(_task, "waited_at", 0) > FAIR:
+        select_module.select([], [], [], 0)
+        _task.waited_at = time.monotonic()
+    return select_by_waiting(interest, timeout, functools.partial(_await_readable, select_module))
+
+
+# Where `threading` is green, each of its tasks has its own.
+_task = threading.local()
+
+
+def _await_readable(select_module: ModuleType, fd: int, timeout: float | None) -> None:
+    if hasattr(select_module, "poll"):
+        poll = select_module.poll()
+        poll.register(fd, select.POLLIN)
+        _poll(poll, timeout)
+    else:
+        select_module.select([fd], [], [], timeout)
+
+
+def select_by_waiting(
+    interest: Interest,
+    timeout: float | None,
+    await_readable: Callable[[int, float | None], object],
+) -> SelectLists:
+    """Wait for all that is of interest by waiting for one descriptor. On Linux.
+
+    Args:
+        interest: what the caller waits for.
+        timeout: seconds; see :func:`checked_timeout`.
+        await_readable: waits until a descriptor is readable, for so many seconds, None for
+            ever, while other tasks run. It may return too early.
+    """
+    ready = interest.poll(0)
+    if timeout == 0 or any(ready):
+        return ready
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with _kernel.epoll() as epoll:
+        for fd, mask in interest.masks.items():
+            # A regular file, which cannot be watched, was ready above, or never will be.
+            with contextlib.suppress(PermissionError):
+                epoll.register(fd, mask)
+        while True:
+            await_readable(
+                epoll.fileno(), None if deadline is None else max(0, deadline - time.monotonic())
+            )
+            ready = interest.poll(0)
+            if any(ready) or (deadline is not None and time.monotonic() >= deadline):
+                return ready
 
 
 def _poll(poll: Any, timeout: float | None) -> Polled:

@@ -150,9 +150,12 @@ class _End:
 
     def close(self) -> None:
         """Close this end. What was sent still arrives."""
-        super().close()  # type: ignore[misc]
+        self._close_socket()
         if self.fileno() < 0:  # type: ignore[attr-defined]
             self._outgoing.close()  # and not while a `makefile()` is open
+
+    def _close_socket(self) -> None:
+        super().close()  # type: ignore[misc]
 
     def __del__(self) -> None:
         # The other end keeps the way from here alive, for what has not arrived yet.
@@ -169,6 +172,9 @@ def _end_class(socket_class: type) -> type:
 
 def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
     end = _end_class(module.socket)(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    # A socket of eventlet keeps its `close` in the object, where it would hide ours.
+    if "close" in vars(end):
+        end._close_socket = vars(end).pop("close")
     end._incoming = incoming
     end._outgoing = outgoing
     return end

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import functools
 import importlib
 import math
 import os
@@ -23,15 +24,26 @@ from typing import Any, TypeAlias
 from handler_core.capture import wrap
 from handler_core.exceptions import HandlerTimeoutError
 from handler_core.result import AsyncResult
+from handler_core.selecting import SelectLists, poll_select
 
-__all__ = ["AddressInfo", "LookUp", "connect", "create_tcp_connection", "create_tcp_socket"]
+__all__ = [
+    "AddressInfo",
+    "LookUp",
+    "Select",
+    "connect",
+    "create_tcp_connection",
+    "create_tcp_socket",
+]
 
 #: What ``socket.getaddrinfo`` returns one of: family, type, protocol, name, address.
 AddressInfo: TypeAlias = tuple[Any, Any, int, str, Any]
 
-#: Runs a name look-up, and gives up after so many seconds with a ``HandlerTimeoutError``.
-LookUp: TypeAlias = Callable[
-    [Callable[[], Sequence[AddressInfo]], "float | None"], Sequence[AddressInfo]
+#: Looks up host and port, and gives up after so many seconds with a ``HandlerTimeoutError``.
+LookUp: TypeAlias = Callable[[Any, Any, "float | None"], Sequence[AddressInfo]]
+
+#: Waits for sockets, as ``select.select`` does.
+Select: TypeAlias = Callable[
+    [Sequence[Any], Sequence[Any], Sequence[Any], "float | None"], SelectLists
 ]
 
 
@@ -72,9 +84,11 @@ def create_tcp_connection(
 
     On any failure nothing is left open.
     """
-    return connect(
-        module, address, timeout, _look_up_in_thread if module is socket else _look_up_here, **tls
-    )
+    look_up: LookUp = _look_up_in_thread
+    if module is not socket:
+        look_up = functools.partial(_look_up_here, module)
+    select = functools.partial(poll_select, select_module=_sibling(module, "select"))
+    return connect(module, address, timeout, look_up, select, **tls)
 
 
 def connect(
@@ -82,6 +96,7 @@ def connect(
     address: tuple[Any, ...],
     timeout: float | None,
     look_up: LookUp,
+    select: Select,
     *,
     hostname: Any = None,
     use_ssl: bool = False,
@@ -94,7 +109,10 @@ def connect(
     options: int | None = None,
     ciphers: str | None = None,
 ) -> Any:
-    """Do what :func:`create_tcp_connection` says; ``look_up`` runs the name look-up."""
+    """Do what :func:`create_tcp_connection` says.
+
+    ``look_up`` runs the name look-up, and ``select`` waits for the other side in the handshake.
+    """
     if isinstance(address, (str, bytes)):
         raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
     host, port = address[0], address[1]
@@ -109,7 +127,7 @@ def connect(
     context = None
     if use_ssl:
         # Before anything is opened: what the caller got wrong is said at once.
-        ssl_module = _tls_module(module)
+        ssl_module = _sibling(module, "ssl")
         context = _tls_context(
             ssl_module,
             ca=ca,
@@ -121,7 +139,7 @@ def connect(
             options=options,
             ciphers=ciphers,
         )
-    infos = _addresses(module, host, port, deadline, look_up)
+    infos = _addresses(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):
         if deadline.over():
@@ -133,12 +151,11 @@ def connect(
             sock.connect(sockaddr)
             _with_options(module, sock)
             if context is not None:
-                sock.settimeout(deadline.remaining())
                 name = hostname if isinstance(hostname, str) else host
                 sock = context.wrap_socket(
                     sock, server_hostname=name, do_handshake_on_connect=False
                 )
-                sock.do_handshake()
+                _shake_hands(ssl_module, sock, deadline, select)
             sock.settimeout(timeout)
         except OSError as error:
             if sock is not None:
@@ -172,6 +189,26 @@ def _failure(host: Any, errors: list[OSError], deadline: _Deadline) -> OSError:
     return failure
 
 
+def _shake_hands(ssl_module: ModuleType, sock: Any, deadline: _Deadline, select: Select) -> None:
+    """Do the TLS handshake, within the deadline as a whole.
+
+    The timeout of a green socket is for each read and write of it, of which a server that
+    trickles its answer can cause any number.
+    """
+    sock.setblocking(False)
+    while True:
+        try:
+            sock.do_handshake()
+        except ssl_module.SSLWantReadError:
+            select([sock], [], [], deadline.remaining())
+        except ssl_module.SSLWantWriteError:
+            select([], [sock], [], deadline.remaining())
+        else:
+            # An eventlet one is non-blocking until it is told the opposite in so many words.
+            sock.setblocking(True)
+            return
+
+
 class _Deadline:
     """A point in time, for several steps that share one timeout."""
 
@@ -200,47 +237,41 @@ class _Deadline:
         )
 
 
-def _addresses(
-    module: ModuleType, host: Any, port: Any, deadline: _Deadline, look_up: LookUp
-) -> Sequence[AddressInfo]:
+def _addresses(host: Any, port: Any, deadline: _Deadline, look_up: LookUp) -> Sequence[AddressInfo]:
     """Return the addresses of ``host``, without a look-up where it is one already."""
     try:
         return _socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
 
-    def get_addresses() -> Sequence[AddressInfo]:
-        infos: Sequence[AddressInfo] = module.getaddrinfo(host, port, 0, module.SOCK_STREAM)
-        return infos
-
     try:
-        return look_up(get_addresses, deadline.remaining())
+        return look_up(host, port, deadline.remaining())
     except HandlerTimeoutError:
         raise deadline.error() from None
 
 
-def _look_up_in_thread(
-    get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
-) -> Sequence[AddressInfo]:
+def _look_up_in_thread(host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
     """Look up in a thread of its own: the C library's resolver knows no deadline."""
+    question = (host, port, 0, socket.SOCK_STREAM)
     if timeout is None:
-        return get_addresses()
+        return socket.getaddrinfo(*question)
     result: AsyncResult[Sequence[AddressInfo]] = AsyncResult()
-    threading.Thread(target=wrap(result)(get_addresses), daemon=True).start()
+    threading.Thread(target=wrap(result)(socket.getaddrinfo), args=question, daemon=True).start()
     return result.get(timeout=timeout)
 
 
 def _look_up_here(
-    get_addresses: Callable[[], Sequence[AddressInfo]], timeout: float | None
+    module: ModuleType, host: Any, port: Any, timeout: float | None
 ) -> Sequence[AddressInfo]:
     """Look up by a green module, which lets other tasks run meanwhile."""
-    return get_addresses()
+    infos: Sequence[AddressInfo] = module.getaddrinfo(host, port, 0, module.SOCK_STREAM)
+    return infos
 
 
-def _tls_module(module: ModuleType) -> ModuleType:
-    """Return the ``ssl`` next to a socket module: ``gevent.ssl`` for ``gevent.socket``."""
+def _sibling(module: ModuleType, name: str) -> ModuleType:
+    """Return the module next to a socket module: ``gevent.ssl`` for ``gevent.socket``."""
     package = module.__name__.rpartition(".")[0]
-    return importlib.import_module(f"{package}.ssl" if package else "ssl")
+    return importlib.import_module(f"{package}.{name}" if package else name)
 
 
 def _tls_context(

@@ -1,7 +1,8 @@
 """A server to connect to, in a process of its own: ``python -m handler_core.testing.server``.
 
 It echoes, with TLS if it is given a certificate. With ``--hold`` it accepts, and does not say a
-word, nor answer a TLS hello, until somebody connects to its second port. In a process of its
+word, nor answer a TLS hello, until somebody connects to its second port. With ``--trickle`` it
+answers with the beginning of a TLS record, a byte at a time, and never ends. In a process of its
 own, since a patched process has no sockets and threads that would do for a server which must not
 wait for the client's tasks.
 """
@@ -10,16 +11,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import itertools
 import json
 import socket
 import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 __all__ = ["RunningServer", "running_server"]
+
+# Kind (handshake), version and length: its five bytes of header.
+_TLS_RECORD_OF_16_KIB = b"\x16\x03\x03\x40\x00"
 
 
 class RunningServer(NamedTuple):
@@ -36,7 +43,11 @@ class RunningServer(NamedTuple):
 
 @contextlib.contextmanager
 def running_server(
-    host: str = "127.0.0.1", *, certificate: str | None = None, hold: bool = False
+    host: str = "127.0.0.1",
+    *,
+    certificate: str | None = None,
+    hold: bool = False,
+    trickle: bool = False,
 ) -> Iterator[RunningServer]:
     """Run a server for as long as the ``with`` block runs.
 
@@ -44,12 +55,15 @@ def running_server(
         host: the loopback address to listen on.
         certificate: a file with certificate and key; with it the server speaks TLS.
         hold: whether to answer nothing until released.
+        trickle: whether to answer with a TLS record that never ends.
     """
     command = [sys.executable, "-m", "handler_core.testing.server", host]
     if certificate is not None:
         command += ["--certificate", certificate]
     if hold:
         command += ["--hold"]
+    if trickle:
+        command += ["--trickle"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -73,10 +87,17 @@ def _echo(connection: socket.socket, context: ssl.SSLContext | None, go: threadi
                 connection.sendall(data)
 
 
-def _serve(listener: socket.socket, context: ssl.SSLContext | None, go: threading.Event) -> None:
+def _trickle(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError), connection:
+        for byte in itertools.chain(_TLS_RECORD_OF_16_KIB, itertools.repeat(0)):
+            connection.send(bytes([byte]))
+            time.sleep(0.02)
+
+
+def _serve(listener: socket.socket, answer: Callable[[socket.socket], None]) -> None:
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=_echo, args=(connection, context, go), daemon=True).start()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
 
 def _release(listener: socket.socket, go: threading.Event) -> None:
@@ -90,6 +111,7 @@ def main() -> None:
     parser.add_argument("host")
     parser.add_argument("--certificate")
     parser.add_argument("--hold", action="store_true")
+    parser.add_argument("--trickle", action="store_true")
     options = parser.parse_args()
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     service = socket.create_server((options.host, 0), family=family, backlog=128)
@@ -101,7 +123,9 @@ def main() -> None:
     go = threading.Event()
     if not options.hold:
         go.set()
-    threading.Thread(target=_serve, args=(service, context, go), daemon=True).start()
+    echo = functools.partial(_echo, context=context, go=go)
+    answer: Callable[[socket.socket], None] = _trickle if options.trickle else echo
+    threading.Thread(target=_serve, args=(service, answer), daemon=True).start()
     threading.Thread(target=_release, args=(release, go), daemon=True).start()
     print(json.dumps([service.getsockname()[1], release.getsockname()[1]]), flush=True)
     sys.stdin.read()

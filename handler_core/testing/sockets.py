@@ -267,6 +267,20 @@ class SocketTests(Suite):
                 hostname="localhost",
             )
 
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_the_deadline_is_not_for_each_byte(
+        self, handler: Handler, certificates: _Certificates
+    ) -> None:
+        """A server that trickles its answer cannot put it off."""
+        with running_server(trickle=True) as server, pytest.raises(TimeoutError):
+            handler.create_connection(
+                server.address,
+                timeout=0.3,
+                use_ssl=True,
+                ca=certificates.authority,
+                hostname="localhost",
+            )
+
     # C19: the socket pair.
 
     def test_c19_both_ends_are_sockets_of_the_model(self, handler: Handler) -> None:

@@ -23,6 +23,11 @@ from handler_core.testing.zookeeper import ZooKeeperServer
 HANDLER = os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # eventlet says once that it is deprecated. That is for its users; all else is an error here.
+    config.addinivalue_line("filterwarnings", r"ignore:\s*Eventlet is deprecated")
+
+
 def new_server() -> ZooKeeperServer:
     missing = ZooKeeperServer.why_missing()
     if missing is not None:

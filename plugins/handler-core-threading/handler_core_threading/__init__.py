@@ -6,12 +6,17 @@ green, and so is this handler. Let the patching come first, as both ask for it.
 
 from __future__ import annotations
 
+import _thread
 import threading
+import time
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType
 from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, poll_select
+from handler_core.inherited import GreenletTasks
+from handler_core.selecting import FAIR
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
 
@@ -31,6 +36,14 @@ class SequentialThreadingHandler(Handler):
 
     name = "threading"
     timeout_exception = KazooTimeoutError
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The tasks, in a process where `threading` is patched and they are greenlets.
+        self._tasks: GreenletTasks | None = None
+        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+            self._tasks = GreenletTasks()
+            self._gave_way_at = time.monotonic()
 
     @hookimpl
     def start(self) -> None:
@@ -65,9 +78,38 @@ class SequentialThreadingHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
+        if self._tasks is not None:
+            func = _leaving_a_trace(self._tasks.tracked(func))
         thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
+
+    def give_way(self) -> None:
+        """Let other tasks run, in a process where nobody interrupts them."""
+        if self._tasks is not None and time.monotonic() - self._gave_way_at > FAIR:
+            time.sleep(0)
+            self._gave_way_at = time.monotonic()
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if the worker was killed by this exception, from outside."""
+        return self._tasks is not None and self._tasks.is_exit(exception)
+
+    def _end_inherited_tasks(self) -> None:
+        if self._tasks is not None:
+            self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
+
+
+def _leaving_a_trace(func: Callable[..., object]) -> Callable[..., None]:
+    def run(*args: Any, **kwargs: Any) -> None:
+        # `Thread.start` waits for its thread to begin. If this one forked before the caller has
+        # gone on, the caller would go on in the child too.
+        time.sleep(0)
+        func(*args, **kwargs)
+        # A forked child has forgotten the threads of its parent. One that is ended there would
+        # fail to find itself among the living, but for this.
+        threading.current_thread()
+
+    return run
 
 
 AsyncResult.detached = SequentialThreadingHandler()

@@ -1,0 +1,139 @@
+"""eventlet as a concurrency model: each task a green thread, each wait a switch to the hub.
+
+Works in a process that eventlet has patched and in one that it has not, and there also for the
+threads of the operating system: see :mod:`handler_core_eventlet.hub`.
+"""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Sequence
+from typing import Any
+
+import eventlet  # type: ignore[import-untyped]
+import eventlet.queue  # type: ignore[import-untyped]
+import greenlet  # type: ignore[import-untyped]
+from eventlet import patcher
+from eventlet.green import socket  # type: ignore[import-untyped]
+
+import handler_core
+from handler_core import HandlerTimeoutError, hookimpl, wrap
+from handler_core.green import GreenHandler
+from handler_core.sockets import AddressInfo
+from handler_core_eventlet.hub import EventletHub, TaskGreenlet, library_hub
+
+__all__ = ["AsyncResult", "SequentialEventletHandler", "TimeoutError"]
+
+_native_thread = patcher.original("_thread")
+
+
+class TimeoutError(HandlerTimeoutError):
+    """A wait was over before what it waited for had come. It is not the builtin of this name."""
+
+
+class AsyncResult(handler_core.AsyncResult[Any]):
+    """The result of an eventlet handler; without a handler, one whose waits run the hub."""
+
+    __slots__ = ()
+
+
+class SequentialEventletHandler(GreenHandler):
+    """Runs callbacks on two green threads, which start when there is something to run."""
+
+    name = "eventlet"
+    timeout_exception = TimeoutError
+    socket_module = socket
+    sleep_func = staticmethod(eventlet.sleep)
+    queue_impl = eventlet.queue.Queue
+    queue_empty = eventlet.queue.Empty
+    native_lock = staticmethod(_native_thread.allocate_lock)
+
+    @classmethod
+    def is_active(cls) -> bool:
+        """Return True if eventlet has patched this process, or runs the caller."""
+        if patcher.is_monkey_patched("thread") or patcher.is_monkey_patched("socket"):
+            return True
+        hub = library_hub()
+        ancestor: Any = None if hub is None else greenlet.getcurrent()
+        while ancestor is not None and ancestor is not hub.greenlet:
+            ancestor = ancestor.parent
+        return ancestor is not None
+
+    @classmethod
+    def current_hub(cls) -> EventletHub | None:
+        """Return the hub of this thread; None in a thread that has none and is to get none."""
+        return EventletHub.current()
+
+    def current_task(self) -> greenlet.greenlet:
+        """Return the current greenlet."""
+        return greenlet.getcurrent()
+
+    @hookimpl
+    def start(self) -> None:
+        """Begin to run callbacks, in the hub of this thread."""
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        """Run what was dispatched, then end."""
+        super().stop()
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> AsyncResult:
+        """Return a new, pending result."""
+        return AsyncResult(self)
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        """Queue a callback to run."""
+        super().dispatch_callback(callback)
+
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
+        """Look the addresses of a host up, while other green threads run.
+
+        By the system's resolver, in a thread of the operating system. eventlet's own one does
+        not know all that the system's knows, and where a user has switched it off, its place is
+        taken by one that stops the hub.
+        """
+        result = AsyncResult(self)
+        question = (host, port, 0, socket.SOCK_STREAM)
+        _native_thread.start_new_thread(wrap(result)(_socket.getaddrinfo), question)
+        infos: Sequence[AddressInfo] = result.get(timeout=timeout)
+        return infos
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True for a ``GreenletExit`` that was thrown into the worker."""
+        current = greenlet.getcurrent()
+        return super().is_kill(exception) or (
+            isinstance(exception, greenlet.GreenletExit)
+            and isinstance(current, TaskGreenlet)
+            and current.killed
+        )
+
+    def deliver_exit(self, exception: BaseException) -> None:
+        """Raise it in the hub, which hands it on to the main greenlet of its thread."""
+
+        def fail() -> None:
+            raise exception
+
+        hub = self.current_hub()
+        assert hub is not None
+        hub.call_soon(fail)
+
+    def _after_fork_in_child(self) -> None:
+        EventletHub.after_fork_in_child()
+        super()._after_fork_in_child()
+
+
+AsyncResult.detached = SequentialEventletHandler()

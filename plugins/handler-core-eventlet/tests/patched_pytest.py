@@ -1,0 +1,14 @@
+"""pytest in a process that eventlet has patched first of all: ``python patched_pytest.py tests``."""
+
+import runpy
+import sys
+import warnings
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+        import eventlet
+    eventlet.monkey_patch()
+    # The plugins of anyio and trio import what cannot be imported in such a process.
+    sys.argv[1:1] = ["-p", "no:anyio", "-p", "no:trio"]
+    runpy.run_module("pytest", run_name="__main__")

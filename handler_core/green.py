@@ -270,10 +270,17 @@ class GreenHandler(Handler):
     # Tasks and their home.
 
     def start(self) -> None:
-        """Begin to run callbacks, in the hub of this thread."""
+        """Begin to run callbacks, in the hub of this thread.
+
+        In a thread without a hub: in that of the thread that has started it before.
+
+        Raises:
+            RuntimeError: there is no such thread.
+        """
         with self._lock:
-            if self._home is None or self._idle() or self._home.has_ended():
-                hub = self.current_hub()
+            home = None if self._home is None or self._home.has_ended() else self._home
+            if home is None or (not self.running and self._drain is None):
+                hub = self.current_hub() or home
                 if hub is None:
                     raise RuntimeError(
                         f"this thread has no {self.name} hub to run callbacks in: call start() "

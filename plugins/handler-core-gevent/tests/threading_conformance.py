@@ -1,8 +1,15 @@
-"""The contract of the threading handler where gevent has patched the process."""
+"""The contract, kept by the threading handler in a process that gevent has patched.
+
+Here a thread of the operating system is what the patched process calls a thread.
+"""
+
+from gevent_process import PATCHED, GeventProcess
 
 from handler_core.testing import HandlerConformance
+
+assert PATCHED
 
 
 class TestThreading(HandlerConformance):
     handler_name = "threading"
-    prelude = "from gevent import monkey; monkey.patch_all()"
+    prelude = GeventProcess.prelude

@@ -1,0 +1,27 @@
+"""The tests again, in processes that gevent has patched before anything else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gevent_process import PATCHED
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.skipif(PATCHED, reason="this process is patched already")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["test_conformance", "test_gevent", "threading_conformance"])
+def test_in_a_patched_process(name: str) -> None:
+    pytest_patched = [sys.executable, "-m", "gevent.monkey", "--module", "pytest"]
+    ended = subprocess.run(
+        [*pytest_patched, "-q", "--timeout", "120", HERE / f"{name}.py"],
+        capture_output=True,
+        text=True,
+        timeout=850,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    assert " passed" in ended.stdout

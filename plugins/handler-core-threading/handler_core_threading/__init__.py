@@ -78,11 +78,11 @@ class SequentialThreadingHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
-        new_thread = threading.Thread
+        thread_class: type[threading.Thread] = threading.Thread
         if self._tasks is not None:
-            new_thread = _GreenThread
+            thread_class = _GreenThread
             func = _leaving_a_trace(self._tasks.tracked(func))
-        thread = new_thread(target=func, args=args, kwargs=kwargs, daemon=True)
+        thread = thread_class(target=func, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
 

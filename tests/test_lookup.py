@@ -76,6 +76,7 @@ def test_only_the_named_plugin_is_imported(tmp_path: Path) -> None:
 
 
 def test_list_handlers_is_sorted_and_imports_nothing(site: Site) -> None:
+    before = [handler.name for handler in list_handlers()]
     site.plugin("zebra")
     site.plugin("antelope", "raise AssertionError('imported')")
     site.distribution("both-1", handlers={"m2": "nowhere:A", "m1": "nowhere:B"}, version="2.5")
@@ -83,7 +84,8 @@ def test_list_handlers_is_sorted_and_imports_nothing(site: Site) -> None:
     assert handlers == sorted(handlers)
     assert HandlerInfo("m1", "both-1", "2.5", "nowhere:B") in handlers
     names = [handler.name for handler in handlers]
-    assert names == ["antelope", "m1", "m2", "threading", "zebra"]
+    assert "threading" in before
+    assert names == sorted([*before, "antelope", "m1", "m2", "zebra"])
     assert not {"plugin_zebra", "plugin_antelope", "nowhere"} & set(sys.modules)
 
 
@@ -173,9 +175,9 @@ def test_an_unknown_name(site: Site, name: str) -> None:
     assert isinstance(caught.value, LookupError)
     message = str(caught.value)
     assert repr(name) in message
-    assert "installed: threading" in message
     assert "\n" not in message
     assert set(sys.modules) == modules
+    assert f"installed: {', '.join(info.name for info in list_handlers())}" in message
 
 
 def test_an_enormous_name(site: Site) -> None:

@@ -54,10 +54,13 @@ def bind_hooks(cls: type) -> None:
         if not isinstance(function, FunctionType) or marker_of(function) is None:
             continue
         method: Callable[..., Any] = function
-        if "handler" in inspect.signature(function).parameters:
-            method = _with_itself_as_handler(method, len(HOOKS[name]))
+        declares_handler = "handler" in inspect.signature(function).parameters
+        if declares_handler:
+            method = _filling_in_handler(method)
         if name == "select":
             method = accept_both_forms(method)
+        if declares_handler:
+            method = _leaving_out_handler(method, len(HOOKS[name]))
         if method is not function:
             setattr(cls, name, method)
         if name in _ALIASES:
@@ -75,16 +78,26 @@ def _unmarked_copy(function: Any) -> FunctionType:
     )
 
 
-def _with_itself_as_handler(function: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """Return a method that fills in ``handler``; pluggy, which passes it, may call it too."""
+def _filling_in_handler(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that passes itself on as ``handler``."""
 
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(args) > count:
-            args = args[1:]
         return function(self, self, *args, **kwargs)
 
     return method
+
+
+def _leaving_out_handler(method: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """Return a method that pluggy can call too, which passes ``handler`` and ``count`` others."""
+
+    @functools.wraps(method)
+    def for_pluggy_too(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > count and args[0] is self:
+            args = args[1:]
+        return method(self, *args, **kwargs)
+
+    return for_pluggy_too
 
 
 class _PlainRun:
@@ -131,7 +144,7 @@ def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> C
 
     def call(self: Handler, *args: Any, **kwargs: Any) -> Any:
         given = dict(zip(parameters, args, strict=False)) | kwargs
-        if len(args) > len(parameters) or set(given) != set(parameters):
+        if len(args) + len(kwargs) != len(parameters) or set(given) != set(parameters):
             raise TypeError(f"{name}() takes the arguments ({', '.join(parameters)})")
         outcome = caller(handler=self, **given)
         return outcome if first_result else None

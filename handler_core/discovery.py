@@ -25,7 +25,7 @@ from handler_core.exceptions import (
     HandlerValidationError,
 )
 from handler_core.handler import Handler
-from handler_core.validation import check_handler_class, check_wrapper
+from handler_core.validation import check_constructor, check_handler_class, check_wrapper
 
 __all__ = ["HandlerInfo", "get_handler", "list_handlers"]
 
@@ -81,16 +81,16 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
     if isinstance(wrappers, str):
         raise TypeError(f"wrappers is a list: write wrappers=[{wrappers!r}]")
     if name is None:
-        cls = _chosen_class()
+        entry = _chosen()
     elif isinstance(name, str):
-        cls = _load_class(_find(_HANDLERS, name))
+        entry = _find(_HANDLERS, name)
     else:
         raise TypeError(f"the name of a handler is a string, not {name!r}")
-    handler = cls()
+    handler = _new_handler(entry)
     named = os.environ.get(_WRAPPERS_VARIABLE)
     if named or wrappers:
-        names = [part.strip() for part in (named or "").split(",")]
-        _wrap(handler, [*filter(None, names), *wrappers])
+        names = filter(None, (part.strip() for part in (named or "").split(",")))
+        _wrap(handler, [*(_find(_WRAPPERS, each, _WRAPPERS_VARIABLE) for each in names), *wrappers])
     return handler
 
 
@@ -106,27 +106,29 @@ def list_handlers() -> list[HandlerInfo]:
 # Which model?
 
 
-def _chosen_class() -> type[Handler]:
-    """Return the class to use where the caller named none."""
+def _chosen() -> EntryPoint:
+    """Return the plugin to use where the caller named none."""
     name = os.environ.get(_HANDLER_VARIABLE)
     if name:
-        try:
-            return _load_class(_find(_HANDLERS, name))
-        except HandlerNotFoundError as error:
-            error.args = (f"{error} (the name is from the variable {_HANDLER_VARIABLE})",)
-            raise
+        return _find(_HANDLERS, name, _HANDLER_VARIABLE)
     for candidate in sorted(_scan(_HANDLERS)):
         if candidate == _DEFAULT or candidate not in sys.modules:
             continue
+        # Nobody asked for it by name, and it must not be what breaks this program.
         try:
-            cls = _load_class(_find(_HANDLERS, candidate))
+            entry = _find(_HANDLERS, candidate)
+            cls = _load_class(entry)
         except (HandlerLoadError, HandlerValidationError) as error:
-            # Nobody asked for it by name, and it must not be what breaks this program.
             log.warning("passing over a broken plugin: %s", error)
             continue
-        if cls.is_active():
-            return cls
-    return _load_class(_find(_HANDLERS, _DEFAULT))
+        try:
+            active = cls.is_active()
+        except Exception:
+            log.warning("passing over %s: is_active() failed", _origin(entry), exc_info=True)
+            continue
+        if active:
+            return entry
+    return _find(_HANDLERS, _DEFAULT)
 
 
 # Entry points. A scan reads the metadata of everything installed, and its result is kept for as
@@ -149,11 +151,12 @@ def _scan(group: str, afresh: bool = False) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def _find(group: str, name: str) -> EntryPoint:
-    """Return the one entry point of that name."""
+def _find(group: str, name: str, variable: str | None = None) -> EntryPoint:
+    """Return the one entry point of that name, which the environment variable may have given."""
     entries = _scan(group).get(name) or _scan(group, afresh=True).get(name)
     if entries is None:
-        raise HandlerNotFoundError(_not_found(group, name))
+        hint = f" (the name is from the variable {variable})" if variable else ""
+        raise HandlerNotFoundError(_not_found(group, name) + hint)
     if len(entries) > 1:
         claims = " and ".join(_origin(entry) for entry in entries)
         raise HandlerValidationError(
@@ -197,7 +200,10 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
     distribution = entry.dist
     if distribution is None:
         return "an unknown distribution", ""
-    return distribution.name, distribution.version
+    try:
+        return distribution.name, distribution.version
+    except (FileNotFoundError, KeyError):  # half uninstalled: the file METADATA is gone
+        return "a distribution without metadata", ""
 
 
 def _origin(entry: EntryPoint) -> str:
@@ -225,6 +231,20 @@ def _load_class(entry: EntryPoint) -> type[Handler]:
     return cls
 
 
+def _new_handler(entry: EntryPoint) -> Handler:
+    cls = _load_class(entry)
+    try:
+        handler = cls()
+    except Exception as error:
+        error.add_note(f"(from {_origin(entry)})")
+        raise
+    if not hasattr(handler, "_lock"):
+        raise HandlerValidationError(
+            f"{_origin(entry)}: {cls.__qualname__}.__init__ must call super().__init__()"
+        )
+    return handler
+
+
 # Wrappers.
 
 
@@ -242,9 +262,11 @@ def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
     for wrapper in wrappers:
         plugin, origin = wrapper, "a wrapper"
         if isinstance(wrapper, str):
-            entry = _find(_WRAPPERS, wrapper)
-            plugin, origin = _load(entry), _origin(entry)
+            wrapper = _find(_WRAPPERS, wrapper)
+        if isinstance(wrapper, EntryPoint):
+            plugin, origin = _load(wrapper), _origin(wrapper)
         if isinstance(plugin, type):
+            check_constructor(plugin, origin)
             plugin = plugin()
         check_wrapper(plugin, origin)
         yield plugin

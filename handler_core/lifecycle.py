@@ -85,23 +85,35 @@ class _State(enum.Enum):
 class _Mailbox:
     """What one worker has to run, and what is known of the worker."""
 
-    __slots__ = ("busy", "items", "task", "waiter", "worker")
+    __slots__ = ("busy", "items", "waiter", "worker")
 
     def __init__(self) -> None:
         self.items: deque[CallbackLike | _Drain] = deque()
         #: True while a worker is sure to look into ``items`` again.
         self.busy = False
-        #: The worker's task; None while there is no worker.
-        self.task: Task | None = None
-        #: The worker's identity, for "am I called from it?".
-        self.worker: Hashable = None
+        #: The one worker; None while there is none.
+        self.worker: _Worker | None = None
         #: Where the worker is parked.
         self.waiter: Waiter | None = None
 
     def retire(self) -> None:
-        """Forget the worker: it is about to end."""
+        """Forget the worker: it is about to end, or will end as soon as it begins."""
         self.busy = False
-        self.task = self.worker = self.waiter = None
+        self.worker = self.waiter = None
+
+
+class _Worker:
+    """The right to run what is in a mailbox. A task that has lost it ends."""
+
+    __slots__ = ("identity", "started", "task")
+
+    def __init__(self) -> None:
+        #: True once somebody has set about starting its task.
+        self.started = False
+        #: What tells its task from others, once that runs: for "am I called from it?".
+        self.identity: Hashable = None
+        #: Its task, to join; None for a worker that runs in somebody else's.
+        self.task: Task | None = None
 
 
 class _Drain:
@@ -110,22 +122,11 @@ class _Drain:
     __slots__ = ("ended", "mailbox", "waiters")
 
     def __init__(self) -> None:
-        #: Where it lies now.
+        #: Where it lies now; None before and after.
         self.mailbox: _Mailbox | None = None
         self.waiters: list[Waiter] = []
-        #: The tasks of the workers that it ended.
-        self.ended: list[Task] = []
-
-
-class _Caller:
-    """The task of a worker that runs in the thread of another one: over when it returns."""
-
-    def join(self, timeout: float | None = None) -> None:
-        """Return at once."""
-
-    def is_alive(self) -> bool:
-        """Return False."""
-        return False
+        #: The workers that it ended.
+        self.ended: list[_Worker] = []
 
 
 class Lifecycle:
@@ -142,11 +143,13 @@ class Lifecycle:
     _run_callback: Callable[[CallbackLike], object] | None = None
 
     def __init__(self) -> None:
-        self._lock: Lock = self.new_native_rlock()
+        self._lock: Any = self.new_native_rlock()
         self._state = _State.STOPPED
         self._drain: _Drain | None = None
         self._callbacks = _Mailbox()
         self._completions = _Mailbox()
+        #: True where a mailbox may have a worker whose task is to be started.
+        self._unstarted = False
         _fork_guard.add(self)
 
     # What a model says of itself.
@@ -236,6 +239,7 @@ class Lifecycle:
             for mailbox in (self._callbacks, self._completions):
                 if mailbox.items:
                     self._rouse(mailbox)
+        self._start_workers()
 
     def stop(self) -> None:
         """Run what was dispatched and the links of what was set, then end the workers.
@@ -247,28 +251,49 @@ class Lifecycle:
         Raises:
             RuntimeError: the wait would block the thread that runs the event loop. Or the thread
                 that ran the workers has ended; what they have left waits for the next ``start``.
+                Or a signal handler called it in the midst of a call on the same handler.
         """
+        self.refuse_to_wait_inside()
         with self._lock:
             if self._state is _State.STOPPED:
                 return
             waiter = None if self._in_worker() or self._idle() else self.new_waiter()
             if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
-            if self._state is _State.RUNNING:
-                self._state = _State.DRAINING
-                self._drain = _Drain()
-                self._pass_on(self._drain, self._callbacks)
-            drain = self._drain
-            if drain is None or waiter is None:
-                return
-            drain.waiters.append(waiter)
+            self._state = _State.DRAINING
+            drain = self._drain = self._drain or _Drain()
+            if drain.mailbox is None:
+                self._pass_on(drain, self._callbacks)
+            elif not drain.mailbox.busy:
+                # The stop before this one was interrupted, by Ctrl-C say, before it came so far.
+                self._rouse(drain.mailbox)
+            if waiter is not None:
+                drain.waiters.append(waiter)
+        self._start_workers()
+        if waiter is None:
+            return
         self._work_here(drain)
         waiter.park()
         if drain.mailbox is not None:
             with self._lock:
                 self._lose_workers()
-        for task in drain.ended:
-            task.join()
+        for worker in drain.ended:
+            if worker.task is not None:
+                worker.task.join()
+
+    def refuse_to_wait_inside(self) -> None:
+        """Raise if this thread is inside the handler's lock: nobody could end its wait.
+
+        Only a signal handler, or a finalizer, gets there.
+
+        Raises:
+            RuntimeError: it is.
+        """
+        if self._lock._is_owned():  # by its name for everybody's Condition, public or not
+            raise RuntimeError(
+                "a signal handler may not wait in the midst of a call on the same handler: let it "
+                "set an event, or do its work in handler.spawn(...)"
+            )
 
     def dispatch_callback(self, callback: CallbackLike) -> None:
         """Queue ``callback``: they run one at a time, in this order. From any thread.
@@ -288,12 +313,17 @@ class Lifecycle:
         mailbox = self._callbacks
         mailbox.items.append(callback)
         if not mailbox.busy:
-            self._rouse(mailbox)
+            with self._lock:
+                self._rouse(mailbox)
+            self._start_workers()
 
     # What a result asks of its handler.
 
     def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool:
-        """Queue the linked callbacks; False where no worker will run them. Under the lock."""
+        """Queue the linked callbacks; False where no worker will run them.
+
+        Under the lock. After it, :meth:`_start_workers` is to be called.
+        """
         if self._state is _State.STOPPED:
             return False
         mailbox = self._completions
@@ -304,14 +334,16 @@ class Lifecycle:
 
     def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
         """Call the linked callbacks here and now, each of them whatever the others raise."""
-        for position, link in enumerate(links):
+        wanted: BaseException | None = None
+        for link in links:
             try:
                 self._run(Callback("completion", link, (result,)))
-            except BaseException:
-                self._call_links(result, links[position + 1 :])
-                raise
+            except BaseException as exception:
+                wanted = wanted or exception
+        if wanted is not None:
+            raise wanted
 
-    # The workers. All but `_work` and `_run` is done under the lock.
+    # The workers. What ends in "under the lock" is called with it, all else without.
 
     def _run(self, callback: CallbackLike) -> None:
         """Run one callback. What it raises is logged, but for what asks the program to end."""
@@ -329,9 +361,12 @@ class Lifecycle:
             # a callback that let its own timeout escape must not end the worker.
             log.exception("exception in callback %r", callback)
 
-    def _work(self, mailbox: _Mailbox) -> None:
+    def _work(self, mailbox: _Mailbox, worker: _Worker) -> None:
         """Run what comes into the mailbox, one at a time, until a drain ends it."""
-        mailbox.worker = self.current_task()
+        with self._lock:
+            if mailbox.worker is not worker:
+                return
+            worker.identity = self.current_task()
         try:
             while True:
                 try:
@@ -352,10 +387,13 @@ class Lifecycle:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.
             with self._lock:
-                mailbox.retire()
+                if mailbox.worker is worker:
+                    mailbox.retire()
                 if mailbox.items:
                     self._rouse(mailbox)
+            self._start_workers()
             raise
+        self._start_workers()
         self._work_here(item)
 
     def _await_item(self, mailbox: _Mailbox) -> CallbackLike | _Drain:
@@ -378,48 +416,92 @@ class Lifecycle:
             waiter.park()
 
     def _rouse(self, mailbox: _Mailbox) -> None:
-        """Wake the mailbox's worker, or start one where there should be one and is none."""
+        """Wake the mailbox's worker, or have one started where there should be one and is none.
+
+        Under the lock. After it, :meth:`_start_workers` is to be called.
+        """
+        if mailbox.waiter is not None:
+            mailbox.waiter.wake()
+            mailbox.busy = True
+            mailbox.waiter = None
+        elif mailbox.worker is None and self._needs_worker(mailbox):
+            mailbox.worker = _Worker()
+            self._unstarted = True
+
+    def _start_workers(self) -> None:
+        """Start the tasks of workers that have none.
+
+        Not under the lock: starting a thread waits for it, and it may be interrupted.
+        """
+        while self._unstarted:
+            self._unstarted = False
+            for mailbox in (self._callbacks, self._completions):
+                with self._lock:
+                    worker = mailbox.worker
+                    if worker is None or worker.started:
+                        continue
+                    # `busy` from now on: should a signal handler dispatch meanwhile, or a
+                    # finalizer, it need not care.
+                    worker.started = mailbox.busy = True
+                self._start_worker(mailbox, worker)
+
+    def _start_worker(self, mailbox: _Mailbox, worker: _Worker) -> None:
+        try:
+            worker.task = self.spawn_worker(self._work, mailbox, worker)
+        except NotImplementedError:
+            self._give_up(mailbox, worker)
+            raise
+        except RuntimeError as error:
+            # Out of threads, or so late in the interpreter's life that it starts no more (an
+            # atexit function). The next call tries again, and `stop` will run in its own
+            # thread what is still there.
+            self._give_up(mailbox, worker)
+            log.error("%d callbacks wait, no worker can start: %s", len(mailbox.items), error)
+        except BaseException:
+            # Ctrl-C: nobody knows if there is a task now. If so, it ends before it begins, unless
+            # it has begun, and then all is well.
+            if self._give_up(mailbox, worker):
+                with self._lock:
+                    self._rouse(mailbox)
+                self._start_workers()
+            raise
+
+    def _give_up(self, mailbox: _Mailbox, worker: _Worker) -> bool:
+        """Take its right from a worker that has not begun; False if it has."""
         with self._lock:
-            waiter = mailbox.waiter
-            if waiter is not None:
-                mailbox.busy = True
-                mailbox.waiter = None
-                waiter.wake()
-            elif mailbox.task is None and self._needs_worker(mailbox):
-                # `busy` first: should a signal handler dispatch meanwhile, it must not come here.
-                mailbox.busy = True
-                try:
-                    mailbox.task = self.spawn_worker(self._work, mailbox)
-                except RuntimeError as error:
-                    # Out of threads, or so late in the interpreter's life that it starts no
-                    # more (an atexit function). The next call tries again, and `stop` will run
-                    # in its own thread what is still there.
-                    mailbox.busy = False
-                    log.error(
-                        "%d callbacks wait, no worker can start: %s", len(mailbox.items), error
-                    )
+            if mailbox.worker is not worker or worker.identity is not None:
+                return False
+            mailbox.retire()
+            return True
 
     def _needs_worker(self, mailbox: _Mailbox) -> bool:
-        """Return True where what comes into the mailbox is to be run now."""
+        """Return True where what comes into the mailbox is to be run now. Under the lock."""
         if self._drain is None:
             return self._state is _State.RUNNING
         return mailbox is self._completions or mailbox is self._drain.mailbox
 
     def _in_worker(self) -> bool:
         """Return True where one of this handler's own callbacks is the caller."""
-        return self.current_task() in (self._callbacks.worker, self._completions.worker)
+        task = self.current_task()
+        return any(
+            mailbox.worker is not None and mailbox.worker.identity == task
+            for mailbox in (self._callbacks, self._completions)
+        )
 
     def _idle(self) -> bool:
         """Return True if there is no worker and nothing to run: a stop is over at once."""
         return not any(
-            mailbox.task or mailbox.items for mailbox in (self._callbacks, self._completions)
+            mailbox.worker or mailbox.items for mailbox in (self._callbacks, self._completions)
         )
 
     def _pass_on(self, drain: _Drain, mailbox: _Mailbox) -> None:
-        """Put the drain into the mailbox, or further on where there is nothing to drain."""
-        drain.mailbox = mailbox
-        if mailbox.task or mailbox.items:
+        """Put the drain into the mailbox, or further on where there is nothing to drain.
+
+        Under the lock. After it, :meth:`_start_workers` is to be called.
+        """
+        if mailbox.worker or mailbox.items:
             mailbox.items.append(drain)
+            drain.mailbox = mailbox
             if not mailbox.busy:
                 self._rouse(mailbox)
         elif mailbox is self._callbacks:
@@ -437,8 +519,8 @@ class Lifecycle:
                 mailbox.items.append(drain)
                 return False
             if ends:
-                assert mailbox.task is not None
-                drain.ended.append(mailbox.task)
+                assert mailbox.worker is not None
+                drain.ended.append(mailbox.worker)
                 mailbox.retire()
             if mailbox is self._callbacks:
                 self._pass_on(drain, self._completions)
@@ -447,7 +529,10 @@ class Lifecycle:
             return ends
 
     def _finish(self, drain: _Drain) -> None:
-        """End the stop: the handler is stopped, unless it was started again meanwhile."""
+        """End the stop: the handler is stopped, unless it was started again meanwhile.
+
+        Under the lock.
+        """
         drain.mailbox = None
         if drain is self._drain:
             self._state = _State.STOPPED
@@ -474,11 +559,11 @@ class Lifecycle:
         """
         for mailbox in (self._callbacks, self._completions):
             with self._lock:
-                if drain.mailbox is not mailbox or mailbox.task is not None:
+                if drain.mailbox is not mailbox or mailbox.worker is not None:
                     continue
-                mailbox.busy = True
-                mailbox.task = _Caller()
-            self._work(mailbox)
+                worker = mailbox.worker = _Worker()
+                worker.started = mailbox.busy = True
+            self._work(mailbox, worker)
 
     # Fork.
 

@@ -142,13 +142,15 @@ class AsyncResult(Generic[T]):
             True if there is an outcome, False if the time was over.
 
         Raises:
-            RuntimeError: the wait would block the thread that runs the event loop.
+            RuntimeError: the wait would block the thread that runs the event loop. Or a signal
+                handler called it in the midst of a call on the same handler.
         """
         if self._outcome is not _PENDING:
             return True
         if timeout is not None and not timeout > 0:
             return False
         handler = self._handler
+        handler.refuse_to_wait_inside()
         waiter = handler.new_waiter()
         with handler._lock:
             waiters = self._waiters
@@ -206,6 +208,8 @@ class AsyncResult(Generic[T]):
                 waiter.wake()
         if links:
             handler._call_links(self, links)
+        elif handler._unstarted:
+            handler._start_workers()
 
     def link(self, callback: Callable[[Any], object]) -> None:
         """Have ``callback(result)`` called once there is an outcome.
@@ -233,7 +237,9 @@ class AsyncResult(Generic[T]):
                     return
                 links.remove(callback)
             queued = handler._queue_links(self, [callback])
-        if not queued:
+        if queued:
+            handler._start_workers()
+        else:
             handler._call_links(self, [callback])
 
     #: The name that gevent and kazoo have for it.

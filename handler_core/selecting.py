@@ -99,11 +99,13 @@ def checked_timeout(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     try:
-        if math.isnan(timeout) or timeout < 0:
-            raise ValueError(f"timeout must be non-negative, not {timeout!r}")
-        return None if math.isinf(timeout) else timeout
-    except TypeError:
+        is_number = not math.isnan(timeout)
+    except TypeError:  # `float` alone would take a string
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
+    seconds = float(timeout)
+    if not is_number or seconds < 0:
+        raise ValueError(f"timeout must be non-negative, not {timeout!r}")
+    return None if math.isinf(seconds) else seconds
 
 
 def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:

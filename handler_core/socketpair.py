@@ -10,11 +10,17 @@ Here, what the kernel has no room for is kept in this process, in order, and mov
 kernel's buffer as the other end reads. The rule that makes ``select`` on the reader tell the
 truth: as long as something is kept, the kernel's buffer is not empty (or its writer is closed,
 and then the reader is readable too).
+
+**The lock is for what is kept, and is not taken while nothing is.** A signal that comes during a
+``send`` is handled right after it, and its handler may well stop the client: that is, wait for
+the client's loop, which reads here. Were the lock held around every ``send``, the loop would wait
+for the interrupted thread, and that one for the loop.
 """
 
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import functools
 import os
@@ -66,19 +72,23 @@ class _Direction:
 
     def send(self, data: Any) -> int:
         """Give all of ``data`` to the kernel, or keep what it does not take."""
-        with self._lock:
-            view = memoryview(data).cast("B")
-            self._move_on()
-            sent = 0 if self._kept else self._offer(view)
-            self._kept += view[sent:]
-            return len(view)
+        view = memoryview(data).cast("B")
+        sent = 0 if self._kept else self._offer(view)
+        if sent < len(view):
+            with self._lock:
+                self._kept += view[sent:]
+                # The reader may have made room, and looked for what is kept, just before.
+                self._move_on()
+        return len(view)
 
     def make_use_of_room(self) -> None:
         """Move on what is kept, now that the reader has read."""
-        with self._lock:
-            # A reader that closed meanwhile is the writer's to hear of.
-            if self._sender.fileno() >= 0:
-                self._move_on()
+        if not self._kept:
+            return
+        # A writer that closed or shut down meanwhile ends nothing for the reader, which gets
+        # what is kept by `take_kept`.
+        with self._lock, contextlib.suppress(OSError):
+            self._move_on()
 
     def take_kept(self, size: int) -> bytes:
         """Take what is kept, for a reader to whom the kernel says that the writer is closed."""
@@ -130,17 +140,29 @@ class _End:
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """Receive into ``buffer``, see :meth:`recv`."""
         view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("recv_into() takes a buffer that can be written to")
+        if not -1 < size <= len(view):
+            raise ValueError(f"recv_into() of {size} bytes into a buffer of {len(view)}")
         data = self.recv(size or len(view), flags)
         view[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
         """Close this end. What was sent still arrives."""
-        self._outgoing.close()
         self._close_socket()
+        if self.fileno() < 0:  # type: ignore[attr-defined]
+            self._outgoing.close()  # and not while a `makefile()` is open
 
     def _close_socket(self) -> None:
         super().close()  # type: ignore[misc]
+
+    def __del__(self) -> None:
+        # The other end keeps the way from here alive, for what has not arrived yet.
+        self._outgoing.close()
+        finalize = getattr(super(), "__del__", None)
+        if finalize is not None:
+            finalize()  # closes the descriptor, with a ResourceWarning
 
 
 @functools.cache

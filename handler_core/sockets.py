@@ -12,6 +12,7 @@ import _socket
 import errno
 import functools
 import importlib
+import math
 import os
 import socket
 import threading
@@ -112,10 +113,17 @@ def connect(
 
     ``look_up`` runs the name look-up, and ``select`` waits for the other side in the handshake.
     """
+    if isinstance(address, (str, bytes)):
+        raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
     host, port = address[0], address[1]
     if timeout is None:
         timeout = module.getdefaulttimeout()
+    if timeout is not None and math.isinf(timeout) and timeout > 0:
+        timeout = None
     deadline = _Deadline(timeout, f"connecting to {host}:{port}")
+    if isinstance(port, int) and not 0 <= port <= 65535:
+        # The C library would take the lower half of it.
+        raise OverflowError(f"port must be from 0 to 65535, not {port}")
     context = None
     if use_ssl:
         # Before anything is opened: what the caller got wrong is said at once.
@@ -136,8 +144,9 @@ def connect(
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):
         if deadline.over():
             break
-        sock = module.socket(family, kind, protocol)
+        sock = None
         try:
+            sock = module.socket(family, kind, protocol)
             sock.settimeout(deadline.remaining(len(infos) - position))
             sock.connect(sockaddr)
             _with_options(module, sock)
@@ -149,20 +158,35 @@ def connect(
                 _shake_hands(ssl_module, sock, deadline, select)
             sock.settimeout(timeout)
         except OSError as error:
-            sock.close()
+            if sock is not None:
+                sock.close()
             if context is not None and isinstance(error, ssl_module.SSLError):
                 raise  # somebody answered: another address is no cure for a certificate
             error.add_note(f"(address {sockaddr[0]})")
             errors.append(error)
         except BaseException:
-            sock.close()
+            if sock is not None:
+                sock.close()
             raise
         else:
             return sock
-    failure = deadline.error() if deadline.over() else errors.pop()
+    try:
+        raise _failure(host, errors, deadline)
+    finally:
+        errors.clear()  # they refer to this frame, which refers to them
+
+
+def _failure(host: Any, errors: list[OSError], deadline: _Deadline) -> OSError:
+    """Return the error that says why there is no connection."""
+    if deadline.over():
+        failure: OSError = deadline.error()
+    elif errors:
+        failure = errors.pop()
+    else:
+        failure = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
     for earlier in errors:
         failure.add_note(f"also tried: {earlier} {' '.join(earlier.__notes__)}")
-    raise failure
+    return failure
 
 
 def _shake_hands(ssl_module: ModuleType, sock: Any, deadline: _Deadline, select: Select) -> None:
@@ -276,12 +300,19 @@ def _tls_context(
     else:
         context.load_verify_locations(cafile=ca)
     if certfile is not None:
-        context.load_cert_chain(certfile, keyfile, keyfile_password)
+        context.load_cert_chain(
+            certfile, keyfile, _no_password if keyfile_password is None else keyfile_password
+        )
     if options is not None:
         context.options |= options
     if ciphers is not None:
         context.set_ciphers(ciphers)
     return context
+
+
+def _no_password() -> str:
+    """Stand in for OpenSSL's own way, which is to ask at the terminal."""
+    raise ValueError("the key is encrypted: give keyfile_password")
 
 
 def _with_options(module: ModuleType, sock: Any) -> Any:

@@ -19,7 +19,7 @@ from handler_core.binding import HOOKS, HOOKS_OF_A_HANDLER, marker_of
 from handler_core.exceptions import HandlerValidationError
 from handler_core.handler import Handler
 
-__all__ = ["check_handler_class", "check_wrapper"]
+__all__ = ["check_constructor", "check_handler_class", "check_wrapper"]
 
 
 def check_handler_class(candidate: Any, origin: str) -> type[Handler]:
@@ -44,6 +44,20 @@ def check_handler_class(candidate: Any, origin: str) -> type[Handler]:
     return checked
 
 
+def check_constructor(cls: type, origin: str) -> None:
+    """Check that a wrapper's class can be called without arguments.
+
+    Raises:
+        HandlerValidationError: it cannot.
+    """
+    needed = _needed_to_make(cls)
+    if needed:
+        raise HandlerValidationError(
+            f"{origin}: the class {cls.__qualname__} needs arguments: {', '.join(needed)}; "
+            "make the wrapper, and pass that"
+        )
+
+
 def check_wrapper(wrapper: object, origin: str) -> None:
     """Check that all hooks of ``wrapper`` are wrappers, and that there is one.
 
@@ -62,13 +76,17 @@ def check_wrapper(wrapper: object, origin: str) -> None:
         elif not inspect.isgeneratorfunction(function):
             faults.append(f"{name} is no wrapper: it must yield once, to what it wraps")
         else:
-            unknown = [
-                parameter.name
-                for parameter in _parameters(function)
-                if parameter.name not in ("handler", *HOOKS[name])
-            ]
+            parameters = _parameters(function)
+            known = ("handler", *HOOKS[name])
+            unknown = [each.name for each in parameters if each.name not in known]
             if unknown:
                 faults.append(f"{name} has unknown arguments: {', '.join(unknown)}")
+            # pluggy passes by position, and nothing to what has a default.
+            for each in parameters:
+                if each.kind is each.KEYWORD_ONLY:
+                    faults.append(f"{name}: {each.name} is keyword-only: drop the star")
+                elif each.default is not each.empty:
+                    faults.append(f"{name}: {each.name} has a default: drop it")
     if faults:
         raise HandlerValidationError(_report(origin, f"{wrapper!r}", faults))
 
@@ -89,7 +107,21 @@ def _faults_of_class(cls: type) -> tuple[str, ...]:
             faults.append("the hook run_callback is for wrappers only")
         elif name not in HOOKS and not options.get("optionalhook"):
             faults.append(_unknown(name))
+    needed = _needed_to_make(cls)
+    if needed:
+        faults.append(f"its __init__ needs arguments: {', '.join(needed)} (it is called with none)")
     return tuple(faults)
+
+
+def _needed_to_make(cls: type) -> list[str]:
+    """Return the arguments without which the class cannot be called."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
 
 
 def _faults_of_hook(cls: type, name: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -99,8 +100,6 @@ class Site:
 
 def run(program: str, **environment: str) -> str:
     """Run a program in a new process, which must end well; return what it printed."""
-    import os
-
     variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType, FunctionType
 from typing import Any, TypeAlias
 
-
 Setup: TypeAlias = Callable[[], tuple[Callable[[], Any], Callable[[], Any]]]
 
 
@@ -47,9 +46,11 @@ def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
         return trace
 
     previous = sys.gettrace()
+    # Python 3.12 reports instructions only if some frame had asked for them before,
+    # and 3.13 only those of functions that it has traced once.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
-        # Python 3.12 and 3.13 report the instructions only of what was traced before.
         body, interruption = setup()
         body()
         body, interruption = setup()

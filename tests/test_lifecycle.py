@@ -593,3 +593,10 @@ def test_any_object_with_func_and_args_is_a_callback(handler: Handler) -> None:
     handler.dispatch_callback(Other(ran.append, (2,)))
     handler.stop()
     assert ran == [1, 2]
+
+
+def test_a_model_that_cannot_spawn_says_so() -> None:
+    handler = Handler()
+    handler.start()
+    with pytest.raises(NotImplementedError, match="does not say how to spawn"):
+        handler.dispatch_callback(Callback("test", print, ()))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ def test_only_the_named_plugin_is_imported(tmp_path: Path) -> None:
 
 
 def test_list_handlers_is_sorted_and_imports_nothing(site: Site) -> None:
+    before = [handler.name for handler in list_handlers()]
     site.plugin("zebra")
     site.plugin("antelope", "raise AssertionError('imported')")
     site.distribution("both-1", handlers={"m2": "nowhere:A", "m1": "nowhere:B"}, version="2.5")
@@ -82,7 +84,8 @@ def test_list_handlers_is_sorted_and_imports_nothing(site: Site) -> None:
     assert handlers == sorted(handlers)
     assert HandlerInfo("m1", "both-1", "2.5", "nowhere:B") in handlers
     names = [handler.name for handler in handlers]
-    assert names == ["antelope", "m1", "m2", "threading", "zebra"]
+    assert "threading" in before
+    assert names == sorted([*before, "antelope", "m1", "m2", "zebra"])
     assert not {"plugin_zebra", "plugin_antelope", "nowhere"} & set(sys.modules)
 
 
@@ -98,8 +101,8 @@ def test_list_handlers_shows_both_claims(site: Site) -> None:
 def test_a_plugin_that_appears_later_is_found(site: Site) -> None:
     with pytest.raises(HandlerNotFoundError):
         get_handler("late")
-    time.sleep(0.02)  # the folder's time of change is what importlib_metadata goes by
     site.plugin("late")
+    os.utime(site.folder, (2e9, 2e9))  # by its time importlib_metadata tells that it changed
     assert type(get_handler("late")).__name__ == "Complete"
     assert "late" in [info.name for info in list_handlers()]
 
@@ -172,9 +175,9 @@ def test_an_unknown_name(site: Site, name: str) -> None:
     assert isinstance(caught.value, LookupError)
     message = str(caught.value)
     assert repr(name) in message
-    assert "installed: threading" in message
     assert "\n" not in message
     assert set(sys.modules) == modules
+    assert f"installed: {', '.join(info.name for info in list_handlers())}" in message
 
 
 def test_an_enormous_name(site: Site) -> None:

@@ -57,6 +57,17 @@ MARKED_DISPATCH = f"@hookimpl\n        {DISPATCH}"
 SELECT = "def select(self, rlist, wlist, xlist, timeout):"
 
 
+def decorated(*decorators: str) -> str:
+    """Return the complete class with these decorators on its ``select``."""
+    above = "".join(f"{decorator}\n        " for decorator in decorators)
+    return changed(f"@hookimpl\n        {SELECT}", f"{above}{SELECT}")
+
+
+def extended(method: str) -> str:
+    """Return the complete class with one more marked method."""
+    return f"{COMPLETE}\n        @hookimpl\n        {method}"
+
+
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
@@ -84,18 +95,21 @@ SELECT = "def select(self, rlist, wlist, xlist, timeout):"
             ),
             r"callback_object is a coroutine",
         ),
-        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl\n        @staticmethod\n        {SELECT}"), r"select is no plain"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@staticmethod\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@classmethod\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@property\n        @hookimpl\n        {SELECT}"), r"select is no plain"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(wrapper=True)\n        {SELECT}"), r"select is marked as a wrapper"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(hookwrapper=True)\n        {SELECT}"), r"select is marked as a wrapper"),
-        (changed(f"@hookimpl\n        {SELECT}", f"@hookimpl(specname='stop')\n        {SELECT}"), r"marked as the hook stop"),
-        (COMPLETE + "\n        @hookimpl\n        def dispach_callback(self, callback): pass", r"unknown hook dispach_callback.*did you mean dispatch_callback"),
-        (COMPLETE + "\n        @hookimpl\n        def zzz(self): pass", r"unknown hook zzz: there are start, stop"),
-        (COMPLETE + "\n        @hookimpl\n        def run_callback(self, callback): pass", r"run_callback is for wrappers only"),
+        (decorated("@hookimpl", "@staticmethod"), r"select is no plain"),
+        (decorated("@staticmethod", "@hookimpl"), r"select is no plain"),
+        (decorated("@classmethod", "@hookimpl"), r"select is no plain"),
+        (decorated("@property", "@hookimpl"), r"select is no plain"),
+        (decorated("@hookimpl(wrapper=True)"), r"select is marked as a wrapper"),
+        (decorated("@hookimpl(hookwrapper=True)"), r"select is marked as a wrapper"),
+        (decorated("@hookimpl(specname='stop')"), r"marked as the hook stop"),
+        (
+            extended("def dispach_callback(self, callback): pass"),
+            r"unknown hook dispach_callback.*did you mean dispatch_callback",
+        ),
+        (extended("def zzz(self): pass"), r"unknown hook zzz: there are start, stop"),
+        (extended("def run_callback(self, callback): pass"), r"run_callback is for wrappers only"),
     ],
-)  # fmt: skip
+)
 def test_one_mistake_is_one_fault(site: Site, source: str, fault: str) -> None:
     found = faults(source, site)
     assert any(re.search(fault, line) for line in found), found

@@ -5,9 +5,9 @@ ends with it. Nothing here needs more than the standard library and a POSIX shel
 
 **It never outlives its maker.** The shell that becomes the server leaves a watchman behind, who
 reads from a pipe that only this process holds open. However this process ends (also by a signal,
-or by ``os._exit``, as a test runner does on a timeout), the pipe then closes and the watchman
-kills the server. The kernel's own way, ``PR_SET_PDEATHSIG``, is about the death of a *thread*,
-and would take the server along with the worker thread that started it.
+or by ``os._exit``, as a test runner does on a timeout), the pipe then closes, and the watchman
+kills the server and removes its data. The kernel's own way, ``PR_SET_PDEATHSIG``, is about the
+death of a *thread*, and would take the server along with the worker thread that started it.
 
 **The port** is taken from below the range from which the system gives ports to connecting
 sockets. Otherwise, while the server is stopped, somebody's connection may be given its port; it
@@ -46,10 +46,10 @@ _JAVA_OPTIONS = (
 _MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 
 # A line says that the server has been stopped in good order; the end of the pipe that nobody is
-# left who could. `$$` is the shell's process, which is the server's after `exec`.
+# left who could. `$$` is the shell's process, which is the server's after `exec`; `$0` the folder.
 _UNDER_WATCH = """
 exec 3<&0 </dev/null
-(read -r line <&3 || kill -KILL $$) &
+(read -r line <&3 || { kill -KILL $$; rm -rf "$0"; }) &
 exec "$@" 3<&-
 """
 
@@ -206,7 +206,7 @@ class ZooKeeperServer:
         command = ["java", *_JAVA_OPTIONS, "-cp", class_path, _MAIN_CLASS, str(config)]
         with (folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _UNDER_WATCH, "zookeeper", *command],
+                ["/bin/sh", "-c", _UNDER_WATCH, folder, *command],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=log,

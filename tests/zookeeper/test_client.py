@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Callable
 
 import pytest
@@ -24,7 +26,7 @@ from kazoo.security import make_digest_acl
 from handler_core import Handler
 from handler_core.testing.zookeeper import ZooKeeperServer
 
-from .support import LONG, Recorder, in_background
+from .support import LONG, Recorder, eventually, in_background
 
 
 def test_connect_and_stop(
@@ -45,6 +47,30 @@ def test_connect_and_stop(
         client.get("/")
     client.restart()
     assert client.exists("/")
+
+
+def test_a_closed_client_leaves_nothing(
+    server: ZooKeeperServer, new_handler: Callable[[], Handler]
+) -> None:
+    def use_one() -> None:
+        client = KazooClient(server.hosts, handler=new_handler())
+        client.start()
+        client.exists("/", watch=lambda event: None)
+        linked = client.handler.event_object()
+        client.exists_async("/").link(lambda result: linked.set())
+        assert linked.wait(LONG)
+        client.stop()
+        client.close()
+
+    def open_now() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    use_one()  # what a model makes once, such as its hub
+    before = open_now()
+    for _ in range(10):
+        use_one()
+    # A thread that was joined is in the system's list for a moment longer.
+    eventually(new_handler(), lambda: all(map(operator.le, open_now(), before)))
 
 
 def test_create_get_set_delete(client: KazooClient, path: str) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from kazoo.client import KazooClient
 
+from handler_core import Handler
 from handler_core.testing import zookeeper
 from handler_core.testing.zookeeper import ZooKeeperServer
 
 from .conftest import new_server
+from .support import eventually
 
 # Starts a server, says where it is, and ends without a chance to tidy up.
 FORGETFUL = """
@@ -29,6 +31,11 @@ print(server.port, server.pid, flush=True)
 sys.stdin.readline()
 os._exit(0)
 """
+
+
+def folder_of(pid: int) -> Path:
+    """Return a server's folder, from the last argument of its command line."""
+    return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2])).parent
 
 
 def test_a_missing_server_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +82,7 @@ def test_a_server_killed_by_somebody_else_can_be_stopped_and_started(
 
 def test_a_closed_server_leaves_nothing() -> None:
     with new_server() as server:
-        config = Path(f"/proc/{server.pid}/cmdline").read_bytes().split(b"\0")[-2]
-        folder = Path(os.fsdecode(config)).parent
+        folder = folder_of(server.pid)
         assert folder.is_dir()
     assert not server.running
     assert not folder.exists()
@@ -113,7 +119,7 @@ def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(
             assert server.port == free
 
 
-def test_a_server_does_not_outlive_its_maker() -> None:
+def test_a_server_does_not_outlive_its_maker(handler: Handler) -> None:
     new_server()
     with subprocess.Popen(
         [sys.executable, "-c", FORGETFUL],
@@ -124,10 +130,12 @@ def test_a_server_does_not_outlive_its_maker() -> None:
         assert maker.stdin is not None
         assert maker.stdout is not None
         port, pid = map(int, maker.stdout.readline().split())
+        folder = folder_of(pid)
+        assert folder.is_dir()
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             maker.communicate("\n", timeout=30)
             # The kernel closes it when the server's process ends.
             with contextlib.suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
         assert maker.returncode == 0
-    assert pid > 0
+    eventually(handler, lambda: not folder.exists())

@@ -24,8 +24,14 @@ IN_FLIGHT = 1_000
 def own_client(
     own_server: ZooKeeperServer, new_client: Callable[..., KazooClient], handler: Handler
 ) -> KazooClient:
-    """A client of ``own_server``, connected."""
-    client = new_client(own_server.hosts, handler=handler)
+    """A client of ``own_server``, connected.
+
+    A connection that comes in the moment in which the server already listens, but has not opened
+    its database yet, is never answered nor closed (the log has a ``NullPointerException``). The
+    client waits for the length of its session divided by the number of hosts; were there but one,
+    its session would then be over.
+    """
+    client = new_client(",".join([own_server.hosts] * 5), handler=handler)
     client.start()
     return client
 
@@ -118,6 +124,30 @@ def test_stop_while_there_is_no_server(
     own_server.start()
     own_client.start()
     assert own_client.exists("/")
+
+
+def test_attempts_to_reconnect_leave_no_descriptor_open(
+    own_client: KazooClient,
+    own_server: ZooKeeperServer,
+    handler: Handler,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create_connection = handler.create_connection
+    failures = Recorder(handler)
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return create_connection(*args, **kwargs)
+        except OSError:
+            failures(len(os.listdir("/proc/self/fd")))
+            raise
+
+    monkeypatch.setattr(handler, "create_connection", counting)
+    own_server.stop()
+    failures.wait_until(lambda: len(failures.calls) >= 20)
+    assert len(set(failures.calls[10:20])) == 1
+    own_server.start()
+    assert own_client.retry(own_client.exists, "/")
 
 
 def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResult[Any]]:

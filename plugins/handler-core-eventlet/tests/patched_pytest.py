@@ -1,4 +1,4 @@
-"""pytest in a process that eventlet has patched first of all: ``python patched_pytest.py tests``."""
+"""Runs pytest in a process that eventlet has patched first: ``python patched_pytest.py tests``."""
 
 import runpy
 import sys

@@ -78,9 +78,11 @@ class SequentialThreadingHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
+        thread_class: type[threading.Thread] = threading.Thread
         if self._tasks is not None:
+            thread_class = _GreenThread
             func = _leaving_a_trace(self._tasks.tracked(func))
-        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
+        thread = thread_class(target=func, args=args, kwargs=kwargs, daemon=True)
         thread.start()
         return thread
 
@@ -97,6 +99,29 @@ class SequentialThreadingHandler(Handler):
     def _end_inherited_tasks(self) -> None:
         if self._tasks is not None:
             self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
+
+
+class _GreenThread(threading.Thread):
+    """A thread in a patched process.
+
+    On Python 3.13 eventlet's ``join`` raises where its time is over, and should return.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Do what a thread does, and say that it is over."""
+        try:
+            super().run()
+        finally:
+            self._over.set()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended, for ``timeout`` seconds at the most."""
+        if timeout is None or self is threading.current_thread() or self._over.wait(timeout):
+            super().join()
 
 
 def _leaving_a_trace(func: Callable[..., object]) -> Callable[..., None]:

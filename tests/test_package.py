@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+import inspect
+
+import handler_core_threading
+import importlib_metadata
+import pluggy
+import pytest
+from fake_plugins import run
+
+import handler_core
+
+# Name by name, what the documentation promises to be importable, and from where.
+PUBLIC = [
+    "AsyncResult",
+    "Callback",
+    "Handler",
+    "HandlerInfo",
+    "HandlerLoadError",
+    "HandlerNotFoundError",
+    "HandlerSpec",
+    "HandlerTimeoutError",
+    "HandlerValidationError",
+    "IAsyncResult",
+    "IHandler",
+    "capture_exceptions",
+    "create_socket_pair",
+    "create_tcp_connection",
+    "create_tcp_socket",
+    "fileobj_to_fd",
+    "get_handler",
+    "hookimpl",
+    "hookspec",
+    "list_handlers",
+    "selector_select",
+    "wrap",
+]
+
+OF_A_HANDLER = [
+    "name",
+    "running",
+    "timeout_exception",
+    "start",
+    "stop",
+    "select",
+    "callback_object",
+    "async_result",
+    "dispatch_callback",
+    "spawn",
+    "sleep_func",
+    "socket",
+    "create_connection",
+    "create_socket_pair",
+    "event_object",
+    "lock_object",
+    "rlock_object",
+    "queue_impl",
+    "queue_empty",
+    "is_active",
+]
+
+OF_A_RESULT = [
+    "ready",
+    "successful",
+    "value",
+    "exception",
+    "get",
+    "get_nowait",
+    "wait",
+    "set",
+    "set_exception",
+    "link",
+    "rawlink",
+    "unlink",
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name(name: str) -> None:
+    assert hasattr(handler_core, name)
+    assert name in handler_core.__all__
+
+
+def test_all_is_consistent() -> None:
+    assert sorted(handler_core.__all__) == sorted(set(handler_core.__all__))
+    public = {
+        name
+        for name, value in vars(handler_core).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public == set(handler_core.__all__)
+
+
+MODULES = """
+    binding callback capture discovery exceptions handler hookspecs interfaces lifecycle parking
+    result selecting socketpair sockets validation
+"""
+
+
+@pytest.mark.parametrize("name", MODULES.split())
+def test_all_of_a_module_is_there(name: str) -> None:
+    module = importlib.import_module(f"handler_core.{name}")
+    assert module.__doc__
+    for exported in module.__all__:
+        assert hasattr(module, exported)
+
+
+@pytest.mark.parametrize("name", OF_A_HANDLER)
+def test_a_handler_has_it(name: str) -> None:
+    handler = handler_core.get_handler("threading")
+    assert hasattr(handler, name)
+    assert getattr(handler, name) is not None
+
+
+@pytest.mark.parametrize("name", OF_A_RESULT)
+def test_a_result_has_it(name: str) -> None:
+    assert hasattr(handler_core.AsyncResult, name)
+
+
+@pytest.mark.parametrize("name", [*OF_A_HANDLER, *OF_A_RESULT])
+def test_what_is_public_is_documented(name: str) -> None:
+    for cls in (handler_core.Handler, handler_core.AsyncResult):
+        value = inspect.getattr_static(cls, name, None)
+        if inspect.isfunction(value) or isinstance(value, property):
+            assert value.__doc__, f"{cls.__name__}.{name}"
+
+
+def test_a_handler_is_truthy_and_what_it_says() -> None:
+    handler = handler_core.get_handler("threading")
+    assert handler
+    assert handler.name == "threading"
+    assert isinstance(handler, handler_core.IHandler)
+    assert handler.running is False
+    assert issubclass(handler.timeout_exception, handler_core.HandlerTimeoutError)
+    assert repr(handler) == "<SequentialThreadingHandler stopped>"
+
+
+def test_the_hooks_and_their_markers() -> None:
+    assert handler_core.hookspec.project_name == "handler_core"
+    assert handler_core.hookimpl.project_name == "handler_core"
+    manager = pluggy.PluginManager("handler_core")
+    manager.add_hookspecs(handler_core.HandlerSpec)
+    for name in ("start", "stop", "select", "callback_object", "dispatch_callback", "run_callback"):
+        assert getattr(manager.hook, name).spec is not None
+
+
+def test_the_threading_package() -> None:
+    assert set(handler_core_threading.__all__) == {
+        "AsyncResult",
+        "KazooTimeoutError",
+        "SequentialThreadingHandler",
+    }
+    assert issubclass(handler_core_threading.AsyncResult, handler_core.AsyncResult)
+
+
+@pytest.mark.parametrize("package", ["handler_core", "handler_core_threading"])
+def test_it_is_typed(package: str) -> None:
+    assert importlib.resources.files(package).joinpath("py.typed").is_file()
+
+
+def test_the_core_requires_two_distributions() -> None:
+    required = importlib_metadata.requires("handler-core") or []
+    plain = sorted(line.split(">")[0].strip() for line in required if "extra ==" not in line)
+    assert plain == ["importlib-metadata", "pluggy"]
+
+
+def test_each_extra_is_one_plugin() -> None:
+    metadata = importlib_metadata.metadata("handler-core")
+    extras = set(metadata.get_all("Provides-Extra") or [])
+    assert {"threading", "gevent", "eventlet", "asyncio", "trio", "all", "cli"} <= extras
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import handler_core",
+        "import handler_core; handler_core.list_handlers()",
+        "import handler_core; handler_core.get_handler('threading').start()",
+    ],
+)
+def test_what_an_import_does_not_import(program: str) -> None:
+    unwanted = [
+        "ssl",
+        "asyncio",
+        "concurrent.futures",
+        "multiprocessing",
+        "subprocess",
+        "click",
+        "rich",
+        "kazoo",
+        "gevent",
+        "eventlet",
+        "greenlet",
+        "trio",
+        "pytest",
+        "handler_core.testing",
+    ]
+    printed = run(f"{program}\nimport sys\nprint([m for m in {unwanted!r} if m in sys.modules])")
+    assert printed == "[]\n"
+
+
+def test_the_core_knows_no_plugin() -> None:
+    printed = run("""
+        import sys
+        import handler_core
+        print([name for name in sys.modules if name.startswith("handler_core_")])
+        print(len(__import__("threading").enumerate()))
+    """)
+    assert printed == "[]\n1\n"

@@ -73,6 +73,8 @@ def run(program: str, folder: Path) -> str:
     path = folder / "page.py"
     path.write_text(program)
     environment = {name: os.environ[name] for name in os.environ if "HANDLER_CORE" not in name}
+    # eventlet warns whoever imports it that it is deprecated, but not where this is set.
+    environment["EVENTLET_TESTS"] = "1"
     done = subprocess.run(
         [sys.executable, "-W", "error", path],
         capture_output=True,

@@ -84,6 +84,7 @@ def test_list_handlers_is_sorted_and_imports_nothing(site: Site) -> None:
     assert handlers == sorted(handlers)
     assert HandlerInfo("m1", "both-1", "2.5", "nowhere:B") in handlers
     names = [handler.name for handler in handlers]
+    assert "threading" in before
     assert names == sorted([*before, "antelope", "m1", "m2", "zebra"])
     assert not {"plugin_zebra", "plugin_antelope", "nowhere"} & set(sys.modules)
 
@@ -174,11 +175,9 @@ def test_an_unknown_name(site: Site, name: str) -> None:
     assert isinstance(caught.value, LookupError)
     message = str(caught.value)
     assert repr(name) in message
-    installed = ", ".join(info.name for info in list_handlers())
-    assert message.endswith(f"installed: {installed}")
-    assert "threading" in installed
     assert "\n" not in message
     assert set(sys.modules) == modules
+    assert f"installed: {', '.join(info.name for info in list_handlers())}" in message
 
 
 def test_an_enormous_name(site: Site) -> None:

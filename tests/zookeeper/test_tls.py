@@ -59,11 +59,12 @@ def secure_client(
 
 def assert_refused(client: KazooClient, caplog: pytest.LogCaptureFixture, reason: str) -> None:
     """Let a client try in vain, with many attempts, of which each is logged with its reason."""
+    earlier = len(caplog.records)
 
     def reasons() -> list[str]:
         return [
             record.getMessage()
-            for record in caplog.records
+            for record in caplog.records[earlier:]
             if record.levelno == logging.WARNING
             and record.getMessage().startswith("Connection dropped")
         ]

@@ -15,7 +15,11 @@ EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # The models that the tests against a real ZooKeeper run on.
-MODELS := threading
+MODELS := threading gevent eventlet
+
+# pytest in a process that a model has patched before anything else.
+PATCHED_BY_gevent := $(BIN)/python -m gevent.monkey --module pytest
+PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
 
 .PHONY: demo test lint tests docs zookeeper clean
 
@@ -29,11 +33,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Each model in a process of its own: two of them do not live in one with each other's patches.
+# Each model and each patching in a process of its own: they do not live in one together.
 tests: $(VENV)/.dev zookeeper
 	$(BIN)/pytest tests --ignore tests/zookeeper
 	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
-	set -e; for model in $(MODELS); do HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
+	set -e; for model in $(MODELS); do \
+		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
+	HANDLER_CORE_TEST_HANDLER=gevent $(PATCHED_BY_gevent) tests/zookeeper
+	HANDLER_CORE_TEST_HANDLER=eventlet $(PATCHED_BY_eventlet) tests/zookeeper
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -78,7 +78,7 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
             two distributions claim the name.
         TypeError: ``name`` is no string, or ``wrappers`` is one.
     """
-    if isinstance(wrappers, str):
+    if isinstance(wrappers, (str, bytes)) or not isinstance(wrappers, Iterable):
         raise TypeError(f"wrappers is a list: write wrappers=[{wrappers!r}]")
     if name is None:
         entry = _chosen()
@@ -170,14 +170,19 @@ def _not_found(group: str, name: str) -> str:
     kind = "handler" if group == _HANDLERS else "wrapper"
     shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
     installed = sorted(_scan(group))
+    on_offer = [] if group != _HANDLERS else sorted(set(_models_on_offer()) - set(installed))
+    install = {model: f'pip install "{_DISTRIBUTION}[{model}]"' for model in on_offer}
     lines = [f"no {kind} named {shown} is installed"]
-    if group == _HANDLERS and name in _models_on_offer():
-        lines.append(f'to install it: pip install "{_DISTRIBUTION}[{name}]"')
-    elif len(name) <= _LONGEST_NAME:
-        known = [*installed, *(_models_on_offer() if group == _HANDLERS else ())]
-        close = difflib.get_close_matches(name, sorted(set(known)))
-        if close:
-            lines.append(f"did you mean {' or '.join(close)}?")
+    close = []
+    if len(name) <= _LONGEST_NAME:
+        close = difflib.get_close_matches(name, sorted({*installed, *on_offer}))
+    if name in install:
+        lines.append(f"to install it: {install[name]}")
+    elif close:
+        lines.append(f"did you mean {' or '.join(close)}?")
+        lines += [f"to install {model}: {install[model]}" for model in close if model in install]
+    elif not installed and _DEFAULT in install:
+        lines.append(f"to install one: {install[_DEFAULT]}")
     lines.append(f"installed: {', '.join(installed) or 'none'}")
     return "; ".join(lines)
 
@@ -215,7 +220,7 @@ def _load(entry: EntryPoint) -> Any:
     """Import what the entry point names."""
     try:
         return entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise HandlerLoadError(
             f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}"
         ) from error

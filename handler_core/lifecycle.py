@@ -425,8 +425,8 @@ class Lifecycle:
             mailbox.busy = True
             mailbox.waiter = None
         elif mailbox.worker is None and self._needs_worker(mailbox):
-            mailbox.worker = _Worker()
             self._unstarted = True
+            mailbox.worker = _Worker()
 
     def _start_workers(self) -> None:
         """Start the tasks of workers that have none.

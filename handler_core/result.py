@@ -147,8 +147,14 @@ class AsyncResult(Generic[T]):
         """
         if self._outcome is not _PENDING:
             return True
-        if timeout is not None and not timeout > 0:
-            return False
+        if timeout is not None:
+            try:
+                if not timeout > 0:
+                    return False
+            except TypeError:
+                raise TypeError(
+                    f"timeout must be a number of seconds or None, not {timeout!r}"
+                ) from None
         handler = self._handler
         handler.refuse_to_wait_inside()
         waiter = handler.new_waiter()
@@ -186,7 +192,7 @@ class AsyncResult(Generic[T]):
             TypeError: ``exception`` is no exception object.
         """
         if not isinstance(exception, BaseException):
-            hint = f"; raise {exception.__name__}() instead" if isinstance(exception, type) else ""
+            hint = f": write {exception.__name__}()" if isinstance(exception, type) else ""
             raise TypeError(f"set_exception() takes an exception, not {exception!r}{hint}")
         self._settle(_Failure(exception))
 

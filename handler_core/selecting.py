@@ -109,7 +109,7 @@ def checked_timeout(timeout: float | None) -> float | None:
 
 
 def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
-    if isinstance(sockets, (str, bytes)):
+    if isinstance(sockets, (str, bytes, bytearray)):
         raise TypeError(f"expected a list of sockets, not {sockets!r}")
     return [(fileobj_to_fd(fileobj), fileobj) for fileobj in sockets]
 
@@ -303,7 +303,9 @@ def accept_both_forms(select: Callable[..., SelectLists]) -> Callable[..., Selec
         elif xlist is _NOT_GIVEN and (rlist is _NOT_GIVEN) is not (sockets is _NOT_GIVEN):
             given = [value for value in (wlist, timeout) if value is not _NOT_GIVEN]
             if len(given) == 1 and (given[0] is None or isinstance(given[0], (int, float))):
-                watched = list(sockets if rlist is _NOT_GIVEN else rlist)
+                watched = sockets if rlist is _NOT_GIVEN else rlist
+                if not isinstance(watched, (str, bytes, bytearray)):  # those are refused below
+                    watched = list(watched)
                 readable, _, exceptional = select(self, watched, (), watched, given[0])
                 _, writable, _ = select(self, (), watched, (), 0)
                 return readable, writable, exceptional

@@ -113,7 +113,7 @@ def connect(
 
     ``look_up`` runs the name look-up, and ``select`` waits for the other side in the handshake.
     """
-    if isinstance(address, (str, bytes)):
+    if not isinstance(address, (tuple, list)) or len(address) < 2:
         raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
     host, port = address[0], address[1]
     if timeout is None:

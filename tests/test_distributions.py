@@ -91,7 +91,8 @@ def test_the_wheels_pass_the_conformance_suite(wheels: list[Path], tmp_path: Pat
     for plugin in PLUGINS:
         tests = tmp_path / plugin.name
         shutil.copytree(plugin / "tests", tests, ignore=shutil.ignore_patterns("__pycache__"))
-        said = run(python, "-m", "pytest", "-q", "--timeout", "120", tests, cwd=tmp_path)
+        suite = tests / "test_conformance.py"
+        said = run(python, "-m", "pytest", "-q", "--timeout", "120", suite, cwd=tmp_path)
         assert " passed" in said
         where = run(python, "-c", "import handler_core; print(handler_core.__file__)", cwd=tests)
         assert str(tmp_path) in where

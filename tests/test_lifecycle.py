@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from fake_plugins import run
 from handler_core_threading import SequentialThreadingHandler
+from interrupting import at_each_instruction
 
-from handler_core import Callback, Handler, ThreadWaiter, get_handler
+from handler_core import AsyncResult, Callback, Handler, ThreadWaiter, get_handler
+from handler_core.lifecycle import Lifecycle
+
+# Seconds after which something that should happen is taken not to happen.
+LIMIT = 30.0
 
 
 @pytest.fixture
@@ -600,3 +605,101 @@ def test_a_model_that_cannot_spawn_says_so() -> None:
     handler.start()
     with pytest.raises(NotImplementedError, match="does not say how to spawn"):
         handler.dispatch_callback(Callback("test", print, ()))
+
+
+class StartInterrupted(SequentialThreadingHandler):
+    """Ctrl-C comes while the first worker starts, of which nobody knows then if it did."""
+
+    interrupts = 1
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
+        thread = super().spawn(func, *args, **kwargs)
+        if self.interrupts:
+            self.interrupts -= 1
+            raise KeyboardInterrupt
+        return thread
+
+
+def test_ctrl_c_while_a_worker_starts_makes_no_second_one() -> None:
+    handler = StartInterrupted()
+    handler.start()
+    running: list[int] = []
+    most: list[int] = []
+    gate = threading.Event()
+
+    def callback() -> None:
+        running.append(1)
+        gate.wait(LIMIT)
+        most.append(len(running))
+        running.pop()
+
+    with pytest.raises(KeyboardInterrupt):
+        handler.dispatch_callback(Callback("test", callback, ()))
+    for _ in range(3):
+        handler.dispatch_callback(Callback("test", callback, ()))
+    stopper = threading.Thread(target=handler.stop, daemon=True)
+    stopper.start()
+    gate.set()
+    stopper.join(LIMIT)
+    assert not stopper.is_alive()
+    assert most == [1] * 4
+
+
+@pytest.mark.parametrize("name", ["_rouse", "_pass_on"])
+def test_ctrl_c_at_any_instruction_leaves_a_handler_that_stops(name: str) -> None:
+    handlers: list[SequentialThreadingHandler] = []
+
+    def setup() -> tuple[Callable[[], object], Callable[[], object]]:
+        handler = SequentialThreadingHandler()
+        handlers.append(handler)
+        handler.start()
+
+        def body() -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                handler.dispatch_callback(Callback("test", len, ("",)))
+                handler.stop()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        return body, interrupt
+
+    instructions = 0
+    for _ in at_each_instruction(getattr(Lifecycle, name), setup):
+        instructions += 1
+        stopper = threading.Thread(target=handlers[-1].stop, daemon=True)
+        stopper.start()
+        stopper.join(LIMIT)
+        assert not stopper.is_alive()
+        assert not handlers[-1].running
+    assert instructions > 10
+
+
+def test_a_signal_handler_that_would_wait_inside_is_told() -> None:
+    handler = SequentialThreadingHandler()
+    handler.start()
+    result = handler.async_result()
+    with handler._lock:  # where a signal may find a thread that sets a result
+        with pytest.raises(RuntimeError, match=r"handler\.spawn"):
+            handler.stop()
+        with pytest.raises(RuntimeError, match=r"handler\.spawn"):
+            result.get(timeout=LIMIT)
+    result.set(1)
+    assert result.get(timeout=LIMIT) == 1
+    handler.stop()
+    assert not handler.running
+
+
+def test_a_thousand_links_that_ask_the_program_to_end_are_all_called() -> None:
+    result: AsyncResult[int] = AsyncResult()
+    called: list[int] = []
+
+    def leave(number: int) -> None:
+        called.append(number)
+        raise SystemExit(number)
+
+    for number in range(3000):
+        result.link(lambda _, number=number: leave(number))
+    with pytest.raises(SystemExit, match=r"^0$"):
+        result.set(1)
+    assert called == list(range(3000))

@@ -241,14 +241,14 @@ def test_the_core_alone_names_the_line_to_install(tmp_path: Path) -> None:
                             or f is importlib_metadata.MetadataPathFinder
                             or isinstance(f, importlib_metadata.MetadataPathFinder)]
         from handler_core import get_handler, HandlerNotFoundError
-        for name in ("threading", None):
+        for name in ("threading", None, "treading", "qqqqqq"):
             try:
                 get_handler(name)
             except HandlerNotFoundError as error:
                 print(error)
     """)
     lines = printed.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 4
     for line in lines:
         assert 'pip install "handler-core[threading]"' in line
         assert "installed: none" in line
@@ -406,3 +406,9 @@ def test_a_contested_plugin_does_not_break_the_automatic_choice(
     site.distribution("other-dist", handlers={"contested": "elsewhere:Class"})
     monkeypatch.setitem(sys.modules, "contested", sys)
     assert isinstance(get_handler(), SequentialThreadingHandler)
+
+
+def test_a_plugin_whose_import_ends_the_program(site: Site) -> None:
+    site.plugin("leaver", "import sys; sys.exit('bye')")
+    with pytest.raises(HandlerLoadError, match=r"leaver.*SystemExit: bye"):
+        get_handler("leaver")

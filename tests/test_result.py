@@ -222,7 +222,7 @@ def test_a_long_timeout_waits(timeout: float | None) -> None:
 
 
 def test_a_timeout_that_is_no_number(result: AsyncResult[Any]) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="number of seconds"):
         result.get(timeout="1")  # type: ignore[arg-type]
     assert not result.ready()
 

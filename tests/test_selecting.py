@@ -500,3 +500,9 @@ def test_a_closed_file() -> None:
         pass
     with pytest.raises(ValueError, match="closed"):
         fileobj_to_fd(sock)
+
+
+@pytest.mark.parametrize("wrong", ["", "x", b"", b"\x01", bytearray(b"\x01")])
+def test_the_short_form_takes_no_string(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="expected a list of sockets"):
+        get_handler("threading").select(wrong, 0)

@@ -590,3 +590,9 @@ def test_a_property_of_a_wrapper_is_left_alone() -> None:
             return (yield)
 
     assert get_handler("threading", wrappers=[WithProperties()]).start() is None
+
+
+@pytest.mark.parametrize("wrappers", [5, b"name", "name", None])
+def test_wrappers_that_are_no_list(wrappers: Any) -> None:
+    with pytest.raises(TypeError, match=r"write wrappers=\["):
+        get_handler("threading", wrappers=wrappers)

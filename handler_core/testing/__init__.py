@@ -8,7 +8,7 @@ A plugin's tests subclass the suite, in three lines::
         handler_name = "threading"
 
 Each test is named for the line of the contract that it holds a handler to. The suite needs what
-``pip install "handler-core[testing]"`` brings; :mod:`handler_core.testing.zookeeper` needs
+``pip install "handler-core[testing]"`` brings; ``handler_core.testing.zookeeper`` needs
 nothing, and so the suite is imported only when it is asked for.
 """
 

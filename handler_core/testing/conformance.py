@@ -15,6 +15,6 @@ class HandlerConformance(
 ):
     """The whole contract, C1 to C20, for one model.
 
-    Subclass it, and name the model. The attributes of :class:`handler_core.testing.suite.Suite`
+    Subclass it, and name the model. The attributes of ``handler_core.testing.suite.Suite``
     say what a model may need besides.
     """

@@ -12,6 +12,9 @@ death of a *thread*, and would take the server along with the worker thread that
 **The port** is taken from below the range from which the system gives ports to connecting
 sockets. Otherwise, while the server is stopped, somebody's connection may be given its port; it
 may even be that of a client which tries to reconnect, and finds that it talks to itself.
+
+**TLS** has a port of its own, beside the plain one. The server reads certificates and keys as the
+PEM files that a client takes, so nobody has to make Java's stores for it.
 """
 
 from __future__ import annotations
@@ -26,13 +29,21 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-__all__ = ["ZooKeeperServer"]
+__all__ = ["TLSIdentity", "ZooKeeperServer"]
 
 _JARS = (Path("/usr/share/java/slf4j-simple.jar"), Path("/usr/share/java/zookeeper.jar"))
+# What the server's TLS needs of Netty, beyond what zookeeper.jar refers to by itself.
+_TLS_JARS = (
+    Path("/usr/share/java/netty-all.jar"),
+    Path("/usr/share/java/netty-codec.jar"),
+    Path("/usr/share/java/netty-resolver.jar"),
+    Path("/usr/share/java/netty-transport-native-unix-common.jar"),
+)
 _JAVA_OPTIONS = (
     "-Xmx256m",
     "-XX:+UseSerialGC",
@@ -61,6 +72,21 @@ _STOP_TIMEOUT = 15.0
 _POLL_INTERVAL = 0.02
 
 
+@dataclass(frozen=True)
+class TLSIdentity:
+    """Who a server is to its clients over TLS, and who they must be. All are paths of PEM files.
+
+    Args:
+        certfile: the server's certificate.
+        keyfile: its private key, not encrypted.
+        client_ca: the authority that must have signed a client's certificate; None asks for none.
+    """
+
+    certfile: str
+    keyfile: str
+    client_ca: str | None = None
+
+
 class ZooKeeperServer:
     """A ZooKeeper server on a free loopback port, with a data folder of its own.
 
@@ -71,25 +97,35 @@ class ZooKeeperServer:
     Args:
         sleep_func: how to wait for the server: a handler's ``sleep_func`` where other tasks are
             to run meanwhile.
+        tls: with it, the server has a second port, for TLS only. See :attr:`secure_hosts`.
     """
 
-    def __init__(self, sleep_func: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self,
+        sleep_func: Callable[[float], object] = time.sleep,
+        tls: TLSIdentity | None = None,
+    ) -> None:
         self._sleep_func = sleep_func
+        self._tls = tls
         self._folder: Path | None = None
         self._remove_folder: Callable[[], object] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._port: int | None = None
+        self._ports: _Ports | None = None
 
     @staticmethod
-    def why_missing() -> str | None:
-        """Return None if a server can be started here, else a line that says what to install."""
-        missing = [str(jar) for jar in _JARS if not jar.exists()]
+    def why_missing(tls: bool = False) -> str | None:
+        """Return None if a server can be started here, else a line that says what to install.
+
+        Args:
+            tls: whether the server is to have TLS, which needs more.
+        """
+        missing = [str(jar) for jar in _class_path(tls) if not jar.exists()]
         if shutil.which("java") is None:
             missing.insert(0, "java")
         if not missing:
             return None
         return f"there is no ZooKeeper server here ({', '.join(missing)} missing): " + (
-            "apt-get install zookeeper"
+            "apt-get install zookeeper" + (" libnetty-java" if tls else "")
         )
 
     @property
@@ -99,14 +135,30 @@ class ZooKeeperServer:
         Raises:
             RuntimeError: it has not been started yet.
         """
-        if self._port is None:
-            raise RuntimeError("the ZooKeeper server has no port before its first start()")
-        return self._port
+        return self._known_ports().plain
 
     @property
     def hosts(self) -> str:
         """The address as a client takes it: ``"127.0.0.1:PORT"``. See :attr:`port`."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def secure_port(self) -> int:
+        """The port for TLS on 127.0.0.1; known once the server has been started.
+
+        Raises:
+            RuntimeError: it has not been started yet, or was made without ``tls``.
+        """
+        if self._tls is None:
+            raise RuntimeError("the ZooKeeper server has no port for TLS: make it with tls=")
+        secure = self._known_ports().secure
+        assert secure is not None
+        return secure
+
+    @property
+    def secure_hosts(self) -> str:
+        """The address of the port for TLS, as a client takes it. See :attr:`secure_port`."""
+        return f"127.0.0.1:{self.secure_port}"
 
     @property
     def pid(self) -> int:
@@ -134,7 +186,7 @@ class ZooKeeperServer:
         if self.running:
             return
         self.stop()
-        missing = self.why_missing()
+        missing = self.why_missing(tls=self._tls is not None)
         if missing is not None:
             raise RuntimeError(missing)
         if self._folder is None:
@@ -145,19 +197,19 @@ class ZooKeeperServer:
             )
         folder = self._folder
         for remaining in reversed(range(_TRIES)):
-            port = _free_port() if self._port is None else self._port
-            self._launch(folder, port)
+            ports = self._ports or _free_ports(tls=self._tls is not None)
+            self._launch(folder, ports)
             try:
-                self._wait_until_it_answers(folder, port)
+                self._wait_until_it_answers(folder, ports)
             except _PortTakenError:
                 self.stop()
-                if self._port is not None or not remaining:
+                if self._ports is not None or not remaining:
                     raise
             except BaseException:
                 self.stop()
                 raise
             else:
-                self._port = port
+                self._ports = ports
                 return
 
     def stop(self) -> None:
@@ -197,12 +249,20 @@ class ZooKeeperServer:
     ) -> None:
         self.close()
 
-    def _launch(self, folder: Path, port: int) -> None:
+    def _known_ports(self) -> _Ports:
+        if self._ports is None:
+            raise RuntimeError("the ZooKeeper server has no port before its first start()")
+        return self._ports
+
+    def _launch(self, folder: Path, ports: _Ports) -> None:
         data = folder / "data"
         data.mkdir(exist_ok=True)
+        settings = _settings(data, ports.plain)
+        if self._tls is not None:
+            settings += _tls_settings(folder, ports, self._tls)
         config = folder / "zoo.cfg"
-        config.write_text("".join(f"{key}={value}\n" for key, value in _settings(data, port)))
-        class_path = os.pathsep.join(map(str, _JARS))
+        config.write_text("".join(f"{key}={value}\n" for key, value in settings))
+        class_path = os.pathsep.join(map(str, _class_path(self._tls is not None)))
         command = ["java", *_JAVA_OPTIONS, "-cp", class_path, _MAIN_CLASS, str(config)]
         with (folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -216,14 +276,18 @@ class ZooKeeperServer:
                 start_new_session=True,
             )
 
-    def _wait_until_it_answers(self, folder: Path, port: int) -> None:
+    def _wait_until_it_answers(self, folder: Path, ports: _Ports) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
-        # By its data folder it is told from another one that was quicker to take the port.
-        while f"dataDir={folder}".encode() not in _ask(port, b"conf"):
+        # By its data folder it is told from another one that was quicker to take the port. The
+        # port for TLS is opened last, and named in the answer as soon as it is open.
+        signs = [f"dataDir={folder}".encode()]
+        if ports.secure is not None:
+            signs.append(b"secureClientPort=%d\n" % ports.secure)
+        while not _has_all(_ask(ports.plain, b"conf"), signs):
             if not self.running:
                 log = _end_of_log(folder)
                 if "java.net.BindException" in log:
-                    raise _PortTakenError(f"port {port} of 127.0.0.1 is taken\n{log}")
+                    raise _PortTakenError(f"{ports} of 127.0.0.1 is taken\n{log}")
                 raise RuntimeError(f"the ZooKeeper server ended as it started\n{log}")
             if time.monotonic() > deadline:
                 raise RuntimeError(
@@ -242,6 +306,18 @@ class _PortTakenError(RuntimeError):
     pass
 
 
+class _Ports(NamedTuple):
+    plain: int
+    secure: int | None
+
+    def __str__(self) -> str:
+        return f"port {self.plain}" + (f" or {self.secure}" if self.secure is not None else "")
+
+
+def _class_path(tls: bool) -> tuple[Path, ...]:
+    return _JARS + _TLS_JARS if tls else _JARS
+
+
 def _settings(data: Path, port: int) -> list[tuple[str, object]]:
     return [
         ("tickTime", 500),  # milliseconds; a session lasts from 2 to 20 ticks
@@ -252,6 +328,35 @@ def _settings(data: Path, port: int) -> list[tuple[str, object]]:
         ("admin.enableServer", "false"),
         ("4lw.commands.whitelist", "*"),
     ]
+
+
+def _tls_settings(folder: Path, ports: _Ports, tls: TLSIdentity) -> list[tuple[str, object]]:
+    key_store = folder / "server.pem"
+    key_store.write_bytes(Path(tls.certfile).read_bytes() + Path(tls.keyfile).read_bytes())
+    settings: list[tuple[str, object]] = [
+        # The other one knows no TLS. It serves the plain port too.
+        ("serverCnxnFactory", "org.apache.zookeeper.server.NettyServerCnxnFactory"),
+        ("secureClientPort", ports.secure),
+        ("secureClientPortAddress", "127.0.0.1"),
+        ("ssl.keyStore.location", key_store),
+        ("ssl.keyStore.type", "PEM"),
+        ("ssl.clientAuth", "none" if tls.client_ca is None else "need"),
+    ]
+    if tls.client_ca is not None:
+        settings += [
+            ("ssl.trustStore.location", tls.client_ca),
+            ("ssl.trustStore.type", "PEM"),
+        ]
+    return settings
+
+
+def _free_ports(tls: bool) -> _Ports:
+    if not tls:
+        return _Ports(_free_port(), None)
+    plain = secure = _free_port()
+    while secure == plain:  # it stays free until the server takes it
+        secure = _free_port()
+    return _Ports(plain, secure)
 
 
 def _free_port() -> int:
@@ -279,6 +384,10 @@ def _ask(port: int, command: bytes) -> bytes:
     except OSError:
         return b""
     return answer
+
+
+def _has_all(text: bytes, parts: list[bytes]) -> bool:
+    return all(part in text for part in parts)
 
 
 def _end_of_log(folder: Path) -> str:

@@ -14,11 +14,12 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from certificates import Authority
 from kazoo.client import KazooClient
 from kazoo.retry import KazooRetry
 
 from handler_core import Handler, get_handler
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
 
 HANDLER = os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading")
 
@@ -28,13 +29,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:\s*Eventlet is deprecated")
 
 
-def new_server() -> ZooKeeperServer:
-    missing = ZooKeeperServer.why_missing()
+def new_server(tls: TLSIdentity | None = None) -> ZooKeeperServer:
+    missing = ZooKeeperServer.why_missing(tls=tls is not None)
     if missing is not None:
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    return ZooKeeperServer(sleep_func=get_handler(HANDLER).sleep_func)
+    return ZooKeeperServer(sleep_func=get_handler(HANDLER).sleep_func, tls=tls)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority that a client is to trust."""
+    return Authority(tmp_path_factory.mktemp("authority"), "authority")
+
+
+@pytest.fixture(scope="session")
+def identity(authority: Authority) -> TLSIdentity:
+    """The identity of a server at the address that all of them have."""
+    return TLSIdentity(*authority.issue("127.0.0.1"))
 
 
 @pytest.fixture(scope="session")

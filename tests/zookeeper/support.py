@@ -9,11 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
 
 from handler_core import AsyncResult, Handler
 
 #: Seconds that anything may take before it counts as hanging.
 LONG = 60.0
+
+#: How many requests are under way when a connection is lost.
+IN_FLIGHT = 1_000
 
 
 def in_background(handler: Handler, func: Callable[..., Any], *args: Any) -> AsyncResult[Any]:
@@ -61,6 +65,29 @@ class Recorder:
         while not condition():
             assert self._changed.wait(LONG), f"it did not come; the calls were {self.calls}"
             self._changed.clear()
+
+
+def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResult[Any]]:
+    """Ask for all sorts of things, one in eight of them with an error for an answer."""
+    requests: list[Callable[[str], AsyncResult[Any]]] = [
+        lambda node: client.create_async(node, b"value", makepath=True),
+        lambda node: client.get_async("/node"),
+        lambda node: client.set_async("/node", node.encode()),
+        lambda node: client.exists_async(node),
+        lambda node: client.get_children_async("/node"),
+        lambda node: client.ensure_path_async(node),
+        lambda node: client.sync_async("/node"),
+        lambda node: client.get_async(f"{node}/none"),
+    ]
+    return [requests[n % len(requests)](f"/node/{n // 8}/{n}") for n in range(count)]
+
+
+def assert_all_end(results: list[AsyncResult[Any]]) -> int:
+    """Wait for every result; return how many ended with an exception."""
+    for result in results:
+        assert result.wait(LONG), f"{result} does not end"
+        assert result.successful() or isinstance(result.exception, KazooException)
+    return sum(not result.successful() for result in results)
 
 
 def expire(client: KazooClient, lost: Any) -> None:

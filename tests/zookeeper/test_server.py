@@ -16,7 +16,7 @@ from kazoo.client import KazooClient
 
 from handler_core import Handler
 from handler_core.testing import zookeeper
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
 
 from .conftest import new_server
 from .support import eventually
@@ -47,6 +47,20 @@ def test_a_missing_server_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -
     assert "\n" not in missing
     with pytest.raises(RuntimeError, match="apt-get install zookeeper"):
         ZooKeeperServer().start()
+
+
+def test_what_only_tls_needs_is_missed_only_by_tls(
+    identity: TLSIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_server(identity)
+    monkeypatch.setattr(zookeeper, "_TLS_JARS", (Path("/nowhere/netty-all.jar"),))
+    assert ZooKeeperServer.why_missing() is None
+    missing = ZooKeeperServer.why_missing(tls=True)
+    assert missing is not None
+    assert "/nowhere/netty-all.jar missing" in missing
+    assert "apt-get install zookeeper libnetty-java" in missing
+    with pytest.raises(RuntimeError, match="libnetty-java"):
+        ZooKeeperServer(tls=identity).start()
 
 
 def test_a_server_that_was_stopped_comes_back_with_its_data(
@@ -92,6 +106,11 @@ def test_a_server_that_has_not_started_has_no_address() -> None:
     server = ZooKeeperServer()
     with pytest.raises(RuntimeError, match="start"):
         _ = server.hosts
+    with pytest.raises(RuntimeError, match="tls="):
+        _ = server.secure_hosts
+    secure = ZooKeeperServer(tls=TLSIdentity("certificate.pem", "key.pem"))
+    with pytest.raises(RuntimeError, match="start"):
+        _ = secure.secure_hosts
     with pytest.raises(RuntimeError, match="not run"):
         _ = server.pid
     assert not server.running
@@ -117,6 +136,42 @@ def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(
         with contextlib.closing(server):
             server.start()
             assert server.port == free
+
+
+def test_a_port_for_tls_that_was_taken_meanwhile_is_left_to_its_owner(
+    identity: TLSIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = new_server(identity)
+    with socket.create_server(("127.0.0.1", 0)) as owner:
+        taken = owner.getsockname()[1]
+        plain, secure = zookeeper._free_ports(tls=True)
+        # The two must also differ.
+        ports = [plain, taken, plain, plain, secure]
+        monkeypatch.setattr(zookeeper, "_free_port", lambda: ports.pop(0))
+        with contextlib.closing(server):
+            server.start()
+            assert (server.port, server.secure_port) == (plain, secure)
+            # Its own ports are no longer to choose.
+            server.stop()
+            with (
+                socket.create_server(("127.0.0.1", secure)),
+                pytest.raises(RuntimeError, match=f"port {plain} or {secure} of 127.0.0.1"),
+            ):
+                server.start()
+            assert not server.running
+            server.start()
+            assert (server.port, server.secure_port) == (plain, secure)
+            with socket.create_connection(("127.0.0.1", secure), timeout=30):
+                pass
+
+
+def test_a_certificate_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none.pem")
+    server = new_server(TLSIdentity(nowhere, nowhere))
+    with contextlib.closing(server):
+        with pytest.raises(FileNotFoundError, match=r"none\.pem"):
+            server.start()
+        assert not server.running
 
 
 def test_a_server_does_not_outlive_its_maker(handler: Handler) -> None:

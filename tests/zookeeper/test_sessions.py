@@ -12,12 +12,18 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import ConnectionLoss, KazooException
 from kazoo.protocol.states import EventType, KazooState
 
-from handler_core import AsyncResult, Handler
+from handler_core import Handler
 from handler_core.testing.zookeeper import ZooKeeperServer
 
-from .support import LONG, Recorder, expire, in_background
-
-IN_FLIGHT = 1_000
+from .support import (
+    IN_FLIGHT,
+    LONG,
+    Recorder,
+    assert_all_end,
+    expire,
+    in_background,
+    many_requests,
+)
 
 
 @pytest.fixture
@@ -148,29 +154,6 @@ def test_attempts_to_reconnect_leave_no_descriptor_open(
     assert len(set(failures.calls[10:20])) == 1
     own_server.start()
     assert own_client.retry(own_client.exists, "/")
-
-
-def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResult[Any]]:
-    """Ask for all sorts of things, one in eight of them with an error for an answer."""
-    requests: list[Callable[[str], AsyncResult[Any]]] = [
-        lambda node: client.create_async(node, b"value", makepath=True),
-        lambda node: client.get_async("/node"),
-        lambda node: client.set_async("/node", node.encode()),
-        lambda node: client.exists_async(node),
-        lambda node: client.get_children_async("/node"),
-        lambda node: client.ensure_path_async(node),
-        lambda node: client.sync_async("/node"),
-        lambda node: client.get_async(f"{node}/none"),
-    ]
-    return [requests[n % len(requests)](f"/node/{n // 8}/{n}") for n in range(count)]
-
-
-def assert_all_end(results: list[AsyncResult[Any]]) -> int:
-    """Wait for every result; return how many ended with an exception."""
-    for result in results:
-        assert result.wait(LONG), f"{result} does not end"
-        assert result.successful() or isinstance(result.exception, KazooException)
-    return sum(not result.successful() for result in results)
 
 
 def test_a_crash_of_the_server_ends_every_request_in_flight(

@@ -149,15 +149,17 @@ def test_an_os_thread_wakes_a_hub_that_sleeps(handler: Any) -> None:
 def test_an_os_thread_that_waits_gets_no_hub(handler: Any) -> None:
     result, event = handler.async_result(), handler.event_object()
     lock = handler.lock_object()
+    timed_out: list[bool] = []
 
     def wait() -> list[Any]:
         seen = [event.wait(0.01), result.wait(0.01)]
+        timed_out.append(True)
         with lock:
             seen += [event.wait(LIMIT), result.get(timeout=LIMIT), has_hub()]
         return seen
 
     thread = OSThread(wait)
-    eventlet.sleep(0.05)
+    until(lambda: timed_out)
     event.set()
     eventlet.sleep(0)
     result.set("value")
@@ -270,7 +272,8 @@ def test_a_home_thread_that_has_ended() -> None:
     handler.start()
     handler.stop()
     assert ran == ["left"]
-    assert open_descriptors() <= before + 1  # the `epoll`, which eventlet leaves
+    # All but the `epoll`, which eventlet leaves. The thread may still be on its way out.
+    until(lambda: open_descriptors() <= before + 1)
 
 
 def test_a_stop_that_waits_hears_of_the_end_of_the_home_thread() -> None:

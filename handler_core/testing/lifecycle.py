@@ -399,7 +399,7 @@ class LifecycleTests(Suite):
                     status = 0
                 finally:
                     os._exit(status)
-            assert os.waitpid(pid, 0)[1] == 0
+            assert exit_status(pid) == 0
             gate.set()
             handler.stop()
             print(ran)
@@ -426,7 +426,7 @@ class LifecycleTests(Suite):
             handler.dispatch_callback(Callback("test", fork, ()))
             handler.dispatch_callback(Callback("test", print, ("parent goes on",)))
             handler.stop()
-            print(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]), flush=True)
+            print(exit_status(pids[0]), flush=True)
             """
         )
         assert printed == "parent goes on\n7\n"
@@ -451,7 +451,7 @@ class LifecycleTests(Suite):
                 handler.sleep_func(0.1)
                 handler.stop()
                 os._exit(0)
-            os.waitpid(pid, 0)
+            assert exit_status(pid) == 0
             handler.sleep_func(0.02)
             stop = True
             task.join()

@@ -27,6 +27,19 @@ from handler_core import Callback, Handler, get_handler
 
 __all__ = ["LIMIT", "OSThread", "Suite", "calling", "open_descriptors"]
 
+# A child that ends under load may escape the watch of gevent's `waitpid`, which would then wait for
+# ever; the next signal of that kind makes it look again. Everywhere else it does nothing.
+_EXIT_STATUS = """
+def exit_status(pid):
+    import os, signal
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        os.kill(os.getpid(), signal.SIGCHLD)
+        handler.sleep_func(0.01)
+"""
+
 #: Seconds after which something that should happen is taken not to happen.
 LIMIT = 30.0
 
@@ -147,8 +160,9 @@ class Suite:
     def run_script(self, body: str) -> str:
         """Run a program in a process of its own, and return what it printed.
 
-        It starts with the prelude, ``handler``, a new handler, and ``Callback``. It must end by
-        itself, with exit status 0 and without a traceback.
+        It starts with the prelude, ``handler``, a new handler, ``Callback``, and a function
+        ``exit_status(pid)`` that waits for a child. It must end by itself, with exit status 0
+        and without a traceback.
         """
         source = "\n".join(
             (
@@ -157,6 +171,7 @@ class Suite:
                 f"faulthandler.dump_traceback_later({LIMIT}, exit=True)",
                 "from handler_core import Callback, get_handler",
                 f"handler = get_handler({self.handler_name!r})",
+                _EXIT_STATUS,
                 textwrap.dedent(body),
             )
         )

@@ -554,7 +554,7 @@ class TestFork(OwnTests):
                 task.join()
             handler.stop()
             assert got == [bytes(48 + number % 10 for number in range(100))] * 3, got
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            print(exit_status(pid))
             """
         )
         assert printed == "0\n"
@@ -588,7 +588,7 @@ class TestFork(OwnTests):
                 done = handler.event_object()
                 handler.dispatch_callback(Callback("test", done.set, ()))
                 os._exit(0 if done.wait(20) else 1)
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            print(exit_status(pid))
             """
         )
         assert printed == "0\n"
@@ -596,7 +596,7 @@ class TestFork(OwnTests):
     def test_c5_multiprocessing(self) -> None:
         printed = self.run_script(
             """
-            import multiprocessing
+            import multiprocessing, os, signal
             def work(number):
                 handler.start()
                 result = handler.async_result()
@@ -611,8 +611,9 @@ class TestFork(OwnTests):
             children = [context.Process(target=work, args=(number,)) for number in range(3)]
             for child in children:
                 child.start()
-            for child in children:
-                child.join()
+            while any(child.is_alive() for child in children):
+                os.kill(os.getpid(), signal.SIGCHLD)  # see `exit_status`
+                handler.sleep_func(0.01)
             handler.stop()
             print([child.exitcode for child in children])
             """
@@ -638,7 +639,7 @@ class TestFork(OwnTests):
                 handler.start()
                 connect()
                 os._exit(0)
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            print(exit_status(pid))
             """
         )
         assert printed == "0\n"

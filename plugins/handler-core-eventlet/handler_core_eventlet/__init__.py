@@ -1,7 +1,7 @@
 """eventlet as a concurrency model: each task a green thread, each wait a switch to the hub.
 
 Works in a process that eventlet has patched and in one that it has not, and there also for the
-threads of the operating system: see :mod:`handler_core_eventlet.hub`.
+threads of the operating system: see ``handler_core_eventlet.hub``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """gevent as a concurrency model: each task a greenlet, each wait a switch to the hub.
 
 Works in a process that gevent has patched and in one that it has not, and there also for the
-threads of the operating system: see :mod:`handler_core_gevent.hub`.
+threads of the operating system: see ``handler_core_gevent.hub``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,28 @@
+"""The tests again, in processes that eventlet has patched before anything else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from eventlet import patcher
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.skipif(
+    patcher.is_monkey_patched("socket"), reason="this process is patched already"
+)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["test_conformance", "test_eventlet", "threading_conformance"])
+def test_in_a_patched_process(name: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, HERE / "patched_pytest.py", "-q", "--timeout", "120", HERE / f"{name}.py"],
+        capture_output=True,
+        text=True,
+        timeout=850,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    assert " passed" in ended.stdout

@@ -131,13 +131,14 @@ BROKEN = {
     "import": ("raise OSError('no luck')", "cannot be imported: OSError: no luck"),
     "markup": ("raise OSError('[red]luck[/]')", "cannot be imported: OSError: [red]luck[/]"),
     "no hooks": ("class Handler: pass", "missing hook select"),
+    "leaves": ("import sys; sys.exit('bye')", "cannot be imported: SystemExit: bye"),
     "exit": ("import os; os._exit(7)", "the process ended with status 7 and no result"),
     "signal": (
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "the process was killed by SIGKILL",
     ),
     "prints": (
-        "import sys; print('{}'); print('last words', file=sys.stderr); sys.exit(3)",
+        "import os, sys; print('{}'); print('last words', file=sys.stderr, flush=True); os._exit(3)",
         "the process ended with status 3 and no result\n    {}\n    last words",
     ),
     "lost callback": (

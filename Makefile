@@ -40,6 +40,7 @@ tests: $(VENV)/.dev zookeeper
 	set -e; for model in $(MODELS); do \
 		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
 	HANDLER_CORE_TEST_HANDLER=gevent $(PATCHED_BY_gevent) tests/zookeeper
+	HANDLER_CORE_TEST_HANDLER=threading $(PATCHED_BY_gevent) tests/zookeeper
 	HANDLER_CORE_TEST_HANDLER=eventlet $(PATCHED_BY_eventlet) tests/zookeeper
 
 docs: $(VENV)/.dev

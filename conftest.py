@@ -4,6 +4,7 @@ import signal
 
 
 def pytest_configure() -> None:
+    """Have SIGINT raise ``KeyboardInterrupt``."""
     # A shell starts what runs in the background with SIGINT ignored, which children inherit, and
     # some tests are about Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -138,7 +138,7 @@ BROKEN = {
         "the process was killed by SIGKILL",
     ),
     "prints": (
-        "import os, sys; print('{}'); print('last words', file=sys.stderr, flush=True); os._exit(3)",
+        "import os; print('{}', flush=True); os.write(2, b'last words'); os._exit(3)",
         "the process ended with status 3 and no result\n    {}\n    last words",
     ),
     "lost callback": (

@@ -45,6 +45,10 @@ from handler_core.synchronization import Event, Lock, RLock
 __all__ = ["GreenHandler", "GreenTask", "GreenWaiter", "Hub"]
 
 
+# The shortest time to park for, in seconds.
+_A_MOMENT = 1e-6
+
+
 class Hub(abc.ABC):
     """The hub of one thread.
 
@@ -228,8 +232,12 @@ class GreenHandler(Handler):
         super().__init__()
 
     @classmethod
-    def current_hub(cls) -> Hub | None:
-        """Return the hub of this thread; None in a thread that has none and is to get none."""
+    def current_hub(cls, make: bool = False) -> Hub | None:
+        """Return the hub of this thread.
+
+        The main thread gets one if it has none. So does any other if ``make`` is true: to wait
+        a thread needs none, but to run greenlets it does.
+        """
         raise NotImplementedError
 
     def current_task(self) -> Hashable:
@@ -272,20 +280,13 @@ class GreenHandler(Handler):
     def start(self) -> None:
         """Begin to run callbacks, in the hub of this thread.
 
-        In a thread without a hub: in that of the thread that has started it before.
-
-        Raises:
-            RuntimeError: there is no such thread.
+        In a thread without a hub: in that of the thread that has started it before; or, if there
+        is none or it has ended, in a new hub of this thread, which must then let it run.
         """
         with self._lock:
-            home = None if self._home is None or self._home.has_ended() else self._home
+            home = self._live_home()
             if home is None or (not self.running and self._drain is None):
-                hub = self.current_hub() or home
-                if hub is None:
-                    raise RuntimeError(
-                        f"this thread has no {self.name} hub to run callbacks in: call start() "
-                        "in a thread that runs greenlets"
-                    )
+                hub = self._hub_for_tasks()
                 if self._home is not None and hub is not self._home:
                     self._callbacks.retire()
                     self._completions.retire()
@@ -295,17 +296,19 @@ class GreenHandler(Handler):
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> GreenTask:
         """Run ``func(*args, **kwargs)`` in a greenlet of this thread.
 
-        In a thread without a hub: in one of the thread that started the handler.
-
-        Raises:
-            RuntimeError: this thread has no hub, and the handler was never started.
+        In a thread without a hub: in one of the thread that started the handler; or, if there is
+        none or it has ended, in a new hub of this thread, which runs whenever this thread waits.
         """
-        hub = self.current_hub() or self._home
-        if hub is None:
-            raise RuntimeError(
-                f"this thread has no {self.name} hub: start the handler in one that has"
-            )
-        return self._spawn_in(hub, func, args, kwargs)
+        return self._spawn_in(self._hub_for_tasks(), func, args, kwargs)
+
+    def _live_home(self) -> Hub | None:
+        home = self._home
+        return None if home is None or home.has_ended() else home
+
+    def _hub_for_tasks(self) -> Hub:
+        hub = self.current_hub() or self._live_home() or self.current_hub(make=True)
+        assert hub is not None
+        return hub
 
     def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
         """Run a worker in the home thread."""
@@ -369,10 +372,9 @@ class GreenHandler(Handler):
             stop()
 
     def _let_others_run(self, hub: Hub) -> None:
+        # By a timer: what a hub is to call soon, gevent's calls before it looks at descriptors.
         if self.current_task() is not hub.greenlet:
-            waiter = self.new_waiter()
-            hub.call_soon(waiter.wake)
-            waiter.park()
+            self.new_waiter().park(_A_MOMENT)
 
     # Fork.
 

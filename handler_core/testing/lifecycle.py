@@ -61,6 +61,22 @@ class LifecycleTests(Suite):
         assert not idle.running
         assert ran == [1]
 
+    def test_c1_any_thread_may_be_the_home(self, handler: Handler) -> None:
+        """A thread that nothing was done in before starts, uses and stops a handler of its own."""
+
+        def live() -> list[int]:
+            ran: list[int] = []
+            own = self.make_handler()
+            own.start()
+            result = own.async_result()
+            result.link(lambda done: ran.append(done.value))
+            self.dispatch(own, result.set, 1)
+            ran.append(result.get(timeout=LIMIT))
+            own.stop()
+            return ran
+
+        assert self.os_thread(live).result(handler) == [1, 1]
+
     def test_c1_with_statement(self, idle: Handler) -> None:
         """``with handler`` starts and stops it."""
         with idle as entered:

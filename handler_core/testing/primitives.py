@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import Any
 
 import pytest
@@ -101,6 +102,12 @@ class PrimitiveTests(Suite):
         assert [queue.get(timeout=LIMIT) for _ in range(3)] == [0, 1, 2]
         assert queue.empty()
         assert queue.qsize() == 0
+        with warnings.catch_warnings():  # gevent once had another idea of a queue of size 0
+            warnings.simplefilter("ignore", DeprecationWarning)
+            unlimited = idle.queue_impl(0)
+        unlimited.put_nowait(1)
+        unlimited.put_nowait(2)
+        assert [unlimited.get_nowait(), unlimited.get_nowait()] == [1, 2]
 
     def test_c20_sleep(self, idle: Handler) -> None:
         """Not short, and other tasks run meanwhile."""
@@ -128,6 +135,20 @@ class PrimitiveTests(Suite):
         task.join()
         assert not task.is_alive()
         assert seen == [((1, 2), {"three": 3})]
+
+    def test_c20_spawn_from_any_thread(self, idle: Handler) -> None:
+        """Before the start, and after the thread that has started the handler has ended."""
+        ran: list[str] = []
+
+        def spawn(name: str) -> None:
+            task = idle.spawn(ran.append, name)
+            task.join(LIMIT)
+            assert not task.is_alive()
+
+        self.os_thread(spawn, "before").result(idle)
+        self.os_thread(idle.start).result(idle)
+        self.os_thread(spawn, "after").result(idle)
+        assert ran == ["before", "after"]
 
     def test_c20_they_work_whether_the_handler_runs_or_not(self, idle: Handler) -> None:
         """A client stops its handler before its own loop has ended."""

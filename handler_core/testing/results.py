@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from typing import Any
@@ -183,6 +184,34 @@ class ResultTests(Suite):
         self.os_thread(lambda: result.set(1)).result(handler)
         self.happens(done)
         assert ran == ["linked"]
+
+    def test_c12_a_task_that_fails_once_it_is_woken_hinders_no_other(
+        self, handler: Handler, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever way threads have of waking tasks, it is there for the next one."""
+        monkeypatch.setattr(threading, "excepthook", lambda args: None)
+        for _ in range(3):
+            first, second = handler.async_result(), handler.async_result()
+
+            def fail(result: Any = first) -> None:
+                result.get(timeout=LIMIT)
+                raise ValueError("as planned")
+
+            task = handler.spawn(fail)
+            handler.sleep_func(0.01)
+            self.os_thread(first.set, 1).result(handler)
+            task.join(LIMIT)
+            begun = time.monotonic()
+            thread = self.os_thread(self.set_later, second, 2)
+            assert second.get(timeout=2 * LIMIT) == 2
+            assert time.monotonic() - begun < LIMIT, "the waiter slept on"
+            thread.result(handler)
+        capfd.readouterr()  # what the library has to say of the exceptions
+
+    def set_later(self, result: Any, value: Any) -> None:
+        """In a thread of the operating system: let the waiter park, and set the result."""
+        time.sleep(0.01)
+        result.set(value)
 
     def test_c12_set_races_with_wait_and_link(self, handler: Handler) -> None:
         """Whoever comes first, each wait ends and each link is called once."""

@@ -166,6 +166,22 @@ class SelectTests(Suite):
             assert time.monotonic() < deadline, "a loop around select starves other tasks"
         assert len(ticks) == 10
 
+    def test_c17_other_tasks_wait_for_a_loop_around_select_for_milliseconds_only(
+        self, handler: Handler, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        """By the processor's time, which does not pass while other programs run."""
+        pair[1].send(b"x")
+
+        def tick() -> None:
+            for _ in range(100):
+                handler.sleep_func(0.001)
+
+        begun = time.process_time()
+        task = handler.spawn(tick)
+        while task.is_alive():
+            handler.select([pair[0]], [], [], LIMIT)
+            assert time.process_time() - begun < 3, "a loop around select holds up other tasks"
+
     def test_c17_several_tasks_wait_on_one_descriptor(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:

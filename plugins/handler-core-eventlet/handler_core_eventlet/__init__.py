@@ -37,6 +37,16 @@ class AsyncResult(handler_core.AsyncResult[Any]):
     __slots__ = ()
 
 
+class Queue(eventlet.queue.Queue):  # type: ignore[misc]
+    """eventlet's queue, without a limit if ``maxsize`` is 0, as in the standard library.
+
+    It is for the green threads of one hub, as eventlet's own.
+    """
+
+    def __init__(self, maxsize: int | None = None) -> None:
+        super().__init__(maxsize or None)
+
+
 class SequentialEventletHandler(GreenHandler):
     """Runs callbacks on two green threads, which start when there is something to run."""
 
@@ -44,7 +54,7 @@ class SequentialEventletHandler(GreenHandler):
     timeout_exception = TimeoutError
     socket_module = socket
     sleep_func = staticmethod(eventlet.sleep)
-    queue_impl = eventlet.queue.Queue
+    queue_impl = Queue
     queue_empty = eventlet.queue.Empty
     native_lock = staticmethod(_native_thread.allocate_lock)
 
@@ -60,9 +70,9 @@ class SequentialEventletHandler(GreenHandler):
         return ancestor is not None
 
     @classmethod
-    def current_hub(cls) -> EventletHub | None:
-        """Return the hub of this thread; None in a thread that has none and is to get none."""
-        return EventletHub.current()
+    def current_hub(cls, make: bool = False) -> EventletHub | None:
+        """Return the hub of this thread, which the main thread gets, others if ``make`` is true."""
+        return EventletHub.current(make)
 
     def current_task(self) -> greenlet.greenlet:
         """Return the current greenlet."""

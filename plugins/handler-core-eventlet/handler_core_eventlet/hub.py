@@ -100,14 +100,15 @@ class EventletHub(Hub):
         self._process = os.getpid()
         self._calls: deque[Callable[[], object]] = deque()
         self._scheduled = False
+        self._running = False
         self._hang_bell()
 
     @classmethod
-    def current(cls) -> EventletHub | None:
+    def current(cls, make: bool) -> EventletHub | None:
         """Return the hub of this thread; None in one that has none, but for the main thread."""
         library = library_hub()
         if library is None:
-            if _thread.get_native_id() != _main_thread:
+            if not make and _thread.get_native_id() != _main_thread:
                 return None
             library = hubs.get_hub()
         hub: EventletHub | None = getattr(_local, "hub", None)
@@ -141,9 +142,11 @@ class EventletHub(Hub):
     def call_soon(self, func: Callable[[], object]) -> None:
         """Have the hub call ``func``. In the hub's thread."""
         self._calls.append(func)
+        if self._scheduled or self._running:
+            return  # it will be seen
         if greenlet.getcurrent() is self._library.greenlet:
             self._ring()  # it may be about to sleep: this may be a signal handler
-        elif not self._scheduled:
+        else:
             self._schedule()
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
@@ -200,10 +203,13 @@ class EventletHub(Hub):
             bell.ring()
 
     def _answer(self) -> None:
+        # Not here: a greenlet that ends with an exception raises it in whoever has resumed it, and
+        # eventlet gives up the descriptor of a listener that raises. With a timer it only says so.
+        if not self._scheduled:
+            self._schedule()
         bell = self._bell()
         if bell is not None:
             bell.silence()
-        self._run_calls()
 
     def _schedule(self) -> None:
         # In this order: an interrupt in between may cost a needless timer, and not a call.
@@ -211,12 +217,14 @@ class EventletHub(Hub):
         self._scheduled = True
 
     def _run_calls(self) -> None:
+        self._running = True
         self._scheduled = False
         calls = self._calls
         try:
             for _ in range(len(calls)):
                 calls.popleft()()
         finally:
+            self._running = False
             if calls and not self._scheduled:
                 self._schedule()
 

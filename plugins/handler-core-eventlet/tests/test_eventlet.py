@@ -194,15 +194,6 @@ def test_spawn_in_an_os_thread_runs_in_the_home(handler: Any) -> None:
     assert seen == [True]
 
 
-def test_start_and_spawn_in_a_thread_without_a_hub_are_refused() -> None:
-    handler = SequentialEventletHandler()
-    with pytest.raises(RuntimeError, match="start"):
-        OSThread(handler.start).join()
-    with pytest.raises(RuntimeError, match="start"):
-        OSThread(handler.spawn, int).join()
-    assert not handler.running
-
-
 def test_greenlets_of_two_hubs_wake_each_other(handler: Any) -> None:
     rounds = 200
     forth = [handler.async_result() for _ in range(rounds)]

@@ -55,9 +55,9 @@ class SequentialGeventHandler(GreenHandler):
         return ancestor is not None
 
     @classmethod
-    def current_hub(cls) -> GeventHub | None:
-        """Return the hub of this thread; None in a thread that has none and is to get none."""
-        return GeventHub.current()
+    def current_hub(cls, make: bool = False) -> GeventHub | None:
+        """Return the hub of this thread, which the main thread gets, others if ``make`` is true."""
+        return GeventHub.current(make)
 
     def current_task(self) -> Any:
         """Return the current greenlet."""

@@ -68,11 +68,11 @@ class GeventHub(Hub):
         self._parked = 0
 
     @classmethod
-    def current(cls) -> GeventHub | None:
+    def current(cls, make: bool) -> GeventHub | None:
         """Return the hub of this thread; None in one that has none, but for the main thread."""
         library = get_hub_if_exists()
         if library is None:
-            if _native_ident() != gevent.hub.MAIN_THREAD_IDENT:
+            if not make and _native_ident() != gevent.hub.MAIN_THREAD_IDENT:
                 return None
             library = gevent.get_hub()
         hub: GeventHub | None = getattr(library, "handler_core", None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, Suite, calling
+from handler_core.testing.suite import LONG, Suite, calling
 
 __all__ = ["CallbackTests"]
 
@@ -96,7 +96,7 @@ class CallbackTests(Suite):
 
         def callback() -> None:
             result.set()
-            seen.append(linked.wait(LIMIT))
+            seen.append(linked.wait(LONG))
             done.set()
 
         self.dispatch(handler, callback)
@@ -111,7 +111,7 @@ class CallbackTests(Suite):
 
         def link(_: Any) -> None:
             self.dispatch(handler, dispatched.set)
-            seen.append(dispatched.wait(LIMIT))
+            seen.append(dispatched.wait(LONG))
             done.set()
 
         result = handler.async_result()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, Suite, calling, open_descriptors
+from handler_core.testing.suite import LONG, Suite, calling, open_descriptors
 
 __all__ = ["LifecycleTests"]
 
@@ -52,12 +52,11 @@ class LifecycleTests(Suite):
         """Whoever holds the handler may start and stop it."""
         ran: list[int] = []
         starter = idle.spawn(idle.start)
-        starter.join(LIMIT)
+        self.ended(starter)
         assert idle.running
         self.dispatch(idle, ran.append, 1)
         stopper = idle.spawn(idle.stop)
-        stopper.join(LIMIT)
-        assert not stopper.is_alive()
+        self.ended(stopper)
         assert not idle.running
         assert ran == [1]
 
@@ -71,7 +70,7 @@ class LifecycleTests(Suite):
             result = own.async_result()
             result.link(lambda done: ran.append(done.value))
             self.dispatch(own, result.set, 1)
-            ran.append(result.get(timeout=LIMIT))
+            ran.append(result.get(timeout=LONG))
             own.stop()
             return ran
 
@@ -95,9 +94,7 @@ class LifecycleTests(Suite):
                 idle.stop()
 
         tasks = [idle.spawn(toggle) for _ in range(4)]
-        for task in tasks:
-            task.join(LIMIT)
-            assert not task.is_alive(), "start and stop deadlock"
+        self.ended(*tasks)
         idle.start()
         idle.stop()
         assert len(ran) == 80
@@ -167,15 +164,15 @@ class LifecycleTests(Suite):
         result.link(calling(linked.set))
 
         def callback() -> None:
-            gate.wait(LIMIT)
+            gate.wait(LONG)
             result.set(1)
-            seen.append(linked.wait(LIMIT))
+            seen.append(linked.wait(LONG))
 
         self.dispatch(handler, callback)
         stopper = handler.spawn(handler.stop)
         self.until(handler, lambda: not handler.running)
         gate.set()
-        stopper.join(LIMIT)
+        self.ended(stopper)
         assert seen == [True]
         assert not stopper.is_alive()
 
@@ -203,13 +200,12 @@ class LifecycleTests(Suite):
             self.dispatch(handler, again)
 
         gate = handler.event_object()
-        self.dispatch(handler, gate.wait, LIMIT)
+        self.dispatch(handler, gate.wait, LONG)
         self.dispatch(handler, again)
         stopper = handler.spawn(handler.stop)
         self.until(handler, lambda: not handler.running)
         gate.set()
-        stopper.join(LIMIT)
-        assert not stopper.is_alive()
+        self.ended(stopper)
         assert ran == [0]
         handler.start()
         self.until(handler, lambda: len(ran) > 1)
@@ -226,7 +222,7 @@ class LifecycleTests(Suite):
             most.append(len(running))
             if number == 0:
                 blocked.set()
-                gate.wait(LIMIT)
+                gate.wait(LONG)
             handler.sleep_func(0)
             running.remove(number)
             ran.append(number)
@@ -243,8 +239,7 @@ class LifecycleTests(Suite):
         handler.sleep_func(0.01)
         assert ran == []
         gate.set()
-        stopper.join(LIMIT)
-        assert not stopper.is_alive(), "the stop that was overtaken by a start does not return"
+        self.ended(stopper)
         assert ran[:2] == [0, 1]
         self.drained(handler)
         assert ran == [0, 1, 2, 3]
@@ -260,7 +255,7 @@ class LifecycleTests(Suite):
             handler.stop()
             ran.append(name)
 
-        self.dispatch(handler, gate.wait, LIMIT)
+        self.dispatch(handler, gate.wait, LONG)
         self.dispatch(handler, ran.append, "callback")
         first = handler.spawn(stop, "first")
         self.until(handler, lambda: not handler.running)
@@ -268,8 +263,7 @@ class LifecycleTests(Suite):
         handler.sleep_func(0.01)
         assert ran == []
         gate.set()
-        first.join(LIMIT)
-        second.join(LIMIT)
+        self.ended(first, second)
         assert ran[0] == "callback"
         assert sorted(ran[1:]) == ["first", "second"]
 
@@ -282,7 +276,7 @@ class LifecycleTests(Suite):
         gate, done = handler.event_object(), handler.event_object()
 
         def stop() -> None:
-            gate.wait(LIMIT)
+            gate.wait(LONG)
             handler.stop()
             ran.append("stop returned")
 
@@ -389,12 +383,12 @@ class LifecycleTests(Suite):
             gate, blocked = handler.event_object(), handler.event_object()
             def first():
                 blocked.set()
-                gate.wait(20)
+                gate.wait(60)
                 ran.append("first")
             handler.start()
             handler.dispatch_callback(Callback("test", first, ()))
             handler.dispatch_callback(Callback("test", ran.append, ("second",)))
-            assert blocked.wait(20)
+            assert blocked.wait(60)
             pid = os.fork()
             if pid == 0:
                 status = 1
@@ -408,8 +402,8 @@ class LifecycleTests(Suite):
                     handler.dispatch_callback(Callback("test", ran.append, ("child",)))
                     handler.dispatch_callback(Callback("test", result.set, (1,)))
                     handler.dispatch_callback(Callback("test", done.set, ()))
-                    assert done.wait(20) and linked.wait(20)
-                    assert result.get(timeout=20) == 1
+                    assert done.wait(60) and linked.wait(60)
+                    assert result.get(timeout=60) == 1
                     handler.stop()
                     assert ran == ["child"], ran
                     status = 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, Suite
+from handler_core.testing.suite import LONG, Suite
 
 __all__ = ["PrimitiveTests"]
 
@@ -25,7 +25,7 @@ class PrimitiveTests(Suite):
         assert not event.wait(0.01)
         assert time.monotonic() - begun >= 0.01
         idle.spawn(event.set)
-        assert event.wait(timeout=LIMIT)
+        assert self.woken(lambda timeout: event.wait(timeout=timeout))
         assert event.is_set()
         assert event.wait()
         event.clear()
@@ -36,11 +36,10 @@ class PrimitiveTests(Suite):
         """Each of their waiters."""
         event = idle.event_object()
         seen: list[bool] = []
-        tasks = [idle.spawn(lambda: seen.append(event.wait(LIMIT))) for _ in range(10)]
+        tasks = [idle.spawn(lambda: seen.append(event.wait(LONG))) for _ in range(10)]
         idle.sleep_func(0.01)
         event.set()
-        for task in tasks:
-            task.join(LIMIT)
+        self.ended(*tasks)
         assert seen == [True] * 10
 
     @pytest.mark.parametrize("reentrant", [False, True], ids=["lock", "rlock"])
@@ -64,7 +63,7 @@ class PrimitiveTests(Suite):
             if reentrant:
                 assert lock.acquire(blocking=True, timeout=-1)
                 lock.release()
-        task.join(LIMIT)
+        self.ended(task)
         assert seen[3:] == ["inside"]
         assert lock.acquire(timeout=-1)
         lock.release()
@@ -86,9 +85,7 @@ class PrimitiveTests(Suite):
                     inside.pop()
 
         tasks = [idle.spawn(work) for _ in range(5)]
-        for task in tasks:
-            task.join(LIMIT)
-            assert not task.is_alive()
+        self.ended(*tasks)
         assert most == [1] * 50
 
     def test_c20_queues(self, idle: Handler) -> None:
@@ -99,7 +96,8 @@ class PrimitiveTests(Suite):
         with pytest.raises(idle.queue_empty):
             queue.get(block=True, timeout=0.01)
         idle.spawn(lambda: [queue.put(number) for number in range(3)])
-        assert [queue.get(timeout=LIMIT) for _ in range(3)] == [0, 1, 2]
+        got = [self.woken(lambda timeout: queue.get(timeout=timeout)) for _ in range(3)]
+        assert got == [0, 1, 2]
         assert queue.empty()
         assert queue.qsize() == 0
         with warnings.catch_warnings():  # gevent once had another idea of a queue of size 0
@@ -124,7 +122,7 @@ class PrimitiveTests(Suite):
         seen: list[Any] = []
 
         def work(*args: Any, **kwargs: Any) -> None:
-            gate.wait(LIMIT)
+            gate.wait(LONG)
             seen.append((args, kwargs))
 
         task = idle.spawn(work, 1, 2, three=3)
@@ -142,7 +140,7 @@ class PrimitiveTests(Suite):
 
         def spawn(name: str) -> None:
             task = idle.spawn(ran.append, name)
-            task.join(LIMIT)
+            task.join(LONG)
             assert not task.is_alive()
 
         self.os_thread(spawn, "before").result(idle)
@@ -159,11 +157,11 @@ class PrimitiveTests(Suite):
             idle.spawn(event.set)
             idle.spawn(result.set, 1)
             self.happens(event)
-            assert result.get(timeout=LIMIT) == 1
+            assert self.woken(lambda timeout: result.get(timeout=timeout)) == 1
             first, second = idle.create_socket_pair()
             with first, second:
                 idle.spawn(first.send, b"x")
-                assert idle.select([second], [], [], LIMIT)[0] == [second]
+                assert self.select(idle, [second], [], [])[0] == [second]
                 assert second.recv(1) == b"x"
             idle.sleep_func(0)
 

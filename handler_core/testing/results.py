@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler, HandlerTimeoutError
-from handler_core.testing.suite import LIMIT, Suite, calling
+from handler_core.testing.suite import Suite, calling
 
 __all__ = ["ResultTests"]
 
@@ -21,6 +21,10 @@ def _entries(error: BaseException) -> int:
 
 class ResultTests(Suite):
     """C10 to C16 of the contract."""
+
+    def got(self, result: Any) -> Any:
+        """Return what a result brings to one who waits for it."""
+        return self.woken(lambda timeout: result.get(timeout=timeout))
 
     # C10: states.
 
@@ -113,7 +117,7 @@ class ResultTests(Suite):
         result = handler.async_result()
         assert not result.wait(0.001)
         handler.spawn(result.set, 1)
-        assert result.get(timeout=LIMIT) == 1
+        assert self.got(result) == 1
 
     # C12: from any thread.
 
@@ -134,11 +138,9 @@ class ResultTests(Suite):
                 else:
                     result.set(1)
 
-            begun = time.monotonic()
             thread = self.os_thread(set_it)
             waiting.set()
-            assert result.wait(2 * LIMIT)
-            assert time.monotonic() - begun < LIMIT, "the waiter slept on"
+            assert self.woken(result.wait)
             thread.result(handler)
             assert result.successful() is not failing
 
@@ -146,7 +148,7 @@ class ResultTests(Suite):
         """A plain thread that knows nothing of the model may wait."""
         for _ in range(20):
             result = handler.async_result()
-            thread = self.os_thread(result.get, True, LIMIT)
+            thread = self.os_thread(self.got, result)
             handler.sleep_func(0)
             result.set("value")
             assert thread.result(handler) == "value"
@@ -194,17 +196,15 @@ class ResultTests(Suite):
             first, second = handler.async_result(), handler.async_result()
 
             def fail(result: Any = first) -> None:
-                result.get(timeout=LIMIT)
+                result.get()
                 raise ValueError("as planned")
 
             task = handler.spawn(fail)
             handler.sleep_func(0.01)
             self.os_thread(first.set, 1).result(handler)
-            task.join(LIMIT)
-            begun = time.monotonic()
+            self.ended(task)
             thread = self.os_thread(self.set_later, second, 2)
-            assert second.get(timeout=2 * LIMIT) == 2
-            assert time.monotonic() - begun < LIMIT, "the waiter slept on"
+            assert self.woken(second.wait)
             thread.result(handler)
         capfd.readouterr()  # what the library has to say of the exceptions
 
@@ -228,15 +228,14 @@ class ResultTests(Suite):
                 result.link(calling(called.append, number))
 
         def wait_all() -> int:
-            return sum(result.get(timeout=LIMIT) for result in results)
+            return sum(self.got(result) for result in results)
 
         waiter = handler.spawn(wait_all)
         threads = [self.os_thread(work) for work in (wait_all, link_all, set_all, link_all)]
         assert threads[0].result(handler) == rounds
         for thread in threads[1:]:
             thread.result(handler)
-        waiter.join(LIMIT)
-        assert not waiter.is_alive()
+        self.ended(waiter)
         handler.stop()
         assert sorted(called) == sorted([*range(rounds), *range(rounds)])
 
@@ -292,13 +291,18 @@ class ResultTests(Suite):
         """Tasks and plain threads."""
         result = handler.async_result()
         values: list[int] = []
-        tasks = [handler.spawn(lambda: values.append(result.get(timeout=LIMIT))) for _ in range(20)]
-        threads = [self.os_thread(lambda: result.get(timeout=LIMIT)) for _ in range(5)]
+        waiting: list[int] = []
+
+        def wait() -> Any:
+            waiting.append(1)
+            return self.got(result)
+
+        tasks = [handler.spawn(lambda: values.append(wait())) for _ in range(20)]
+        threads = [self.os_thread(wait) for _ in range(5)]
+        self.until(handler, lambda: len(waiting) == 25)
         handler.sleep_func(0.01)
         result.set(1)
-        for task in tasks:
-            task.join(LIMIT)
-            assert not task.is_alive()
+        self.ended(*tasks)
         assert values == [1] * 20
         assert [thread.result(handler) for thread in threads] == [1] * 5
 
@@ -341,15 +345,14 @@ class ResultTests(Suite):
 
         def wait() -> None:
             try:
-                result.get(timeout=LIMIT)
+                self.got(result)
             except ValueError as error:
                 caught.append(error)
 
         tasks = [handler.spawn(wait) for _ in range(10)]
         error = ValueError("as planned")
         result.set_exception(error)
-        for task in tasks:
-            task.join(LIMIT)
+        self.ended(*tasks)
         assert [one is error for one in caught] == [True] * 10
         with pytest.raises(ValueError, match="as planned"):
             result.get()
@@ -368,7 +371,7 @@ class ResultTests(Suite):
         event.set()
         assert event.wait()
         task = handler.spawn(int)
-        task.join(LIMIT)
+        self.ended(task)
         task.join()
         handler.stop()
         handler.stop()

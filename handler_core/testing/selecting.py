@@ -61,26 +61,26 @@ class SelectTests(Suite):
         """Once in each."""
         pair[1].send(b"x")
         sockets = [pair[0]]
-        assert idle.select(sockets, sockets, sockets, LIMIT) == (sockets, sockets, [])
-        assert idle.select([], sockets, [], LIMIT) == ([], sockets, [])
+        assert self.select(idle, sockets, sockets, sockets) == (sockets, sockets, [])
+        assert self.select(idle, [], sockets, []) == ([], sockets, [])
 
     def test_c17_out_of_band_data_is_exceptional(self, idle: Handler) -> None:
         """Reported in the third list."""
         theirs, ours = self.tcp_pair(idle)
         with theirs, ours:
             theirs.send(b"!", socket.MSG_OOB)
-            readable, writable, exceptional = idle.select([], [], [ours], LIMIT)
+            readable, writable, exceptional = self.select(idle, [], [], [ours])
             assert (readable, writable) == ([], [])
             assert exceptional == [ours]
-            assert idle.select([], [ours], [ours], LIMIT) == ([], [ours], [ours])
+            assert self.select(idle, [], [ours], [ours]) == ([], [ours], [ours])
 
     def test_c17_hang_up_is_ready(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
         """A socket whose peer is gone is readable (its end) and writable (its error)."""
         pair[1].close()
-        assert idle.select([pair[0]], [pair[0]], [], LIMIT) == ([pair[0]], [pair[0]], [])
-        assert idle.select([], [pair[0]], [], LIMIT) == ([], [pair[0]], [])
+        assert self.select(idle, [pair[0]], [pair[0]], []) == ([pair[0]], [pair[0]], [])
+        assert self.select(idle, [], [pair[0]], []) == ([], [pair[0]], [])
 
     def test_c17_a_failed_connection_is_ready(self, idle: Handler) -> None:
         """Its error is there to be read."""
@@ -89,7 +89,7 @@ class SelectTests(Suite):
         with socket.socket() as refused:
             refused.setblocking(False)
             refused.connect_ex(address)
-            assert idle.select([], [refused], [], LIMIT) == ([], [refused], [])
+            assert self.select(idle, [], [refused], []) == ([], [refused], [])
             assert refused.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     @pytest.mark.parametrize("wrong", ["a string", b"bytes", 1.5, None, [object()], ["x"], [None]])
@@ -116,7 +116,7 @@ class SelectTests(Suite):
             idle.select([pair[1]], [], [], 0)
         with pytest.raises(OSError):  # noqa: PT011 - the message is the system's
             idle.select([number], [], [], 0)
-        assert idle.select([pair[0]], [], [], LIMIT) == ([pair[0]], [], [])
+        assert self.select(idle, [pair[0]], [], []) == ([pair[0]], [], [])
 
     def test_c17_the_short_form(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
@@ -145,7 +145,7 @@ class SelectTests(Suite):
 
         task = handler.spawn(send)
         assert handler.select([pair[0]], [], [], None) == ([pair[0]], [], [])
-        task.join(LIMIT)
+        self.ended(task)
 
     def test_c17_a_loop_around_a_ready_socket_lets_other_tasks_run(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]
@@ -162,7 +162,7 @@ class SelectTests(Suite):
         task = handler.spawn(tick)
         deadline = time.monotonic() + LIMIT
         while task.is_alive():
-            assert handler.select([pair[0]], [], [], LIMIT)[0] == [pair[0]]
+            assert self.select(handler, [pair[0]], [], [])[0] == [pair[0]]
             assert time.monotonic() < deadline, "a loop around select starves other tasks"
         assert len(ticks) == 10
 
@@ -189,7 +189,7 @@ class SelectTests(Suite):
         seen: list[tuple[list[Any], list[Any], list[Any]]] = []
 
         def wait(*lists: Any) -> None:
-            seen.append(handler.select(*lists, LIMIT))
+            seen.append(self.select(handler, *lists))
 
         read: tuple[list[Any], list[Any], list[Any]] = ([pair[0]], [], [])
         tasks = [handler.spawn(wait, *read) for _ in range(4)]
@@ -199,8 +199,7 @@ class SelectTests(Suite):
         self.until(handler, lambda: len(seen) == 1)
         assert seen == [([], [pair[0]], [])]
         pair[1].send(b"x")
-        for task in tasks:
-            task.join(LIMIT)
+        self.ended(*tasks)
         assert seen[1:] == [read] * 4
 
     def test_c17_a_signal_from_another_select_does_not_disturb(
@@ -210,13 +209,13 @@ class SelectTests(Suite):
         other = socket.socketpair()
         with other[0], other[1]:
             seen: list[Any] = []
-            task = handler.spawn(lambda: seen.append(handler.select([other[0]], [], [], LIMIT)[0]))
+            task = handler.spawn(lambda: seen.append(self.select(handler, [other[0]], [], [])[0]))
             pair[1].send(b"x")
-            assert handler.select([pair[0]], [], [], LIMIT)[0] == [pair[0]]
+            assert self.select(handler, [pair[0]], [], [])[0] == [pair[0]]
             handler.sleep_func(0.01)
             assert seen == []
             other[1].send(b"x")
-            task.join(LIMIT)
+            self.ended(task)
             assert seen == [[other[0]]]
 
     def test_c17_any_number_of_descriptors(self, idle: Handler) -> None:
@@ -234,8 +233,8 @@ class SelectTests(Suite):
             assert max(end.fileno() for end in sockets) > 1024
             assert idle.select(sockets, [], [], 0) == ([], [], [])
             pairs[-1][0].send(b"x")
-            assert idle.select(sockets, [], sockets, LIMIT) == ([pairs[-1][1]], [], [])
-            assert idle.select([], sockets, [], LIMIT) == ([], sockets, [])
+            assert self.select(idle, sockets, [], sockets) == ([pairs[-1][1]], [], [])
+            assert self.select(idle, [], sockets, []) == ([], sockets, [])
         finally:
             for pair in pairs:
                 for end in pair:
@@ -245,9 +244,9 @@ class SelectTests(Suite):
         """Any descriptor will do."""
         read, write = os.pipe()
         try:
-            assert idle.select([read], [write], [], LIMIT) == ([], [write], [])
+            assert self.select(idle, [read], [write], []) == ([], [write], [])
             os.write(write, b"x")
-            assert idle.select([read], [], [], LIMIT) == ([read], [], [])
+            assert self.select(idle, [read], [], []) == ([read], [], [])
         finally:
             os.close(read)
             os.close(write)

@@ -132,7 +132,7 @@ class SocketTests(Suite):
 
             task = handler.spawn(send)
             assert ours.recv(1) == b"x"
-            task.join(LIMIT)
+            self.ended(task)
 
     def test_c18_non_blocking_sockets(self, handler: Handler) -> None:
         """``setblocking(0)`` and the usual errors."""
@@ -142,7 +142,7 @@ class SocketTests(Suite):
             with pytest.raises(BlockingIOError):
                 ours.recv(1)
             theirs.send(b"x")
-            assert handler.select([ours], [], [], LIMIT)[0] == [ours]
+            assert self.select(handler, [ours], [], [])[0] == [ours]
             assert ours.recv(1) == b"x"
 
     # C18: TLS.
@@ -169,7 +169,7 @@ class SocketTests(Suite):
                     connection.recv(1)
                 assert connection.pending() == 0
                 connection.send(b"two")
-                assert handler.select([connection], [], [], LIMIT)[0] == [connection]
+                assert self.select(handler, [connection], [], [])[0] == [connection]
                 assert connection.recv(1) == b"t"
                 assert connection.pending() == 2
                 assert connection.recv(2) == b"wo"
@@ -248,7 +248,7 @@ class SocketTests(Suite):
                 hostname="localhost",
             ) as connection:
                 self.echoes(connection)
-            task.join(LIMIT)
+            self.ended(task)
 
     @pytest.mark.usefixtures("no_descriptor_left")
     def test_c18_one_deadline_covers_the_handshake(
@@ -304,7 +304,7 @@ class SocketTests(Suite):
                 assert first.send(b"%c" % (number % 256)) == 1
             received = b""
             while len(received) < FLOOD:
-                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert self.select(handler, [second], [], [])[0] == [second]
                 received += second.recv(1000)
             assert received == bytes(number % 256 for number in range(FLOOD))
             assert handler.select([second], [], [], 0) == ([], [], [])
@@ -315,11 +315,11 @@ class SocketTests(Suite):
         with first, second:
             for _ in range(50):
                 task = handler.spawn(first.send, b"x")
-                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert self.select(handler, [second], [], [])[0] == [second]
                 assert second.recv(1) == b"x"
-                task.join(LIMIT)
+                self.ended(task)
                 thread = self.os_thread(lambda: first.send(b"y"))
-                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert self.select(handler, [second], [], [])[0] == [second]
                 assert second.recv(1) == b"y"
                 thread.result(handler)
 
@@ -336,8 +336,8 @@ class SocketTests(Suite):
             task = handler.spawn(write)
             received = 0
             while received < 2 * FLOOD:
-                assert handler.select([second], [], [], LIMIT)[0] == [second]
+                assert self.select(handler, [second], [], [])[0] == [second]
                 received += len(second.recv(100))
             thread.result(handler)
-            task.join(LIMIT)
+            self.ended(task)
             assert received == 2 * FLOOD

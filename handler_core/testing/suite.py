@@ -5,27 +5,51 @@ sleeps with its ``sleep_func``, and starts tasks with its ``spawn``. What must h
 of the operating system, whatever the process calls a thread, goes through :class:`OSThread`; what
 must happen in a process of its own (exit, fork) through :meth:`Suite.run_script`.
 
-A wait here ends after :data:`LIMIT` seconds with a failure. No test says that something must be
-*fast*: machines are busy. Where a wait must not end by its timeout, the timeout is longer.
+No test says that something must be *fast*: machines are busy. But whoever is woken must be woken
+within :data:`LIMIT` seconds, which no machine is too busy for. A timeout would hide a waiter that
+is never woken: it looks again when its time is over, and finds what it waited for. So a wait that
+something else is to end is given :data:`LONG`, and the clock tells that it did not last so long:
+:meth:`Suite.woken`, :meth:`Suite.happens`, :meth:`Suite.ended`.
+
+A handler may hang where nobody expects it. Each test has :data:`TEST_LIMIT` seconds, then an
+alarm interrupts it as Ctrl-C would, and it fails in the line in which it hangs. So does what
+stops its handler afterwards, and the next test runs.
 """
 
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from types import FrameType
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
 from handler_core import Callback, Handler, get_handler
+from handler_core.lifecycle import Task
 
-__all__ = ["LIMIT", "OSThread", "Suite", "calling", "open_descriptors"]
+__all__ = [
+    "LIMIT",
+    "LONG",
+    "TEST_LIMIT",
+    "OSThread",
+    "Overdue",
+    "Suite",
+    "calling",
+    "interrupted_after",
+    "open_descriptors",
+]
+
+T = TypeVar("T")
 
 # A child that ends under load may escape the watch of gevent's `waitpid`, which would then wait for
 # ever; the next signal of that kind makes it look again. Everywhere else it does nothing.
@@ -42,6 +66,53 @@ def exit_status(pid):
 
 #: Seconds after which something that should happen is taken not to happen.
 LIMIT = 30.0
+
+#: The timeout, in seconds, of a wait that must not last until its timeout.
+LONG = 2 * LIMIT
+
+#: Seconds after which a test that has not ended is interrupted.
+TEST_LIMIT = 2.5 * LIMIT
+
+# Seconds from one interruption to the next: a callback that got the first one has swallowed it.
+_AGAIN = 5.0
+
+
+class Overdue(SystemError):
+    """Something hangs, in the line that this is raised in.
+
+    A ``SystemError``, for one that arrives in the hub of gevent is handed on to the main
+    greenlet, as the exceptions are that end a program, and no others.
+    """
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise :class:`Overdue` in the main thread if the ``with`` block lasts so many seconds.
+
+    And at its end, should somebody have swallowed it: a worker logs what its callbacks raise.
+    By ``SIGALRM``, as pytest-timeout may use it too: that one's alarm goes on afterwards.
+    """
+    # By number: to eventlet each greenlet is a thread.
+    if threading.get_native_id() != threading.main_thread().native_id:
+        yield  # no signal would come here
+        return
+
+    overdue: list[Overdue] = []
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        overdue.append(Overdue(f"this hangs: it has not ended within {seconds} seconds"))
+        raise overdue[-1]
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+    if overdue:
+        raise Overdue(f"this was interrupted after {seconds} seconds")
 
 
 def open_descriptors() -> int:
@@ -112,12 +183,19 @@ class Suite:
         """Return a new handler. Override it to add wrappers, say."""
         return get_handler(self.handler_name)
 
+    @pytest.fixture(autouse=True)
+    def time_limit(self) -> Iterator[None]:
+        """Interrupt a test that hangs."""
+        with interrupted_after(TEST_LIMIT):
+            yield
+
     @pytest.fixture
     def idle(self) -> Iterator[Handler]:
         """Yield a handler that was not started."""
         handler = self.make_handler()
         yield handler
-        handler.stop()
+        with interrupted_after(LIMIT):
+            handler.stop()
 
     @pytest.fixture
     def handler(self, idle: Handler) -> Handler:
@@ -129,9 +207,22 @@ class Suite:
         """Run ``func(*args)`` in a thread of the operating system."""
         return OSThread(self.start_os_thread, func, args)
 
+    def woken(self, wait: Callable[[float], T]) -> T:
+        """Return what ``wait(timeout)`` returns, which something is to wake before its timeout."""
+        begun = time.monotonic()
+        value = wait(LONG)
+        assert time.monotonic() - begun < LIMIT, "what waited was not woken"
+        return value
+
     def happens(self, event: Any) -> None:
         """Wait for an event of the handler."""
-        assert event.wait(LIMIT), "what the test waits for did not happen"
+        assert self.woken(event.wait), "what the test waits for did not happen"
+
+    def ended(self, *tasks: Task) -> None:
+        """Wait until spawned tasks have ended."""
+        for task in tasks:
+            self.woken(task.join)
+            assert not task.is_alive(), "a task hangs"
 
     def until(self, handler: Handler, condition: Callable[[], bool]) -> None:
         """Wait for a condition that no event tells of."""
@@ -139,6 +230,10 @@ class Suite:
         while not condition():
             assert time.monotonic() < deadline, "what the test waits for did not happen"
             handler.sleep_func(0.001)
+
+    def select(self, handler: Handler, *lists: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return what is ready, which something is."""
+        return self.woken(lambda timeout: handler.select(*lists, timeout))
 
     def dispatch(self, handler: Handler, func: Callable[..., object], *args: Any) -> None:
         """Dispatch a call of ``func``."""
@@ -161,8 +256,8 @@ class Suite:
         """Run a program in a process of its own, and return what it printed.
 
         It starts with the prelude, ``handler``, a new handler, ``Callback``, and a function
-        ``exit_status(pid)`` that waits for a child. It must end by itself, with exit status 0
-        and without a traceback.
+        ``exit_status(pid)`` that waits for a child. It must end by itself within :data:`LIMIT`
+        seconds, with exit status 0 and without a traceback.
         """
         source = "\n".join(
             (
@@ -180,7 +275,7 @@ class Suite:
             [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source],
             capture_output=True,
             text=True,
-            timeout=2 * LIMIT,
+            timeout=LONG,
             check=False,
         )
         assert ended.returncode == 0, f"exit status {ended.returncode}:\n{ended.stderr}"

@@ -33,6 +33,7 @@ from handler_core.lifecycle import Task
 from handler_core.parking import ThreadWaiter, Waiter
 from handler_core.result import AsyncResult
 from handler_core.selecting import (
+    A_MOMENT,
     FAIR,
     FileObject,
     Interest,
@@ -43,10 +44,6 @@ from handler_core.selecting import (
 from handler_core.synchronization import Event, Lock, RLock
 
 __all__ = ["GreenHandler", "GreenTask", "GreenWaiter", "Hub"]
-
-
-# The shortest time to park for, in seconds.
-_A_MOMENT = 1e-6
 
 
 class Hub(abc.ABC):
@@ -372,9 +369,8 @@ class GreenHandler(Handler):
             stop()
 
     def _let_others_run(self, hub: Hub) -> None:
-        # By a timer: what a hub is to call soon, gevent's calls before it looks at descriptors.
         if self.current_task() is not hub.greenlet:
-            self.new_waiter().park(_A_MOMENT)
+            self.new_waiter().park(A_MOMENT)
 
     # Fork.
 

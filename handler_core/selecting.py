@@ -51,6 +51,10 @@ Polled: TypeAlias = list[tuple[int, int]]
 #: For how long, in seconds, a loop around a green ``select`` may keep other tasks from running.
 FAIR = 0.002
 
+#: For how long, in seconds, it then waits: not at all would not do, since what gevent's hub has to
+#: call at once it calls before it looks at timers and descriptors.
+A_MOMENT = 1e-6
+
 # The longest wait that poll takes, in seconds: it counts milliseconds in a C int.
 _LONGEST_POLL = 2_000_000
 
@@ -213,7 +217,7 @@ def poll_select(
         return readable, writable, exceptional
     interest = Interest(rlist, wlist, xlist)
     if time.monotonic() - getattr(_task, "waited_at", 0) > FAIR:
-        select_module.select([], [], [], 0)
+        select_module.select([], [], [], A_MOMENT)
         _task.waited_at = time.monotonic()
     return select_by_waiting(interest, timeout, functools.partial(_await_readable, select_module))
 

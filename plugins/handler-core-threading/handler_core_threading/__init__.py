@@ -16,7 +16,7 @@ from typing import Any
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, poll_select
 from handler_core.inherited import GreenletTasks
-from handler_core.selecting import FAIR
+from handler_core.selecting import A_MOMENT, FAIR
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
 
@@ -89,7 +89,7 @@ class SequentialThreadingHandler(Handler):
     def give_way(self) -> None:
         """Let other tasks run, in a process where nobody interrupts them."""
         if self._tasks is not None and time.monotonic() - self._gave_way_at > FAIR:
-            time.sleep(0)
+            time.sleep(A_MOMENT)
             self._gave_way_at = time.monotonic()
 
     def is_kill(self, exception: BaseException) -> bool:

@@ -155,31 +155,37 @@ class CallbackTests(Suite):
         assert info[1] is error
         assert info[2] is not None, "the traceback is not logged"
 
+    @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
     @pytest.mark.parametrize("name", ["SystemExit", "KeyboardInterrupt"])
-    def test_c8_a_worker_survives_what_ends_a_program(self, name: str) -> None:
-        """It goes where the model sends it from any task, and the next callback runs."""
+    def test_c8_a_worker_survives_what_ends_a_program(self, name: str, linked: bool) -> None:
+        """It goes where the model sends it from any task, once, and the next callback runs."""
         printed = self.run_script(
             f"""
             import threading
-            threading.excepthook = lambda args: None  # where threads send it
+            delivered, ran = [], []
+            # Where threads send it.
+            threading.excepthook = lambda args: delivered.append(args.exc_value)
+            error = {name}("as planned")
+            def fail(*args):
+                raise error
             handler.start()
-            done = handler.event_object()
-            def fail():
-                raise {name}("as planned")
-            handler.dispatch_callback(Callback("test", fail, ()))
-            handler.dispatch_callback(Callback("test", done.set, ()))
-            for _ in range(2):
-                try:
-                    if done.wait(20):
-                        break
-                except {name}:
-                    pass  # where green threads send it: to the main one
             result = handler.async_result()
-            ran = []
-            result.link(lambda _: ran.append("link"))
+            if {linked}:
+                result.link(fail)
+                result.set()
+            else:
+                handler.dispatch_callback(Callback("test", fail, ()))
+            while not delivered:
+                try:
+                    handler.sleep_func(0.01)
+                except {name} as caught:  # where green threads send it: to the main one
+                    delivered.append(caught)
+            result = handler.async_result()
+            result.link(lambda result: ran.append("link"))
             result.set()
             handler.dispatch_callback(Callback("test", ran.append, ("callback",)))
             handler.stop()
+            assert delivered == [error], delivered
             print(*sorted(ran))
             """
         )

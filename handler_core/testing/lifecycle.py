@@ -191,6 +191,73 @@ class LifecycleTests(Suite):
         handler.stop()
         assert ran == list(range(20, -1, -1))
 
+    def test_c2_the_drain_runs_links_that_were_queued_before_it(self, handler: Handler) -> None:
+        """Those behind a link that blocks, when the callbacks are through already."""
+        ran: list[int] = []
+        callbacks_go_on, links_go_on = handler.event_object(), handler.event_object()
+        blocked, drained = handler.event_object(), handler.event_object()
+        result = handler.async_result()
+
+        def block(_: Any) -> None:
+            blocked.set()
+            links_go_on.wait(LONG)
+
+        result.link(block)
+        for number in range(20):
+            result.link(calling(ran.append, number))
+        result.set()
+        self.dispatch(handler, callbacks_go_on.wait, LONG)
+        self.dispatch(handler, drained.set)
+        self.happens(blocked)
+        stopper = handler.spawn(handler.stop)
+        self.until(handler, lambda: not handler.running)
+        callbacks_go_on.set()
+        self.happens(drained)
+        handler.sleep_func(0.01)  # the callbacks' worker ends, with the links still to be called
+        assert ran == []
+        links_go_on.set()
+        self.ended(stopper)
+        assert ran == list(range(20))
+
+    @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
+    def test_c2_in_the_drain_the_setter_calls_no_links(
+        self, handler: Handler, linked: bool
+    ) -> None:
+        """The second worker does, until the drain is over, whatever it is that still runs."""
+        ran: list[str] = []
+        gate, blocked = handler.event_object(), handler.event_object()
+
+        def block(*_: Any) -> None:
+            blocked.set()
+            gate.wait(LONG)
+
+        if linked:
+            first = handler.async_result()
+            first.link(block)
+            first.set()
+        else:
+            self.dispatch(handler, block)
+        self.happens(blocked)
+        stopper = handler.spawn(handler.stop)
+        self.until(handler, lambda: not handler.running)
+        result = handler.async_result()
+        set_returned = handler.event_object()
+
+        def link(_: Any) -> None:
+            ran.append("set returned" if set_returned.wait(LONG) else "the setter calls")
+
+        result.link(link)
+
+        def set_result() -> None:
+            result.set()
+            set_returned.set()
+
+        setter = handler.spawn(set_result)
+        self.happens(set_returned)
+        gate.set()
+        self.ended(setter, stopper)
+        assert ran == ["set returned"]
+
     def test_c2_dispatched_in_the_drain_waits_for_start(self, handler: Handler) -> None:
         """A callback that always dispatches itself again does not keep stop from returning."""
         ran: list[int] = []
@@ -440,6 +507,42 @@ class LifecycleTests(Suite):
             """
         )
         assert printed == "parent goes on\n7\n"
+
+    @needs_fork
+    def test_c5_a_callback_that_forks_returns_in_the_child_too(self) -> None:
+        """What comes next runs in the parent alone, while the child uses the handler afresh."""
+        printed = self.run_script(
+            """
+            import os
+            read, write = os.pipe()
+            handler.start()
+            pids = []
+            def note(name):
+                os.write(write, b"%s in %d\\n" % (name, os.getpid()))
+            def go_on():
+                handler.sleep_func(0.1)  # while what the parent has queued could run
+                note(b"child")
+                os._exit(7)
+            def fork():
+                pids.append(os.fork())
+                if pids[0] == 0:
+                    handler.start()
+                    handler.dispatch_callback(Callback("test", go_on, ()))
+            result = handler.async_result()
+            result.link(lambda result: note(b"link"))
+            handler.dispatch_callback(Callback("test", fork, ()))
+            handler.dispatch_callback(Callback("test", note, (b"callback",)))
+            handler.dispatch_callback(Callback("test", result.set, ()))
+            handler.stop()
+            assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 7
+            os.close(write)
+            names = {b"%d" % os.getpid(): "parent", b"%d" % pids[0]: "child"}
+            for line in sorted(os.read(read, 1000).splitlines()):
+                name, _, process = line.split()
+                print(name.decode(), "in the", names[process])
+            """
+        )
+        assert printed == "callback in the parent\nchild in the child\nlink in the parent\n"
 
     @needs_fork
     def test_c5_spawned_tasks_do_not_run_in_the_child(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import time
@@ -250,3 +251,51 @@ class SelectTests(Suite):
         finally:
             os.close(read)
             os.close(write)
+
+    @pytest.fixture
+    def pipe(self) -> Iterator[tuple[io.FileIO, io.FileIO]]:
+        """Yield the two ends of a pipe, which close when they are told to.
+
+        ``os.close`` closes in gevent's next turn, where gevent has patched it.
+        """
+        read, write = os.pipe()
+        with io.FileIO(read) as reader, io.FileIO(write, "w") as writer:
+            yield reader, writer
+
+    def test_c17_a_pipe_whose_writer_is_gone_is_ready(
+        self, idle: Handler, pipe: tuple[io.FileIO, io.FileIO]
+    ) -> None:
+        """Readable, although there is nothing to be read but the end."""
+        reader, writer = pipe
+        writer.close()
+        assert idle.select([reader], [], [], 0) == ([reader], [], [])
+        # Nobody else would hear of it.
+        assert idle.select([], [], [reader], 0) == ([], [], [reader])
+
+    def test_c17_a_pipe_whose_reader_is_gone_is_ready(
+        self, idle: Handler, pipe: tuple[io.FileIO, io.FileIO]
+    ) -> None:
+        """Readable and writable: either way there is the error to be had."""
+        reader, writer = pipe
+        reader.close()
+        assert idle.select([writer], [], [], 0) == ([writer], [], [])
+        assert idle.select([], [writer], [], 0) == ([], [writer], [])
+        assert idle.select([writer], [writer], [], 0) == ([writer], [writer], [])
+        assert idle.select([], [], [writer], 0) == ([], [], [writer])
+
+    @pytest.mark.parametrize("reading", [True, False], ids=["reading", "exceptional"])
+    def test_c17_a_hang_up_ends_a_select(
+        self, handler: Handler, pipe: tuple[io.FileIO, io.FileIO], reading: bool
+    ) -> None:
+        """That has been waiting, for something to read or for nothing else."""
+        reader, writer = pipe
+        lists: tuple[list[Any], list[Any], list[Any]] = (
+            ([reader], [], []) if reading else ([], [], [reader])
+        )
+        seen: list[Any] = []
+        task = handler.spawn(lambda: seen.append(self.select(handler, *lists)))
+        handler.sleep_func(0.01)
+        assert seen == []
+        writer.close()
+        self.ended(task)
+        assert seen == [lists]

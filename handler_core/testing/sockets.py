@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import datetime
 import os
 import socket
@@ -14,8 +15,9 @@ import pytest
 import trustme
 
 from handler_core import Handler
+from handler_core.sockets import AddressInfo
 from handler_core.testing.server import running_server
-from handler_core.testing.suite import LIMIT, Suite, open_descriptors
+from handler_core.testing.suite import LIMIT, LONG, Suite, open_descriptors
 
 __all__ = ["SocketTests"]
 
@@ -24,6 +26,45 @@ FLOOD = 5000
 
 def _addresses_of_localhost() -> set[str]:
     return {str(info[4][0]) for info in socket.getaddrinfo("localhost", 1, 0, socket.SOCK_STREAM)}
+
+
+def _address_info(address: tuple[Any, ...]) -> AddressInfo:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address
+
+
+class _SlowResolver:
+    """Answers questions for names when it is told to; those for addresses the system answers."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.found: list[AddressInfo] = []
+        self.released = False
+        self._told = handler.event_object()
+        self._answer_address = _socket.getaddrinfo
+        # No library patches these: a thread that reads from them stands still.
+        self._button, self._bell = _socket.socketpair()
+
+    def release(self) -> None:
+        """Answer from now on."""
+        self.released = True
+        self._told.set()
+        self._button.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._button.close()
+        self._bell.close()
+
+    def answer_task(self, *question: Any, **more: Any) -> Any:
+        """Stand in for the ``getaddrinfo`` of a model's module."""
+        self._told.wait(LONG)
+        return self.found
+
+    def answer_thread(self, host: Any, port: Any, *more: Any) -> Any:
+        """Stand in for that of the C library, which a model calls in a thread."""
+        if more[-1:] == (socket.AI_NUMERICHOST,):
+            return self._answer_address(host, port, *more)
+        self._bell.recv(1)
+        return self.found
 
 
 class _Certificates:
@@ -60,8 +101,10 @@ class SocketTests(Suite):
         return _Certificates(tmp_path)
 
     @pytest.fixture
-    def no_descriptor_left(self) -> Iterator[None]:
+    def no_descriptor_left(self, handler: Handler) -> Iterator[None]:
         """Check that the test closes what it opens."""
+        # What a model opens once, at its first use.
+        self.drained(handler)
         before = open_descriptors()
         yield
         assert open_descriptors() <= before, "a descriptor is left open"
@@ -144,6 +187,127 @@ class SocketTests(Suite):
             theirs.send(b"x")
             assert self.select(handler, [ours], [], [])[0] == [ours]
             assert ours.recv(1) == b"x"
+
+    # C18: look-ups.
+
+    @pytest.fixture
+    def slow_resolver(
+        self, handler: Handler, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[_SlowResolver]:
+        """Replace the resolver, that of the model's module and that of the system below it."""
+        resolver = _SlowResolver(handler)
+        monkeypatch.setattr(handler.socket_module, "getaddrinfo", resolver.answer_task)
+        monkeypatch.setattr(_socket, "getaddrinfo", resolver.answer_thread)
+        yield resolver
+        resolver.release()
+        resolver.close()
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_the_deadline_covers_the_look_up(
+        self, handler: Handler, slow_resolver: _SlowResolver
+    ) -> None:
+        """A resolver that does not answer costs the timeout, no more."""
+        with pytest.raises(TimeoutError):
+            handler.create_connection(("slow.invalid", 1), timeout=0.05)
+        assert not slow_resolver.released
+
+    def test_c18_a_look_up_lets_other_tasks_run(
+        self, handler: Handler, slow_resolver: _SlowResolver
+    ) -> None:
+        """It is answered once another task has run for a while."""
+        with running_server() as server:
+            slow_resolver.found = [_address_info(server.address)]
+
+            def tick_and_release() -> None:
+                for _ in range(20):
+                    handler.sleep_func(0.001)
+                slow_resolver.release()
+
+            task = handler.spawn(tick_and_release)
+            with self.woken(
+                lambda timeout: handler.create_connection(
+                    ("slow.invalid", server.address[1]), timeout=timeout
+                )
+            ) as connection:
+                self.echoes(connection)
+            self.ended(task)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_the_addresses_are_tried_one_after_the_other(
+        self, handler: Handler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first two refuse, if they can be tried on this machine at all."""
+        with running_server() as server, socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            refusing = [_address_info(("::1", 1)), _address_info(deaf.getsockname())]
+            found = [*refusing, _address_info(server.address)]
+            monkeypatch.setattr(handler, "look_up", lambda host, port, timeout: found)
+            for timeout in (LIMIT, None):
+                with handler.create_connection(
+                    ("many.invalid", server.address[1]), timeout=timeout
+                ) as connection:
+                    assert connection.getpeername() == server.address
+                    assert connection.gettimeout() == timeout
+                    self.echoes(connection)
+            found.pop()
+            with pytest.raises(ConnectionRefusedError):
+                handler.create_connection(("many.invalid", 1), timeout=LIMIT)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_each_step_has_what_the_earlier_ones_left(
+        self, handler: Handler, certificates: _Certificates, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Look-up, connect and handshake share one timeout; the first two take their time."""
+        given: dict[str, list[float | None]] = {"look-up": [], "connect": [], "handshake": []}
+        module, select = handler.socket_module, handler.select
+
+        class SlowSocket(module.socket):  # type: ignore[misc, name-defined]
+            def connect(self, address: Any) -> None:
+                given["connect"].append(self.gettimeout())
+                super().connect(address)
+                handler.sleep_func(0.2)
+
+        def slow_look_up(host: str, port: int, timeout: float | None) -> list[AddressInfo]:
+            given["look-up"].append(timeout)
+            handler.sleep_func(0.2)
+            return [_address_info(server.address)]
+
+        def note_timeout(rlist: Any, wlist: Any, xlist: Any, timeout: float | None) -> Any:
+            given["handshake"].append(timeout)
+            return select(rlist, wlist, xlist, timeout)
+
+        with running_server(certificate=certificates.issue("localhost")) as server:
+            monkeypatch.setattr(module, "socket", SlowSocket)
+            monkeypatch.setattr(handler, "look_up", slow_look_up)
+            monkeypatch.setattr(handler, "select", note_timeout)
+            handler.create_connection(
+                ("slow.invalid", server.address[1]),
+                timeout=LIMIT,
+                use_ssl=True,
+                ca=certificates.authority,
+                hostname="localhost",
+            ).close()
+        for step, most in (("look-up", 0.0), ("connect", 0.1), ("handshake", 0.3)):
+            for timeout in given[step]:
+                assert timeout is not None
+                assert timeout <= LIMIT - most, f"{step} is given more than what is left"
+        assert given["look-up"]
+        assert given["connect"]
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_what_comes_after_the_deadline_is_too_late(
+        self, handler: Handler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where a look-up brings an address at last that would answer at once."""
+        with running_server() as server:
+
+            def late(host: str, port: int, timeout: float | None) -> list[AddressInfo]:
+                handler.sleep_func(0.1)
+                return [_address_info(server.address)]
+
+            monkeypatch.setattr(handler, "look_up", late)
+            with pytest.raises(TimeoutError):
+                handler.create_connection(("slow.invalid", server.address[1]), timeout=0.05)
 
     # C18: TLS.
 
@@ -308,6 +472,22 @@ class SocketTests(Suite):
                 received += second.recv(1000)
             assert received == bytes(number % 256 for number in range(FLOOD))
             assert handler.select([second], [], [], 0) == ([], [], [])
+
+    def test_c19_the_bytes_of_a_sender_that_closes_arrive(self, handler: Handler) -> None:
+        """All of them, those too for which there was no room, and then the end."""
+        first, second = handler.create_socket_pair()
+        with second:
+            with first:
+                for number in range(FLOOD):
+                    assert first.send(b"%c" % (number % 256)) == 1
+            received = b""
+            while True:
+                assert self.select(handler, [second], [], [])[0] == [second]
+                data = second.recv(1000)
+                if not data:
+                    break
+                received += data
+            assert received == bytes(number % 256 for number in range(FLOOD))
 
     def test_c19_a_byte_wakes_a_select(self, handler: Handler) -> None:
         """From another task and from a thread of the operating system."""

@@ -47,12 +47,13 @@ def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
 
     previous = sys.gettrace()
     # Python 3.12 reports instructions only if some frame had asked for them before,
-    # and 3.13 only those of functions that it has traced once.
+    # and 3.13 only those of functions that it has traced before, some of them twice.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
-        body, interruption = setup()
-        body()
+        for _ in range(2):
+            body, interruption = setup()
+            body()
         body, interruption = setup()
         armed = True
         body()

@@ -37,7 +37,6 @@ def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
         if frame.f_code is not function.__code__:
             return None
         frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
         if event == "opcode" and armed and not done:
             if left == 0:
                 done = True
@@ -47,13 +46,12 @@ def _interrupted(function: FunctionType, number: int, setup: Setup) -> bool:
 
     previous = sys.gettrace()
     # Python 3.12 reports instructions only if some frame had asked for them before,
-    # and 3.13 only those of functions that it has traced before, some of them twice.
+    # and 3.13 only those of functions that it has traced once, and whose lines it reports.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
-        for _ in range(2):
-            body, interruption = setup()
-            body()
+        body, interruption = setup()
+        body()
         body, interruption = setup()
         armed = True
         body()

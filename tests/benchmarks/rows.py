@@ -1,0 +1,68 @@
+"""Single operations: ours, kazoo's and the raw primitive, in turn in one process."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import raw
+from benchmarks.scale import Scale
+from benchmarks.series import KAZOO, OURS, RAW, Series, in_turn
+from benchmarks.sides import new_handler
+from handler_core.cli.micro import ROWS, pending_bytes
+
+__all__ = [
+    "CREATE",
+    "DISPATCH",
+    "HAND_OVER",
+    "LINK",
+    "MEMORY",
+    "SELECTS",
+    "measure",
+]
+
+CREATE = "create, set, get"
+DISPATCH = "dispatch, run"
+LINK = "link, set, run"
+HAND_OVER = "hand-over to a waiting task"
+SELECTS = ("select, 1 socket", "select, 100 sockets", "select, 1,000 sockets")
+MEMORY = "memory of a pending result"
+
+_PART = "rows"
+
+
+def measure(model: str, scale: Scale) -> Iterator[Series]:
+    """Measure all rows on a model, whose process this is."""
+    handlers = {side: new_handler(side, model) for side in (OURS, KAZOO)}
+    for handler in handlers.values():
+        handler.start()
+    for row in ROWS:
+        sides = handlers | _others(row.name, model)
+        runs = {side: functools.partial(row.run, handler) for side, handler in sides.items()}
+        operations = max(1, int(row.loops * scale.loops))
+        for side, values in in_turn(runs, operations, scale.rounds, scale.longest).items():
+            yield Series(_PART, model, row.name, side, "second", values)
+    for side, handler in (handlers | _others(CREATE, model)).items():
+        weight = pending_bytes(handler, scale.results)
+        yield Series(_PART, model, MEMORY, side, "byte", [weight])
+    for handler in handlers.values():
+        handler.stop()
+
+
+def _others(row: str, model: str) -> dict[str, Any]:
+    """Return the raw primitive, and others that do the same job."""
+    others: dict[str, Any] = {}
+    if row in SELECTS:
+        return {RAW: raw.PollEachTime(), raw.REGISTERED_ONCE: raw.PollRegisteredOnce()}
+    if row == CREATE:
+        others[RAW] = raw.slotted_results()
+    elif row == DISPATCH:
+        others[RAW] = raw.queue_of(model)
+    elif row == HAND_OVER:
+        others[RAW] = raw.hand_over_of(model)
+    if model == "threading" and row in (CREATE, HAND_OVER):
+        others[raw.FUTURE] = raw.Futures()
+    if model == "gevent" and row in (CREATE, LINK, HAND_OVER):
+        others[raw.GEVENT_RESULT] = raw.GeventResults()
+    return others

@@ -1,0 +1,27 @@
+"""The handlers to compare. To be used in a process of their model only."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from benchmarks.series import KAZOO, OURS
+from handler_core import get_handler
+
+__all__ = ["MAKERS", "MODELS", "new_handler"]
+
+#: The models that kazoo has too.
+MODELS = ("threading", "gevent", "eventlet")
+
+
+def _kazoo_handler(model: str) -> Any:
+    module = importlib.import_module(f"kazoo.handlers.{model}")
+    return getattr(module, f"Sequential{model.title()}Handler")()
+
+
+MAKERS = {OURS: get_handler, KAZOO: _kazoo_handler}
+
+
+def new_handler(side: str, model: str) -> Any:
+    """Return a handler of ours or of kazoo's, not started."""
+    return MAKERS[side](model)

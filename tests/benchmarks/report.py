@@ -1,0 +1,210 @@
+"""What was measured, as Markdown for people and as JSON for programs (pyperf's among them)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pyperf
+
+from benchmarks.bounds import GROWTH, Cell, Growth
+from benchmarks.series import KAZOO, OURS, RAW, Series
+
+__all__ = ["as_json", "as_markdown", "machine", "write_pyperf"]
+
+_PACKAGES = ("kazoo", "gevent", "eventlet", "greenlet", "pluggy", "stevedore")
+_TITLES = {
+    "rows": "Single operations",
+    "whole": "The whole way: KazooClient and a ZooKeeper server",
+    "lookup": "Look-up",
+}
+_NOTHING = "-"
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures depend on, as text by name."""
+    metadata = pyperf.Run([1.0], metadata={}, collect_metadata=True).get_metadata()
+    return {
+        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "CPU": f"{os.cpu_count()} of {metadata.get('cpu_model_name', platform.machine())}",
+        "system": f"{platform.system()} {platform.release()}",
+        "load average before": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
+    }
+
+
+def _version(name: str) -> str:
+    return importlib_metadata.version(name)
+
+
+def as_json(described: dict[str, str], cells: Sequence[Cell], growths: Sequence[Growth]) -> str:
+    """Return the cells and their verdicts."""
+    return json.dumps(
+        {
+            "machine": described,
+            "cells": [
+                {
+                    **cell._asdict(),
+                    "bound": cell.bound._asdict(),
+                    "to_raw": cell.to_raw,
+                    "below_kazoo": cell.below_kazoo,
+                }
+                for cell in cells
+            ],
+            "growths": [
+                {**each._asdict(), "factor": each.factor if math.isfinite(each.factor) else None}
+                for each in growths
+            ],
+        },
+        indent=1,
+    )
+
+
+def write_pyperf(path: Path, measured: Iterable[Series]) -> None:
+    """Write every value in pyperf's format: ``python -m pyperf show``, ``compare_to`` read it."""
+    common = dict(pyperf.Run([1.0], collect_metadata=True).get_metadata())
+    for name in ("date", "duration", "hostname"):
+        common.pop(name, None)
+    benchmarks = []
+    for series in measured:
+        values = [float(value) for value in series.values if value > 0]
+        if series.unit == "count" or not values:  # pyperf knows no nothing
+            continue
+        size = f", {series.work}" if series.work else ""
+        name = f"{series.part}: {series.row}{size}: {series.model}: {series.side}"
+        metadata: dict[str, Any] = {**common, "name": name, "unit": series.unit}
+        run = pyperf.Run(values, metadata=metadata, collect_metadata=False)
+        benchmarks.append(pyperf.Benchmark([run]))
+    pyperf.BenchmarkSuite(benchmarks).dump(str(path), replace=True)
+
+
+def as_markdown(
+    described: dict[str, str], cells: Sequence[Cell], growths: Sequence[Growth], note: str
+) -> str:
+    """Return all tables, and the verdict first."""
+    parts = [f"{_verdict(cells, growths)} {note}".strip()]
+    parts.append("\n".join(f"- {name}: {text}" for name, text in described.items()))
+    for part, title in _TITLES.items():
+        chosen = [cell for cell in cells if cell.part == part]
+        if chosen:
+            parts += [f"## {title}", _table_of_cells(chosen)]
+    if growths:
+        parts += ["## How cost grows", _ABOUT_GROWTH, _table_of_growths(growths)]
+    return "\n\n".join(parts) + "\n"
+
+
+_ABOUT_GROWTH = (
+    "What one piece costs at each size, and the factor from the cheapest smaller size to the "
+    f"largest one: at most {GROWTH['second'].factor:g} for time and {GROWTH['byte'].factor:g} for "
+    "memory. A figure of the process's memory (all but pending results, which are weighed by "
+    f"themselves) counts from {GROWTH['byte'].least:,} pieces."
+)
+
+
+def _verdict(cells: Sequence[Cell], growths: Sequence[Growth]) -> str:
+    verdicts = [each.inside for each in (*cells, *growths) if each.inside is not None]
+    outside = verdicts.count(False)
+    if outside:
+        return f"**{outside} of {len(verdicts)} cells are outside their bound.**"
+    return f"All {len(verdicts)} cells are inside their bound."
+
+
+def _table_of_cells(cells: Sequence[Cell]) -> str:
+    header = (
+        "what",
+        "model",
+        "ours",
+        "raw",
+        "kazoo",
+        "others",
+        "ours / raw",
+        "kazoo / ours",
+        "bound",
+        "bound / raw",
+        "kazoo / bound",
+        "verdict",
+    )
+    lines = []
+    for cell in cells:
+        others = [
+            f"{side} {_amount(value, cell.unit)}"
+            for side, value in cell.sides.items()
+            if side not in (OURS, RAW, KAZOO)
+        ]
+        sides = [
+            _amount(cell.sides[side], cell.unit) if side in cell.sides else _NOTHING
+            for side in (OURS, RAW, KAZOO)
+        ]
+        lines.append(
+            [
+                cell.row,
+                cell.model,
+                *sides,
+                "; ".join(others) or _NOTHING,
+                _times(cell.to_raw),
+                _times(cell.below_kazoo),
+                _bound(cell),
+                _times(cell.bound.to_raw),
+                _times(cell.bound.below_kazoo),
+                _inside(cell.inside),
+            ]
+        )
+    return _table(header, lines, text=2)
+
+
+def _bound(cell: Cell) -> str:
+    bound = cell.bound
+    if bound.at_most is not None:
+        return _amount(bound.at_most, cell.unit)
+    if bound.times_raw is not None:
+        return f"{bound.times_raw:g} x raw"
+    if bound.times_better is not None:
+        return f"kazoo / {bound.times_better:g}"
+    return _NOTHING
+
+
+def _table_of_growths(growths: Sequence[Growth]) -> str:
+    lines = []
+    for each in growths:
+        costs = [
+            f"{_amount(cost / size, each.unit)} ({size:,})" for size, cost in each.costs.items()
+        ]
+        factor = "none" if math.isnan(each.factor) else _times(each.factor)
+        lines.append(
+            [each.row, each.model, each.side, ", ".join(costs), factor, _inside(each.inside)]
+        )
+    return _table(("what", "model", "side", "a piece (of so many)", "factor", "verdict"), lines, 4)
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]], text: int) -> str:
+    """Return a table, of which so many columns are text and the others are numbers."""
+    rule = ["---"] * text + ["--:"] * (len(header) - text)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+
+
+def _inside(inside: bool | None) -> str:
+    return {True: "inside", False: "**outside**", None: _NOTHING}[inside]
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return _NOTHING
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "byte":
+        return f"{value:,.0f} B"
+    if unit == "count":
+        return f"{value:g}"
+    for factor, name in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
+        if value * factor < 10_000 or name == "ms":
+            shown = value * factor
+            return f"{shown:,.0f} {name}" if shown >= 100 else f"{shown:.3g} {name}"
+    raise AssertionError

@@ -1,0 +1,87 @@
+"""The whole way: kazoo's client against a ZooKeeper server, on our handler and on kazoo's."""
+
+from __future__ import annotations
+
+import gc
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kazoo.client import KazooClient
+
+from benchmarks.scale import Scale
+from benchmarks.series import KAZOO, OURS, Series
+from benchmarks.sides import new_handler
+
+__all__ = ["GETS_AT_ONCE", "GETS_ONE_BY_ONE", "SETS_AT_ONCE", "SETS_ONE_BY_ONE", "measure"]
+
+GETS_AT_ONCE = "get, 5,000 in flight"
+SETS_AT_ONCE = "set, 5,000 in flight"
+GETS_ONE_BY_ONE = "get, one at a time"
+SETS_ONE_BY_ONE = "set, one at a time"
+
+_PART = "whole"
+_TIMEOUT = 60.0
+_DATA = b"x" * 100
+
+
+def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
+    """Let the two handlers take turns, each time with a new client.
+
+    Nothing is said about logging, as in most programs: what kazoo logs below WARNING is not made.
+    """
+    values: dict[tuple[str, str], list[float]] = {}
+    for number in range(scale.alternations):
+        sides = (OURS, KAZOO) if number % 2 == 0 else (KAZOO, OURS)
+        for side in sides:
+            client = KazooClient(hosts, handler=new_handler(side, model))
+            client.start(timeout=_TIMEOUT)
+            path = f"/benchmarks-{uuid.uuid4().hex}"
+            client.create(path, _DATA, ephemeral=True)
+            try:
+                for row, seconds in _turn(client, path, scale):
+                    values.setdefault((row, side), []).append(seconds)
+            finally:
+                client.delete(path)
+                client.stop()
+                client.close()
+    for (row, side), seconds_each in values.items():
+        yield Series(_PART, model, row, side, "second", seconds_each)
+
+
+def _turn(client: KazooClient, path: str, scale: Scale) -> Iterator[tuple[str, float]]:
+    """Measure each kind of request: seconds for one of them."""
+
+    def get_async() -> Any:
+        return client.get_async(path)
+
+    def set_async() -> Any:
+        return client.set_async(path, _DATA)
+
+    _at_once(get_async, scale.one_by_one)  # so that the connection and the server are warm
+    yield GETS_AT_ONCE, _at_once(get_async, scale.in_flight)
+    yield SETS_AT_ONCE, _at_once(set_async, scale.in_flight)
+    yield GETS_ONE_BY_ONE, _one_by_one(lambda: client.get(path), scale.one_by_one)
+    yield SETS_ONE_BY_ONE, _one_by_one(lambda: client.set(path, _DATA), scale.one_by_one)
+    value, stat = client.get(path)
+    expected = scale.in_flight + scale.one_by_one
+    if (value, stat.version) != (_DATA, expected):
+        raise SystemExit(f"the node has version {stat.version}, where it should have {expected}")
+
+
+def _at_once(send: Callable[[], Any], count: int) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    results = [send() for _ in range(count)]
+    for result in results:
+        result.get(timeout=_TIMEOUT)
+    return (time.perf_counter() - start) / count
+
+
+def _one_by_one(request: Callable[[], Any], count: int) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    for _ in range(count):
+        request()
+    return (time.perf_counter() - start) / count

@@ -1,6 +1,7 @@
 # make demo   run a small network client on every installed concurrency model
 # make test   check style and types, and run all tests
 # make docs   build the documentation into docs/_build/html
+# make bench  measure everything beside kazoo's handlers, on a machine that does nothing else
 #
 # Each makes a virtual environment and installs into it what it needs. Another interpreter:
 # make test PYTHON=python3.12
@@ -17,11 +18,13 @@ INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet -
 # The models that the tests against a real ZooKeeper run on.
 MODELS := threading gevent eventlet
 
+BENCH_RESULTS := tests/benchmarks/results
+
 # pytest in a process that a model has patched before anything else.
 PATCHED_BY_gevent := $(BIN)/python -m gevent.monkey --module pytest
 PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
 
-.PHONY: demo test lint tests docs zookeeper clean
+.PHONY: demo test lint tests docs bench bench-docs zookeeper clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handler-core demo
@@ -46,11 +49,19 @@ tests: $(VENV)/.dev zookeeper
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
+# Ends with an error if something is outside its bound.
+bench: $(VENV)/.bench zookeeper
+	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
+
+# Put what was measured last into the documentation.
+bench-docs:
+	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
+
 zookeeper:
 	@tools/install-zookeeper
 
 clean:
-	rm -rf .venv* docs/_build dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
@@ -60,6 +71,10 @@ $(VENV)/.demo: $(PROJECTS) | $(BIN)/python
 	$(INSTALL) -e '.[cli]' $(EDITABLE)
 	@touch $@
 
+$(VENV)/.bench: $(PROJECTS) | $(BIN)/python
+	$(INSTALL) -e '.[cli]' $(EDITABLE) --group bench
+	@touch $@ $(VENV)/.demo
+
 $(VENV)/.dev: $(PROJECTS) | $(BIN)/python
 	$(INSTALL) -e '.[cli,testing]' $(EDITABLE) --group test --group lint --group docs
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.bench

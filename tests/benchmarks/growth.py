@@ -27,7 +27,7 @@ __all__ = ["ITEMS", "sizes"]
 
 _PART = "growth"
 # Seconds.
-_LONG = 120.0
+_LONG = 10.0
 # How long tasks get to come to their wait, which nothing tells us of.
 _TO_PARK = 0.1
 _WAIT = 0.001
@@ -148,6 +148,10 @@ def _handlers(model: str, side: str, scale: Scale, size: int) -> Iterator[Series
     for handler in handlers:
         handler.stop()
     yield series("stop handlers", "second", time.perf_counter() - start)
+    # A thread that Python has seen end may take a moment to be gone.
+    deadline = time.monotonic() + _LONG
+    while _threads() > threads and time.monotonic() < deadline:
+        time.sleep(_TO_PARK)
     yield series("stopped handlers: threads", "count", _threads() - threads)
 
 

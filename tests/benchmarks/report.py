@@ -25,6 +25,7 @@ _TITLES = {
     "lookup": "Look-up",
 }
 _NOTHING = "-"
+_MAIN_SIDES = (OURS, RAW, KAZOO)
 
 
 def machine() -> dict[str, str]:
@@ -88,7 +89,8 @@ def as_markdown(
     described: dict[str, str], cells: Sequence[Cell], growths: Sequence[Growth], note: str
 ) -> str:
     """Return all tables, and the verdict first."""
-    parts = [f"{_verdict(cells, growths)} {note}".strip()]
+    parts = ["# Benchmarks", _ABOUT, "![The ratios as bars](benchmarks.svg)"]
+    parts.append(f"{_verdict(cells, growths)} {note}".strip())
     parts.append("\n".join(f"- {name}: {text}" for name, text in described.items()))
     for part, title in _TITLES.items():
         chosen = [cell for cell in cells if cell.part == part]
@@ -99,6 +101,11 @@ def as_markdown(
     return "\n\n".join(parts) + "\n"
 
 
+_ABOUT = (
+    "Medians of rounds in which ours, kazoo's handler and the raw primitive took turns in one "
+    "process. A bound that is a time was set on another machine: its ratios are what raw and "
+    "kazoo's took there."
+)
 _ABOUT_GROWTH = (
     "What one piece costs at each size, and the factor from the cheapest smaller size to the "
     f"largest one: at most {GROWTH['second'].factor:g} for time and {GROWTH['byte'].factor:g} for "
@@ -119,9 +126,7 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
     header = (
         "what",
         "model",
-        "ours",
-        "raw",
-        "kazoo",
+        *_MAIN_SIDES,
         "others",
         "ours / raw",
         "kazoo / ours",
@@ -132,20 +137,13 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
     )
     lines = []
     for cell in cells:
-        others = [
-            f"{side} {_amount(value, cell.unit)}"
-            for side, value in cell.sides.items()
-            if side not in (OURS, RAW, KAZOO)
-        ]
-        sides = [
-            _amount(cell.sides[side], cell.unit) if side in cell.sides else _NOTHING
-            for side in (OURS, RAW, KAZOO)
-        ]
+        shown = {side: _shown(value, cell) for side, value in cell.sides.items()}
+        others = [f"{side} {text}" for side, text in shown.items() if side not in _MAIN_SIDES]
         lines.append(
             [
                 cell.row,
                 cell.model,
-                *sides,
+                *(shown.get(side, _NOTHING) for side in _MAIN_SIDES),
                 "; ".join(others) or _NOTHING,
                 _times(cell.to_raw),
                 _times(cell.below_kazoo),
@@ -155,7 +153,16 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
                 _inside(cell.inside),
             ]
         )
+    empty = [all(line[column] == _NOTHING for line in lines) for column in range(len(header))]
+    header, *lines = (
+        [text for text, none in zip(line, empty, strict=True) if not none]
+        for line in (header, *lines)
+    )
     return _table(header, lines, text=2)
+
+
+def _shown(value: float, cell: Cell) -> str:
+    return f"{1 / value:,.0f}/s" if cell.part == "whole" else _amount(value, cell.unit)
 
 
 def _bound(cell: Cell) -> str:
@@ -165,7 +172,7 @@ def _bound(cell: Cell) -> str:
     if bound.times_raw is not None:
         return f"{bound.times_raw:g} x raw"
     if bound.times_better is not None:
-        return f"kazoo / {bound.times_better:g}"
+        return f"kazoo / ours at least {bound.times_better:g}"
     return _NOTHING
 
 

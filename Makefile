@@ -72,9 +72,9 @@ $(VENV)/.demo: $(PROJECTS) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.bench: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[cli]' $(EDITABLE) --group bench
+	$(INSTALL) -e '.[bench]' $(EDITABLE) --group bench
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[cli,testing]' $(EDITABLE) --group test --group lint --group docs
+	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) --group test --group lint --group docs
 	@touch $@ $(VENV)/.demo $(VENV)/.bench

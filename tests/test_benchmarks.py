@@ -15,7 +15,7 @@ import pyperf
 import pytest
 from benchmarks.bounds import BOUNDS, Bound, cells, growths
 from benchmarks.rows import CREATE, HAND_OVER, SELECTS
-from benchmarks.series import KAZOO, OURS, RAW, Series, in_turn
+from benchmarks.series import KAZOO, OURS, RAW, Series, Turns
 from benchmarks.sides import MODELS
 from benchmarks.whole import GETS_AT_ONCE
 
@@ -127,15 +127,19 @@ def test_sides_take_turns_and_a_slow_one_does_less() -> None:
         counts[side].append(operations)
         return each * operations
 
-    values = in_turn(
+    measured = Turns(
         {"quick": lambda n: run("quick", 0.001, n), "slow": lambda n: run("slow", 0.1, n)},
         operations=40,
-        rounds=3,
         longest=1.0,
     )
+    for _ in range(3):
+        measured.take_one_each()
     assert turns == ["quick", "slow", "quick", "slow", "slow", "quick", "quick", "slow"]
     assert counts == {"quick": [2, 40, 40, 40], "slow": [2, 10, 10, 10]}
-    assert values == {"quick": pytest.approx([0.001] * 3), "slow": pytest.approx([0.1] * 3)}
+    assert measured.values == {
+        "quick": pytest.approx([0.001] * 3),
+        "slow": pytest.approx([0.1] * 3),
+    }
 
 
 @pytest.mark.parametrize(("ours", "status"), [(100e-9, 0), (500e-9, 1)])

@@ -21,7 +21,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from handler_core.callback import Callback
-from handler_core.cli.load import JobError
+from handler_core.cli.failure import JobError, check_ran
 
 __all__ = ["ROWS", "Row", "pending_bytes"]
 
@@ -34,7 +34,7 @@ class Row(NamedTuple):
         unit: in what the cost of one operation is shown, ``"ns"`` or ``"us"``.
         loops: how many operations a run should have, to take some tens of milliseconds.
         run: ``run(handler, operations)`` does so many on a started handler, and returns how long
-            all of them took, in seconds. Raises :class:`~handler_core.cli.load.JobError` if the
+            all of them took, in seconds. Raises :class:`~handler_core.cli.failure.JobError` if the
             handler did not do what it was asked to, or there are too few descriptors.
     """
 
@@ -85,7 +85,7 @@ def _dispatch_run(handler: Any, operations: int) -> float:
     dispatch(Callback("bench", ended.set, ()))
     ended.wait()
     seconds = time.perf_counter() - start
-    _check("dispatched", len(ran), operations)
+    check_ran("dispatched", len(ran), operations)
     return seconds
 
 
@@ -102,13 +102,8 @@ def _link_set_run(handler: Any, operations: int) -> float:
     end.set(None)
     ended.wait()
     seconds = time.perf_counter() - start
-    _check("linked", len(ran), operations)
+    check_ran("linked", len(ran), operations)
     return seconds
-
-
-def _check(kind: str, ran: int, expected: int) -> None:
-    if ran != expected:
-        raise JobError(f"{ran:,} {kind} callbacks ran, where {expected:,} should have")
 
 
 def _select(handler: Any, operations: int, *, count: int) -> float:

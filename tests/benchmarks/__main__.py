@@ -14,13 +14,11 @@ from benchmarks.chart import write_chart
 from benchmarks.child import run_child
 from benchmarks.report import as_json, as_markdown, machine, write_pyperf
 from benchmarks.scale import FULL, QUICK, Scale
-from benchmarks.series import KAZOO, OURS, Series
+from benchmarks.series import Series
 from benchmarks.sides import MODELS
 from handler_core.testing.zookeeper import ZooKeeperServer
 
 _PARTS = ("rows", "whole", "lookup", "growth")
-# What grows is measured on kazoo's handlers too, where it is told how they do.
-_GROWS_BESIDE_KAZOO = ("handlers", "waiters")
 _BUSY = 1.0
 
 
@@ -36,16 +34,17 @@ def _measure(part: str, models: tuple[str, ...], scale: Scale) -> Iterator[Serie
             for model in models:
                 yield from run_child(part, model, scale, "--hosts", server.hosts)
     elif part == "growth":
-        for item in growth.ITEMS:
-            for model in models:
-                yield from _grow(item, model, scale)
+        for _ in range(scale.passes):
+            for item in growth.ITEMS:
+                for model in models:
+                    yield from _grow(item, model, scale)
     else:
         for model in models:
             yield from run_child(part, model, scale)
 
 
 def _grow(item: str, model: str, scale: Scale) -> Iterator[Series]:
-    for side in (OURS, KAZOO) if item in _GROWS_BESIDE_KAZOO else (OURS,):
+    for side in growth.sides(item, model):
         for size in growth.sizes(item, scale):
             options = ("--item", item, "--side", side, "--size", str(size))
             yield from run_child("growth", model, scale, *options)

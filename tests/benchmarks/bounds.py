@@ -200,7 +200,7 @@ class Growth(NamedTuple):
     """One thing at several sizes.
 
     Attributes:
-        costs: what each size cost in all, by size, in ascending order.
+        costs: what each size cost in all, at the best time, by size, in ascending order.
         factor: what a piece costs at the largest size, by what it costs at the cheapest of the
             smaller ones.
     """
@@ -220,7 +220,8 @@ def growths(measured: Sequence[Series]) -> list[Growth]:
     for series in measured:
         if series.work:
             key = series.row, series.model, series.side, series.unit
-            found.setdefault(key, {})[series.work] = series.best
+            costs = found.setdefault(key, {})
+            costs[series.work] = min(series.best, costs.get(series.work, math.inf))
     result = []
     for (row, model, side, unit), costs in found.items():
         allowed = GROWTH[unit]

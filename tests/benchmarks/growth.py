@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.raw import PollEachTime
 from benchmarks.scale import Scale
-from benchmarks.series import Series
+from benchmarks.series import KAZOO, OURS, RAW, Series
 from benchmarks.sides import new_handler
 from handler_core import Callback
 from handler_core.cli.micro import pending_bytes
 
-__all__ = ["ITEMS", "sizes"]
+__all__ = ["ITEMS", "sides", "sizes"]
 
 _PART = "growth"
 # Seconds.
@@ -36,7 +37,7 @@ _WAIT = 0.001
 def _dispatch(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
     """Queue callbacks while the first one holds the worker up, then let ``stop`` drain them."""
     queueing, draining = [], []
-    for _ in range(_repeats(scale, size)):
+    for _ in range(scale.repeats):
         handler = new_handler(side, model)
         handler.start()
         begun, gate = handler.event_object(), handler.event_object()
@@ -63,8 +64,6 @@ def _dispatch(model: str, side: str, scale: Scale, size: int) -> Iterator[Series
 def _pending(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
     handler = new_handler(side, model)
     handler.start()
-    total = pending_bytes(handler, size) * size
-    yield Series(_PART, model, "pending results", side, "byte", [total], size)
     gc.collect()
     before = _resident()
     start = time.perf_counter()
@@ -74,6 +73,9 @@ def _pending(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]
     for result in results:
         result.set(None)
     settled = time.perf_counter()
+    del result, results
+    total = pending_bytes(handler, size) * size
+    yield Series(_PART, model, "pending results", side, "byte", [total], size)
     yield Series(_PART, model, "pending results, resident", side, "byte", [resident], size)
     yield Series(_PART, model, "make pending results", side, "second", [made - start], size)
     yield Series(_PART, model, "set pending results", side, "second", [settled - made], size)
@@ -81,8 +83,7 @@ def _pending(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]
 
 
 def _select(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
-    handler = new_handler(side, model)
-    handler.start()
+    handler = PollEachTime() if side == RAW else new_handler(side, model)
     with _socket_pairs(size) as (sockets, others):
 
         def measure(row: str, ready: int, timeout: float, clock: Callable[[], float]) -> Series:
@@ -103,7 +104,6 @@ def _select(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
         for other in others[:-1]:
             other.send(b"x")
         yield measure("select, all ready", size, 1, time.perf_counter)
-    handler.stop()
 
 
 @contextlib.contextmanager
@@ -192,11 +192,6 @@ def _waiters(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]
     handler.stop()
 
 
-def _repeats(scale: Scale, size: int) -> int:
-    """Return how often to measure a size: a long run needs no company to be right."""
-    return min(scale.repeats, 2) if size >= 1_000_000 else scale.repeats
-
-
 def _threads() -> int:
     """Count the threads of the process, also those that Python does not know."""
     folder = Path("/proc/self/task")
@@ -218,6 +213,15 @@ ITEMS: dict[str, _Item] = {
     "handlers": _handlers,
     "waiters": _waiters,
 }
+
+
+def sides(item: str, model: str) -> tuple[str, ...]:
+    """Return who is measured: others only where it is told how they do."""
+    if item in ("handlers", "waiters"):
+        return OURS, KAZOO
+    if item == "select" and model == "threading":
+        return OURS, RAW
+    return (OURS,)
 
 
 def sizes(item: str, scale: Scale) -> tuple[int, ...]:

@@ -72,7 +72,7 @@ def write_pyperf(path: Path, measured: Iterable[Series]) -> None:
     common = dict(pyperf.Run([1.0], collect_metadata=True).get_metadata())
     for name in ("date", "duration", "hostname"):
         common.pop(name, None)
-    benchmarks = []
+    runs: dict[str, list[pyperf.Run]] = {}
     for series in measured:
         values = [float(value) for value in series.values if value > 0]
         if series.unit == "count" or not values:  # pyperf knows no nothing
@@ -81,8 +81,10 @@ def write_pyperf(path: Path, measured: Iterable[Series]) -> None:
         name = f"{series.part}: {series.row}{size}: {series.model}: {series.side}"
         metadata: dict[str, Any] = {**common, "name": name, "unit": series.unit}
         run = pyperf.Run(values, metadata=metadata, collect_metadata=False)
-        benchmarks.append(pyperf.Benchmark([run]))
-    pyperf.BenchmarkSuite(benchmarks).dump(str(path), replace=True)
+        runs.setdefault(name, []).append(run)
+    pyperf.BenchmarkSuite([pyperf.Benchmark(each) for each in runs.values()]).dump(
+        str(path), replace=True
+    )
 
 
 def as_markdown(

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import raw
 from benchmarks.scale import Scale
-from benchmarks.series import KAZOO, OURS, RAW, Series, in_turn
+from benchmarks.series import KAZOO, OURS, RAW, Series, Turns
 from benchmarks.sides import new_handler
 from handler_core.cli.micro import ROWS, pending_bytes
 
@@ -37,12 +37,18 @@ def measure(model: str, scale: Scale) -> Iterator[Series]:
     handlers = {side: new_handler(side, model) for side in (OURS, KAZOO)}
     for handler in handlers.values():
         handler.start()
+    rows = {}
     for row in ROWS:
         sides = handlers | _others(row.name, model)
         runs = {side: functools.partial(row.run, handler) for side, handler in sides.items()}
-        operations = max(1, int(row.loops * scale.loops))
-        for side, values in in_turn(runs, operations, scale.rounds, scale.longest).items():
-            yield Series(_PART, model, row.name, side, "second", values)
+        rows[row.name] = Turns(runs, max(1, int(row.loops * scale.loops)), scale.longest)
+    # Where the machine is busy for a while, that falls on few rounds of all rows.
+    for _ in range(scale.rounds):
+        for turns in rows.values():
+            turns.take_one_each()
+    for name, turns in rows.items():
+        for side, values in turns.values.items():
+            yield Series(_PART, model, name, side, "second", values)
     for side, handler in (handlers | _others(CREATE, model)).items():
         weight = pending_bytes(handler, scale.results)
         yield Series(_PART, model, MEMORY, side, "byte", [weight])

@@ -20,7 +20,8 @@ class Scale(NamedTuple):
         descriptors: how many descriptors are selected from.
         handlers: how many handlers are started.
         waiters: how many tasks wait for one result.
-        repeats: how often each size is measured.
+        repeats: how often each size is measured in a process.
+        passes: in how many processes each size is measured.
         processes: how many new processes each side of the look-up starts.
         alternations: how often the two handlers take turns at a server.
         in_flight: how many requests are sent before the first answer is read.
@@ -37,6 +38,7 @@ class Scale(NamedTuple):
     handlers: tuple[int, ...]
     waiters: tuple[int, ...]
     repeats: int
+    passes: int
     processes: int
     alternations: int
     in_flight: int
@@ -53,7 +55,8 @@ FULL = Scale(
     descriptors=(1, 10, 100, 1_000, 4_000),
     handlers=(100, 1_000, 2_000),
     waiters=(1, 10, 100, 1_000),
-    repeats=5,
+    repeats=3,
+    passes=3,
     processes=25,
     alternations=5,
     in_flight=5_000,
@@ -71,6 +74,7 @@ QUICK = Scale(
     handlers=(2, 5),
     waiters=(1, 3),
     repeats=2,
+    passes=1,
     processes=2,
     alternations=1,
     in_flight=50,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["KAZOO", "OURS", "RAW", "Series", "in_turn"]
+__all__ = ["KAZOO", "OURS", "RAW", "Series", "Turns"]
 
 OURS = "ours"
 KAZOO = "kazoo"
@@ -45,28 +46,30 @@ class Series(NamedTuple):
         return min(self.values)
 
 
-def in_turn(
-    runs: Mapping[str, Callable[[int], float]], operations: int, rounds: int, longest: float
-) -> dict[str, list[float]]:
-    """Measure several sides in alternating rounds.
+class Turns:
+    """Several sides of one row, which are measured in turn.
 
     Args:
         runs: each does so many operations and returns the seconds that they took.
-        operations: how many each is to do in a round.
-        rounds: how many rounds.
-        longest: seconds that a side's turn should take; a slow one does fewer operations.
-
-    Returns:
-        For each side the seconds of one operation, once a round.
+        operations: how many each is to do in its turn.
+        longest: seconds that a turn should take; a slow side does fewer operations.
     """
-    counts = {}
-    for side, run in runs.items():
-        trial = max(1, operations // 20)
-        counts[side] = max(1, min(operations, int(longest * trial / run(trial))))
-    values: dict[str, list[float]] = {side: [] for side in runs}
-    sides = list(runs)
-    for number in range(rounds):
-        first = number % len(sides)  # so that nobody always comes after the same
-        for side in sides[first:] + sides[:first]:
-            values[side].append(runs[side](counts[side]) / counts[side])
-    return values
+
+    def __init__(
+        self, runs: Mapping[str, Callable[[int], float]], operations: int, longest: float
+    ) -> None:
+        #: The seconds of one operation, by side, once a round.
+        self.values: dict[str, list[float]] = {side: [] for side in runs}
+        self._runs = runs
+        self._counts = {}
+        for side, run in runs.items():
+            trial = max(1, operations // 20)
+            self._counts[side] = max(1, min(operations, int(longest * trial / run(trial))))
+        self._order = deque(runs)
+
+    def take_one_each(self) -> None:
+        """Measure each side once."""
+        for side in self._order:
+            count = self._counts[side]
+            self.values[side].append(self._runs[side](count) / count)
+        self._order.rotate(-1)  # so that nobody always comes after the same

@@ -61,5 +61,5 @@ $(VENV)/.demo: $(PROJECTS) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[cli,testing]' $(EDITABLE) --group test --group lint --group docs
+	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) --group test --group lint --group docs
 	@touch $@ $(VENV)/.demo

@@ -169,7 +169,7 @@ def test_the_core_requires_two_distributions() -> None:
 def test_each_extra_is_one_plugin() -> None:
     metadata = importlib_metadata.metadata("handler-core")
     extras = set(metadata.get_all("Provides-Extra") or [])
-    assert {"threading", "gevent", "eventlet", "asyncio", "trio", "all", "cli"} <= extras
+    assert {"threading", "gevent", "eventlet", "asyncio", "trio", "all", "bench", "cli"} <= extras
 
 
 @pytest.mark.parametrize(

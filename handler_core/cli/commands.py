@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from handler_core.cli.bench import bench
 from handler_core.cli.demo import demo
 
 __all__ = ["cli"]
@@ -29,4 +30,5 @@ def cli() -> None:
     """The concurrency layer of network clients: see what is installed, and see it run."""
 
 
+cli.add_command(bench)
 cli.add_command(demo)

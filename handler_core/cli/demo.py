@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
-from handler_core.cli.children import ChildError, run_in_child
-from handler_core.cli.display import output, progress_on, table_of, write
+from handler_core.cli.display import output
 from handler_core.cli.jobs import KAZOO_CLIENT, PIPELINED_CLIENT
 from handler_core.cli.load import Measurement
-from handler_core.discovery import get_handler, list_handlers
-from handler_core.exceptions import HandlerNotFoundError
+from handler_core.cli.runs import Runs, models_named
+from handler_core.cli.tables import demo_table
 from handler_core.pipeline import EchoServer
 from handler_core.testing.zookeeper import ZooKeeperServer
 
@@ -76,8 +73,7 @@ def demo(names: Sequence[str], requests: int, zookeeper: str | None, timeout: fl
     ZooKeeper server that is started for it, if the server is installed, or to the ensemble of
     --zookeeper. Each model runs in a process of its own; what each one did is checked.
     """
-    models = _models(names)
-    runs = _Runs(models, requests, timeout, progress_on(Console(stderr=True)))
+    runs = _DemoRuns(models_named(names), requests, timeout)
     with runs.progress:
         if zookeeper is not None:
             runs.add(KAZOO_CLIENT, zookeeper)
@@ -86,29 +82,12 @@ def demo(names: Sequence[str], requests: int, zookeeper: str | None, timeout: fl
                 host, port = server.address
                 runs.add(PIPELINED_CLIENT, f"{host}:{port}")
             _add_own_zookeeper(runs)
-    output().print(table_of(runs.results, requests))
+    output().print(demo_table(runs.results, requests))
     if runs.failed:
         raise click.exceptions.Exit(1)
 
 
-def _models(names: Sequence[str]) -> list[str]:
-    """Return the models to run: those named, or all that are installed."""
-    installed = list(dict.fromkeys(info.name for info in list_handlers()))
-    if not installed:
-        raise click.ClickException(
-            "no concurrency model is installed; "
-            'to install one: pip install "handler-core[threading]"'
-        )
-    for name in names:
-        if name not in installed:
-            try:
-                get_handler(name)
-            except HandlerNotFoundError as error:
-                raise click.ClickException(str(error)) from None
-    return list(dict.fromkeys(names)) or installed
-
-
-def _add_own_zookeeper(runs: _Runs) -> None:
+def _add_own_zookeeper(runs: _DemoRuns) -> None:
     """Run kazoo's client too, against a server of our own, where there can be one."""
     missing = ZooKeeperServer.why_missing()
     if find_spec("kazoo") is None:
@@ -126,50 +105,19 @@ def _add_own_zookeeper(runs: _Runs) -> None:
         runs.add(KAZOO_CLIENT, server.hosts)
 
 
-class _Runs:
+class _DemoRuns(Runs):
     """The runs of the jobs on the models, one after the other, and what came of them."""
 
-    def __init__(
-        self, models: Sequence[str], requests: int, timeout: float, progress: Progress
-    ) -> None:
-        self.progress = progress
+    def __init__(self, models: Sequence[str], requests: int, timeout: float) -> None:
+        super().__init__(requests, "requests", timeout)
         self.results: list[tuple[str, str, Measurement | None]] = []
-        self.failed = False
         self._models = models
         self._requests = requests
-        self._timeout = timeout
 
     def add(self, job: str, target: str) -> None:
         """Run a job on each model."""
+        arguments = {"target": target, "requests": self._requests}
         for model in self._models:
-            self.results.append((model, job, self._measure(job, model, target)))
-
-    def _measure(self, job: str, model: str, target: str) -> Measurement | None:
-        task = self.progress.add_task("", total=self._requests, model=model, job=job)
-
-        def report(done: int) -> None:
-            self.progress.update(task, completed=done)
-
-        try:
-            return run_in_child(job, model, target, self._requests, self._timeout, report)
-        except ChildError as error:
-            self.fail(f"{model}, {job}: {error}")
-            return None
-        finally:
-            self.progress.stop_task(task)
-
-    @contextlib.contextmanager
-    def waiting_for(self, what: str) -> Iterator[None]:
-        """Show a bar without an end for as long as the block runs."""
-        task = self.progress.add_task("", total=None, model="", job=what)
-        yield
-        self.progress.remove_task(task)
-
-    def say(self, text: str) -> None:
-        """Write a line on standard error, above the bars."""
-        write(self.progress.console, text)
-
-    def fail(self, reason: str) -> None:
-        """Remember that something failed, and say what."""
-        self.failed = True
-        write(self.progress.console, f"failed: {reason}", style="red")
+            measured = self.measure(job, model, arguments)
+            measurement = None if measured is None else Measurement(**measured)
+            self.results.append((model, job, measurement))

@@ -1,18 +1,11 @@
-"""What the demo shows: a bar for each run while it runs, and the table at the end."""
+"""Where a command shows things: a bar for each run while it runs, text, and a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
-from handler_core.cli.load import WINDOW, Measurement
-
-__all__ = ["output", "progress_on", "table_of", "write"]
+__all__ = ["output", "progress_on", "write"]
 
 # Columns.
 _NO_TERMINAL = 160
@@ -30,44 +23,6 @@ def progress_on(console: Console) -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def table_of(results: Sequence[tuple[str, str, Measurement | None]], requests: int) -> Table:
-    """Return the table. A run is a model, a job and what was measured, None if it failed."""
-    table = Table(
-        title=f"{requests:,} requests each, up to {min(WINDOW, requests)} in flight",
-        caption="ms: from a request to its callback",
-        box=box.SIMPLE_HEAD,
-    )
-    table.add_column("model", style="bold", overflow="fold")
-    table.add_column("job", overflow="fold")
-    # A heading in two lines leaves a terminal of 80 columns wide enough.
-    for heading in (
-        "requests\na second",
-        "callbacks\nrun",
-        "p50\nms",
-        "p99\nms",
-        "threads\nin use",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    previous = None
-    for model, job, measured in results:
-        if previous not in (None, job):
-            table.add_section()
-        previous = job
-        if measured is None:
-            table.add_row(model, job, Text("failed", style="bold red"))
-        else:
-            table.add_row(
-                model,
-                job,
-                f"{measured.rate:,.0f}",
-                f"{measured.linked + measured.dispatched:,}",
-                f"{measured.p50:.1f}",
-                f"{measured.p99:.1f}",
-                str(measured.threads),
-            )
-    return table
 
 
 def output() -> Console:

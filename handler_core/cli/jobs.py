@@ -1,4 +1,4 @@
-"""What the demo has a handler do. Runs in the child process of one model."""
+"""What the commands have a handler do. Runs in the child process of one model."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from handler_core.cli.load import DISPATCH_EVERY, JobError, Load, Measurement
+from handler_core.cli.failure import JobError
+from handler_core.cli.load import DISPATCH_EVERY, Load, Measurement
+from handler_core.cli.rounds import Figures, measure_rows
 from handler_core.handler import Handler
 from handler_core.pipeline import PipelinedClient
 from handler_core.pipeline.server import NOTIFY
 from handler_core.result import AsyncResult
 
-__all__ = ["JOBS", "KAZOO_CLIENT", "PIPELINED_CLIENT"]
+__all__ = ["JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
 
 # Seconds.
 _CONNECT_TIMEOUT = 10.0
 
 
 def _run_pipelined_client(
-    handler: Handler, target: str, requests: int, report: Callable[[int], object]
+    handler: Handler, report: Callable[[int], object], target: str, requests: int
 ) -> Measurement:
     """Echo payloads; a notice of the server sets off each dispatched callback."""
     host, _, port = target.rpartition(":")
@@ -44,7 +46,7 @@ def _run_pipelined_client(
 
 
 def _run_kazoo_client(
-    handler: Handler, target: str, requests: int, report: Callable[[int], object]
+    handler: Handler, report: Callable[[int], object], target: str, requests: int
 ) -> Measurement:
     """Get a node with kazoo's client; a watch on it sets off each dispatched callback."""
     from kazoo.client import KazooClient
@@ -89,10 +91,12 @@ def _run_kazoo_client(
 
 PIPELINED_CLIENT = "pipelined client"
 KAZOO_CLIENT = "KazooClient"
+MICRO_ROWS = "micro rows"
 
-#: Each takes an unstarted handler, where the server is, the number of requests, and a function to
-#: call with the number of those that are done.
-JOBS: dict[str, Callable[[Handler, str, int, Callable[[int], object]], Measurement]] = {
+#: Each takes an unstarted handler, a function to call with how much is done, and the arguments of
+#: its own by name.
+JOBS: dict[str, Callable[..., Measurement | Figures]] = {
     PIPELINED_CLIENT: _run_pipelined_client,
     KAZOO_CLIENT: _run_kazoo_client,
+    MICRO_ROWS: measure_rows,
 }

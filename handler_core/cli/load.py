@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from handler_core.cli.failure import JobError, check_ran
 from handler_core.handler import Handler
 from handler_core.result import AsyncResult
 
-__all__ = ["DISPATCH_EVERY", "WINDOW", "JobError", "Load", "Measurement", "dispatched_for"]
+__all__ = ["DISPATCH_EVERY", "WINDOW", "Load", "Measurement"]
 
 #: How many requests are in flight.
 WINDOW = 500
@@ -21,15 +22,6 @@ WINDOW = 500
 DISPATCH_EVERY = 10
 
 _REPORT_INTERVAL = 0.1
-
-
-def dispatched_for(requests: int) -> int:
-    """Return how many dispatched callbacks so many requests set off."""
-    return math.ceil(requests / DISPATCH_EVERY)
-
-
-class JobError(Exception):
-    """The job did not go as it should have gone."""
 
 
 class Measurement(NamedTuple):
@@ -111,8 +103,14 @@ class Load:
         self._dispatched += 1
 
     def measurement(self) -> Measurement:
-        """Return what was measured; to be called when the handler has been stopped."""
+        """Return what was measured; to be called when the handler has been stopped.
+
+        Raises:
+            JobError: a callback did not run, or ran twice.
+        """
         latencies = sorted(self._latencies)
+        check_ran("linked", len(latencies), self._requests)
+        check_ran("dispatched", self._dispatched, math.ceil(self._requests / DISPATCH_EVERY))
         return Measurement(
             rate=self._requests / self._seconds,
             linked=len(latencies),

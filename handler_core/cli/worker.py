@@ -1,8 +1,9 @@
-"""The child process of the demo: one job on one model.
+"""The child process of a command: one job on one model.
 
-``python -m handler_core.cli.worker JOB MODEL TARGET REQUESTS`` writes lines of JSON on
-its standard output: ``{"done": N}`` now and then, and at the end ``{"measured": {...}}`` or
-``{"failed": "the reason"}``. What it did not expect ends it with a traceback on standard error.
+``python -m handler_core.cli.worker JOB MODEL ARGUMENTS``, where the arguments of the job are a JSON
+object, writes lines of JSON on its standard output: ``{"done": N}`` now and then, and at the end
+``{"measured": {...}}`` or ``{"failed": "the reason"}``. What it did not expect ends it with a
+traceback on standard error.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import os
 import sys
 from typing import Any
 
+from handler_core.cli.failure import JobError
 from handler_core.cli.jobs import JOBS
-from handler_core.cli.load import JobError
 from handler_core.discovery import get_handler
 from handler_core.exceptions import (
     HandlerLoadError,
@@ -25,7 +26,7 @@ from handler_core.exceptions import (
 _STDOUT, _STDERR = 1, 2
 
 
-def _main(job: str, model: str, target: str, requests: str) -> None:
+def _main(job: str, model: str, arguments: str) -> None:
     # The parent reads nothing but our lines: what a plugin prints goes to standard error.
     output = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
@@ -38,13 +39,13 @@ def _main(job: str, model: str, target: str, requests: str) -> None:
 
     try:
         handler = get_handler(model)
-        measurement = JOBS[job](handler, target, int(requests), report)
+        measured = JOBS[job](handler, report, **json.loads(arguments))
     except (HandlerNotFoundError, HandlerLoadError, HandlerValidationError, JobError) as error:
         tell(failed=str(error))
     except (OSError, HandlerTimeoutError) as error:
         tell(failed=f"{type(error).__name__}: {error}")
     else:
-        tell(measured=measurement._asdict())
+        tell(measured=measured._asdict())
 
 
 if __name__ == "__main__":

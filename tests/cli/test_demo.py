@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,34 +57,6 @@ def test_runs_the_named_models_only(run: Run, plugin: MakePlugin) -> None:
     done = run("demo", "--requests", "50", "odd", "odd", folders=[folder])
     assert done.returncode == 0, done.stderr
     assert [row[0] for row in rows_of(done.stdout)] == ["odd"]
-
-
-def test_no_bar_where_there_is_no_terminal(run: Run) -> None:
-    done = run("demo", "--requests", "50", "threading")
-    for control in ("\x1b", "\r", "━"):
-        assert control not in done.stdout + done.stderr
-
-
-def test_a_bar_where_there_is_a_terminal(environment: Callable[..., dict[str, str]]) -> None:
-    terminal, stderr = os.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "handler_core", "demo", "--requests", "50", "threading"],
-        env=environment() | {"TERM": "xterm"},
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    ) as process:
-        os.close(stderr)
-        shown = b""
-        with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as file:
-            while data := file.read(4096):  # EIO: the other end is closed
-                shown += data
-        table, _ = process.communicate(timeout=100)
-    assert process.returncode == 0
-    assert b"pipelined client" in shown
-    assert b"50/50" in shown
-    assert "\x1b" not in table
-    assert_measured(rows_of(table)[0], "threading", "pipelined client", "55")
 
 
 @pytest.mark.usefixtures("need_zookeeper")
@@ -212,60 +179,6 @@ def test_a_model_that_hangs_is_ended(
     assert done.returncode == 1
     reason = f"took longer than 3 seconds, with {done_requests} of 50 requests done"
     assert reason in done.stderr
-
-
-def test_a_library_is_not_taken_from_the_current_folder(
-    environment: Callable[..., dict[str, str]], tmp_path: Path
-) -> None:
-    (tmp_path / "handler_core_threading.py").write_text("raise SystemExit('the wrong one')")
-    done = subprocess.run(
-        [Path(sys.executable).with_name("handler-core"), "demo", "--requests", "50", "threading"],
-        env=environment(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_ctrl_c_ends_the_children_without_a_traceback(
-    environment: Callable[..., dict[str, str]], plugin: MakePlugin, tmp_path: Path
-) -> None:
-    told = tmp_path / "told"
-    os.mkfifo(told)
-    source = f"""
-import os, signal, time
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # it will not end by itself
-with open({str(told)!r}, "w") as file:
-    file.write(str(os.getpid()))
-time.sleep(600)
-"""
-    with subprocess.Popen(
-        [sys.executable, "-m", "handler_core", "demo", "odd"],
-        env=environment([plugin("odd", source)]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        giving_up = threading.Timer(100, process.kill)
-        giving_up.start()
-        child = int(told.read_text())
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate()
-        giving_up.cancel()
-    assert process.returncode == 130
-    assert output.strip() == errors.strip() == ""
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
-
-
-def test_an_unknown_name(run: Run) -> None:
-    done = run("demo", "thredding")
-    assert done.returncode == 1
-    assert "no handler named 'thredding' is installed; did you mean threading?" in done.stderr
-    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(

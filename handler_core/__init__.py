@@ -4,6 +4,7 @@
 in the way of that model, with one API and one contract for all of them.
 """
 
+from handler_core.binding import inherit_hook
 from handler_core.callback import Callback
 from handler_core.capture import capture_exceptions, wrap
 from handler_core.discovery import HandlerInfo, get_handler, list_handlers
@@ -44,6 +45,7 @@ __all__ = [
     "get_handler",
     "hookimpl",
     "hookspec",
+    "inherit_hook",
     "list_handlers",
     "poll_select",
     "selector_select",

@@ -14,7 +14,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from handler_core.callback import CallbackLike
     from handler_core.handler import Handler
 
-__all__ = ["HOOKS", "HOOKS_OF_A_HANDLER", "bind_hooks", "bind_wrappers", "marker_of"]
+__all__ = [
+    "HOOKS",
+    "HOOKS_OF_A_HANDLER",
+    "bind_hooks",
+    "bind_wrappers",
+    "inherit_hook",
+    "marker_of",
+]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 #: Each hook's parameters, in the spec's order, without ``self`` and ``handler``.
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -47,6 +56,15 @@ def marker_of(function: object) -> dict[str, Any] | None:
     return options if isinstance(options, dict) else None
 
 
+def inherit_hook(method: Method) -> Method:
+    """Return a base class's method as the implementation of a hook.
+
+    A handler class that has nothing to add writes ``stop = inherit_hook(Handler.stop)``, where a
+    marked method that calls ``super().stop()`` would cost each call two frames.
+    """
+    return cast(Method, hookimpl(_copy(method)))
+
+
 def bind_hooks(cls: type) -> None:
     """Make plain, callable methods of the hooks that a handler class defines itself."""
     for name in HOOKS_OF_A_HANDLER:
@@ -64,18 +82,22 @@ def bind_hooks(cls: type) -> None:
         if method is not function:
             setattr(cls, name, method)
         if name in _ALIASES:
-            setattr(cls, _ALIASES[name], _unmarked_copy(method))
+            # Without its marker: pluggy would take it for a hook of that name.
+            setattr(cls, _ALIASES[name], _copy(method))
 
 
-def _unmarked_copy(function: Any) -> FunctionType:
-    """Copy a function: pluggy would take the same one under a second name for a second hook."""
-    return FunctionType(
+def _copy(function: Any) -> FunctionType:
+    """Copy a function, without its marker."""
+    copy = FunctionType(
         function.__code__,
         function.__globals__,
         function.__name__,
         function.__defaults__,
         function.__closure__,
     )
+    functools.update_wrapper(copy, function, updated=())
+    del copy.__wrapped__  # type: ignore[attr-defined]
+    return copy
 
 
 def _filling_in_handler(function: Callable[..., Any]) -> Callable[..., Any]:

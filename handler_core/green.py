@@ -223,6 +223,8 @@ class GreenHandler(Handler):
     #: ``allocate_lock`` of ``_thread``, as it was before patching.
     native_lock: Callable[[], Any]
 
+    cooperative = True
+
     def __init__(self) -> None:
         self._home: Hub | None = None
         self._tasks = GreenletTasks()

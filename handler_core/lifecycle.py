@@ -15,10 +15,11 @@ and joining the threads, as kazoo does it, leaves no moment at which that could 
 deadlocks when a callback stops its own handler.
 
 **The mailbox is a deque and no lock.** Whoever puts something in looks at ``busy`` afterwards,
-and the worker, before it parks, clears ``busy`` and looks into the deque again. Both operations
-on the deque are atomic and ordered with each other (also without the GIL: each holds the deque's
-own lock), so at least one side sees the other. Everything else that two threads could touch is
-under the handler's one lock, which is also that of its results.
+and the worker, before it parks, clears ``busy`` and looks into the deque again. Putting in holds
+the deque's own lock (where there is no GIL it has one), and so does what the worker does before it
+looks. Of the two, the second sees what the first one had stored: the worker the item, or the other
+that nobody is busy. Everything else that two threads could touch is under the handler's one lock,
+which is also that of its results.
 
 **Fork.** The lock is held across ``os.fork``, so the child finds every handler in a state that
 makes sense; there it gets fresh mailboxes and no workers.
@@ -35,7 +36,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Protocol, cast
+from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias, cast
 
 from handler_core.callback import Callback, CallbackLike
 from handler_core.exceptions import HandlerTimeoutError
@@ -76,10 +77,19 @@ class Lock(Protocol):
     ) -> None: ...
 
 
+#: A linked callback and its result, on their way to the worker. It is made into a
+#: :class:`Callback` only for those who look at it.
+_Link: TypeAlias = tuple[Callable[[Any], object], Any]
+
+
 class _State(enum.Enum):
     STOPPED = "stopped"
     RUNNING = "running"
     DRAINING = "draining"
+
+
+# By a name of its own: each set of a linked result asks for it.
+_STOPPED = _State.STOPPED
 
 
 class _Mailbox:
@@ -88,7 +98,7 @@ class _Mailbox:
     __slots__ = ("busy", "items", "waiter", "worker")
 
     def __init__(self) -> None:
-        self.items: deque[CallbackLike | _Drain] = deque()
+        self.items: deque[CallbackLike | _Link | _Drain] = deque()
         #: True while a worker is sure to look into ``items`` again.
         self.busy = False
         #: The one worker; None while there is none.
@@ -129,6 +139,13 @@ class _Drain:
         self.ended: list[_Worker] = []
 
 
+def _as_callback(item: CallbackLike | _Link) -> CallbackLike:
+    if type(item) is tuple:
+        link, result = item
+        return Callback("completion", link, (result,))
+    return cast(CallbackLike, item)
+
+
 class Lifecycle:
     """Start, stop, and the two workers. The base of :class:`handler_core.Handler`.
 
@@ -142,8 +159,14 @@ class Lifecycle:
     #: Set where wrappers want to be around each callback: runs one, in place of a plain call.
     _run_callback: Callable[[CallbackLike], object] | None = None
 
+    #: Whether a task runs until it lets others run, as greenlets do and threads do not.
+    cooperative: bool = False
+
     def __init__(self) -> None:
         self._lock: Any = self.new_native_rlock()
+        #: Of two threads that call it, the second sees what the first one had stored: appending
+        #: holds the deque's own lock, and this one never keeps anything.
+        self._fence: Callable[[None], object] = deque[None](maxlen=0).append
         self._state = _State.STOPPED
         self._drain: _Drain | None = None
         self._callbacks = _Mailbox()
@@ -211,8 +234,8 @@ class Lifecycle:
     def give_way(self) -> None:
         """Let other tasks run, if they have waited for long: a worker is between two callbacks.
 
-        Only a model that does not do so by itself has to, or a worker that always finds something
-        to run would run alone.
+        Only where the tasks are cooperative, or a worker that always finds something to run would
+        run alone.
         """
 
     def deliver_exit(self, exception: BaseException) -> None:
@@ -324,20 +347,22 @@ class Lifecycle:
 
         Under the lock. After it, :meth:`_start_workers` is to be called.
         """
-        if self._state is _State.STOPPED:
+        if self._state is _STOPPED:
             return False
         mailbox = self._completions
-        mailbox.items.extend(Callback("completion", link, (result,)) for link in links)
+        for link in links:
+            mailbox.items.append((link, result))
         if not mailbox.busy:
             self._rouse(mailbox)
         return True
 
     def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
         """Call the linked callbacks here and now, each of them whatever the others raise."""
+        items: deque[CallbackLike | _Link | _Drain] = deque((link, result) for link in links)
         wanted: BaseException | None = None
-        for link in links:
+        while items:
             try:
-                self._run(Callback("completion", link, (result,)))
+                self._run(items, None)
             except BaseException as exception:
                 wanted = wanted or exception
         if wanted is not None:
@@ -345,21 +370,39 @@ class Lifecycle:
 
     # The workers. What ends in "under the lock" is called with it, all else without.
 
-    def _run(self, callback: CallbackLike) -> None:
-        """Run one callback. What it raises is logged, but for what asks the program to end."""
-        try:
-            if self._run_callback is None:
-                callback.func(*callback.args)
-            else:
-                self._run_callback(callback)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as exception:
-            if self.is_kill(exception):
+    def _run(
+        self,
+        items: deque[CallbackLike | _Link | _Drain],
+        give_way: Callable[[], object] | None,
+    ) -> _Drain | None:
+        """Run what lies in ``items``, up to a drain, which is returned, or the end.
+
+        What a callback raises is logged, but for what asks the program, or the worker, to end.
+        """
+        run_callback = self._run_callback
+        while items:
+            item: Any = items.popleft()
+            kind = type(item)
+            if kind is _Drain:
+                return cast(_Drain, item)
+            try:
+                if run_callback is not None:
+                    run_callback(_as_callback(item))
+                elif kind is tuple:
+                    item[0](item[1])
+                else:
+                    item.func(*item.args)
+            except (KeyboardInterrupt, SystemExit):
                 raise
-            # Also the timeout and kill exceptions of green threads, which are no `Exception`:
-            # a callback that let its own timeout escape must not end the worker.
-            log.exception("exception in callback %r", callback)
+            except BaseException as exception:
+                if self.is_kill(exception):
+                    raise
+                # Also the timeout and kill exceptions of green threads, which are no `Exception`:
+                # a callback that let its own timeout escape must not end the worker.
+                log.exception("exception in callback %r", _as_callback(item))
+            if give_way is not None:
+                give_way()
+        return None
 
     def _work(self, mailbox: _Mailbox, worker: _Worker) -> None:
         """Run what comes into the mailbox, one at a time, until a drain ends it."""
@@ -367,22 +410,18 @@ class Lifecycle:
             if mailbox.worker is not worker:
                 return
             worker.identity = self.current_task()
+        give_way = self.give_way if self.cooperative else None
         try:
             while True:
                 try:
-                    item = mailbox.items.popleft()
-                except IndexError:
-                    item = self._await_item(mailbox)
-                if type(item) is _Drain:
-                    if self._arrived(item, mailbox):
-                        break
-                    continue
-                try:
-                    self._run(cast(CallbackLike, item))
+                    drain = self._run(mailbox.items, give_way)
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
-                del item  # an idle worker keeps nothing alive
-                self.give_way()
+                    continue
+                if drain is None:
+                    self._await_item(mailbox)
+                elif self._arrived(drain, mailbox):
+                    break
         except BaseException:
             # Killed from outside, while parked. What it was woken for, and whatever comes next,
             # gets a new worker.
@@ -394,26 +433,22 @@ class Lifecycle:
             self._start_workers()
             raise
         self._start_workers()
-        self._work_here(item)
+        self._work_here(drain)
 
-    def _await_item(self, mailbox: _Mailbox) -> CallbackLike | _Drain:
-        """Park the worker until there is something in its mailbox, and take it out."""
-        while True:
-            # It must lie ready before the last look into the mailbox: a finalizer that
-            # dispatches may run in this thread too, at any point from there on.
-            waiter = self.new_waiter()
-            with self._lock:
-                mailbox.waiter = waiter
-                mailbox.busy = False
-                try:
-                    item = mailbox.items.popleft()
-                except IndexError:
-                    pass
-                else:
-                    mailbox.busy = True
-                    mailbox.waiter = None
-                    return item
-            waiter.park()
+    def _await_item(self, mailbox: _Mailbox) -> None:
+        """Park the worker, unless there is something in its mailbox, until somebody wakes it."""
+        # It must lie ready before the last look into the mailbox: a finalizer that dispatches
+        # may run in this thread too, at any point from there on.
+        waiter = self.new_waiter()
+        with self._lock:
+            mailbox.waiter = waiter
+            mailbox.busy = False
+            mailbox.items.extend(())  # holds the deque's lock: see above, "and no lock"
+            if mailbox.items:
+                mailbox.busy = True
+                mailbox.waiter = None
+                return
+        waiter.park()
 
     def _rouse(self, mailbox: _Mailbox) -> None:
         """Wake the mailbox's worker, or have one started where there should be one and is none.

@@ -5,6 +5,11 @@ it, costs more than the wait. ``poll`` has neither fault: one object, one system
 descriptor. What this module adds to it is the translation: a caller names *objects*, in three
 lists, and gets its own objects back in the lists that it put them in.
 
+A client asks for the same few descriptors again and again, so the poll objects are kept. That is
+safe for poll, and would not be for epoll: a poll object is a list of numbers, with which the kernel
+has nothing to do between two calls, so it does not matter what a number stood for the last time.
+The caller's objects are asked for their numbers each time.
+
 A green ``poll`` or ``select`` lets other tasks run, but knows less than the kernel's: gevent's
 reports no out-of-band data and ends at descriptor 1,023, eventlet has no ``poll``, and admits one
 reader to a descriptor. So the kernel is asked what is ready, without waiting, and where nothing
@@ -100,8 +105,8 @@ def fileobj_to_fd(fileobj: FileObject) -> int:
 
 def checked_timeout(timeout: float | None) -> float | None:
     """Return the timeout in seconds, None for one without an end; raise as ``select`` does."""
-    if timeout is None:
-        return None
+    if timeout is None or (type(timeout) is float and 0 <= timeout < math.inf):
+        return timeout
     try:
         is_number = not math.isnan(timeout)
     except TypeError:  # `float` alone would take a string
@@ -112,14 +117,89 @@ def checked_timeout(timeout: float | None) -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
-def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
+def _listed(sockets: Iterable[Any]) -> list[Any]:
+    """Copy a caller's list, which may change while the caller waits."""
     if isinstance(sockets, (str, bytes, bytearray)):
         raise TypeError(f"expected a list of sockets, not {sockets!r}")
-    return [(fileobj_to_fd(fileobj), fileobj) for fileobj in sockets]
+    return list(sockets)
+
+
+def _unchecked_descriptors(sockets: list[Any]) -> list[int]:
+    try:
+        return [fileobj.fileno() for fileobj in sockets]
+    except AttributeError:  # there is an integer among them
+        return _descriptors(sockets)
+
+
+def _descriptors(sockets: list[Any]) -> list[int]:
+    return [fileobj_to_fd(fileobj) for fileobj in sockets]
+
+
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+_WRITABLE = select.POLLOUT | select.POLLHUP | select.POLLERR
+_BROKEN = select.POLLHUP | select.POLLERR
+
+
+def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
+    listed = _listed(sockets)
+    return list(zip(_descriptors(listed), listed, strict=True))
+
+
+class _Registered:
+    """Three lists of descriptors, and a poll object that has them all."""
+
+    __slots__ = ("_positions", "descriptors", "masks", "poll")
+
+    def __init__(self, readers: list[int], writers: list[int], others: list[int]) -> None:
+        self.descriptors = readers, writers, others
+        #: What to poll each descriptor for.
+        self.masks = masks = dict.fromkeys(readers, select.POLLIN)
+        for fd in writers:
+            masks[fd] = masks.get(fd, 0) | select.POLLOUT
+        for fd in others:
+            masks[fd] = masks.get(fd, 0) | select.POLLPRI
+        self.poll = _kernel.poll()
+        for fd, mask in masks.items():
+            self.poll.register(fd, mask)
+        #: Where each descriptor is in the list of readers, if all are there, and are there once.
+        self._positions: dict[int, int] | None = None
+        if len(readers) == len(masks) and not writers and not others:
+            self._positions = {fd: position for position, fd in enumerate(readers)}
+
+    def sort(
+        self, polled: Polled, readers: list[Any], writers: list[Any], others: list[Any]
+    ) -> SelectLists:
+        """Return the objects that are ready; the lists are those of :attr:`descriptors`."""
+        for fd, event in polled:
+            if event & select.POLLNVAL:
+                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
+        positions = self._positions
+        if positions is not None:
+            # In the order of their registration, which is that of the list.
+            return [readers[positions[fd]] for fd, event in polled if event & _READABLE], [], []
+        got = dict(polled).get
+        reading, writing, other = self.descriptors
+        return (
+            [obj for fd, obj in zip(reading, readers, strict=True) if got(fd, 0) & _READABLE],
+            [obj for fd, obj in zip(writing, writers, strict=True) if got(fd, 0) & _WRITABLE],
+            [
+                obj
+                for fd, obj in zip(other, others, strict=True)
+                if (event := got(fd, 0)) & select.POLLPRI
+                or (event & _BROKEN and self.masks[fd] == select.POLLPRI)
+            ],
+        )
+
+
+# What nobody is polling with at the moment. To take from it and to put into it are atomic.
+_kept: dict[tuple[int, ...], _Registered] = {}
+
+# How many a process keeps, before it forgets them all.
+_MOST_KEPT = 64
 
 
 class Interest:
-    """What a caller of ``select`` waits for: its objects, and the poll masks that they come to.
+    """What a caller of ``select`` waits for.
 
     Args:
         rlist: what to watch for reading.
@@ -127,60 +207,48 @@ class Interest:
         xlist: what to watch for exceptional conditions (out-of-band data).
 
     Raises:
-        TypeError: something is no socket.
-        ValueError: a descriptor is negative.
+        TypeError: something is no list, or no socket.
     """
+
+    __slots__ = ("_descriptors", "_key", "_sockets", "masks")
 
     def __init__(
         self, rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
     ) -> None:
-        #: What to poll each descriptor for.
-        self.masks: dict[int, int] = {}
-        masks = self.masks
-        self._readers = _by_descriptor(rlist)
-        for fd, _ in self._readers:
-            masks[fd] = select.POLLIN
-        self._writers = _by_descriptor(wlist)
-        for fd, _ in self._writers:
-            masks[fd] = masks.get(fd, 0) | select.POLLOUT
-        self._others = _by_descriptor(xlist)
-        for fd, _ in self._others:
-            masks[fd] = masks.get(fd, 0) | select.POLLPRI
+        self._sockets = readers, writers, others = _listed(rlist), _listed(wlist), _listed(xlist)
+        reading = _unchecked_descriptors(readers)
+        writing = _unchecked_descriptors(writers) if writers else writers
+        other = _unchecked_descriptors(others) if others else others
+        self._descriptors = reading, writing, other
+        some = reading or writing or other or (-1,)
+        self._key = len(reading), len(writing), len(other), some[0]
 
     def poll(self, timeout: float | None) -> SelectLists:
-        """Ask the kernel, and block the thread for so many seconds at the most."""
-        poll = _kernel.poll()
-        for fd, mask in self.masks.items():
-            poll.register(fd, mask)
-        return self.sort(_poll(poll, timeout))
+        """Ask the kernel, and block the thread for so many seconds at the most.
 
-    def sort(self, polled: Polled) -> SelectLists:
-        """Return the caller's objects that are ready, in the lists that they came in.
-
-        Hang-up and error count as ready in the first and second list; in the third only for a
-        descriptor that is in no other, whose owner would otherwise never hear of it.
+        Returns:
+            The caller's objects that are ready, in the lists that they came in. Hang-up and error
+            count as ready in the first and second list; in the third only for a descriptor that
+            is in no other, whose owner would otherwise never hear of it.
 
         Raises:
+            TypeError: something is no socket.
+            ValueError: a descriptor is negative.
             OSError: a descriptor is not open.
         """
-        if not polled:
-            return [], [], []
-        events = dict(polled)
-        for fd, event in polled:
-            if event & select.POLLNVAL:
-                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
-        broken = select.POLLHUP | select.POLLERR
-        got = events.get
-        return (
-            [obj for fd, obj in self._readers if got(fd, 0) & (select.POLLIN | broken)],
-            [obj for fd, obj in self._writers if got(fd, 0) & (select.POLLOUT | broken)],
-            [
-                obj
-                for fd, obj in self._others
-                if (event := got(fd, 0)) & select.POLLPRI
-                or (event & broken and self.masks[fd] == select.POLLPRI)
-            ],
-        )
+        registered = _kept.pop(self._key, None)
+        if registered is None or registered.descriptors != self._descriptors:
+            readers, writers, others = self._sockets
+            registered = _Registered(
+                _descriptors(readers), _descriptors(writers), _descriptors(others)
+            )
+        #: What to poll each descriptor for, once that has been done.
+        self.masks = registered.masks
+        polled = _poll(registered.poll, timeout)
+        if len(_kept) > _MOST_KEPT:
+            _kept.clear()
+        _kept[self._key] = registered
+        return registered.sort(polled, *self._sockets) if polled else ([], [], [])
 
 
 def poll_select(
@@ -210,7 +278,7 @@ def poll_select(
         OSError: a descriptor is not open (``EBADF``).
     """
     timeout = checked_timeout(timeout)
-    if isinstance(select_module.select, BuiltinFunctionType) and hasattr(_kernel, "poll"):
+    if type(select_module.select) is BuiltinFunctionType and hasattr(_kernel, "poll"):
         return Interest(rlist, wlist, xlist).poll(timeout)
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 import socket
 import threading
@@ -22,6 +23,7 @@ from handler_core import (
     poll_select,
     validation,
 )
+from handler_core.binding import marker_of
 
 
 @pytest.fixture
@@ -54,6 +56,10 @@ def changed(old: str, new: str) -> str:
 
 DISPATCH = "def dispatch_callback(self, callback):\n            super().dispatch_callback(callback)"
 MARKED_DISPATCH = f"@hookimpl\n        {DISPATCH}"
+INHERITED_DISPATCH = (
+    "from handler_core import inherit_hook\n"
+    "        dispatch_callback = inherit_hook(Handler.dispatch_callback)"
+)
 SELECT = "def select(self, rlist, wlist, xlist, timeout):"
 
 
@@ -381,3 +387,32 @@ def test_a_valid_class(cls: type[Terse], wrapped: bool) -> None:
     }
     assert handler.calls.count("start") == 1
     assert handler.calls.count("callback_object") == 2
+
+
+def test_an_inherited_hook_is_a_marked_copy_of_the_base_class_s_method(site: Site) -> None:
+    site.plugin("faulty", changed(MARKED_DISPATCH, INHERITED_DISPATCH))
+    ran = threading.Event()
+
+    with get_handler("faulty") as handler:
+        handler.dispatch_callback(Callback("inherited", ran.set, ()))
+        assert ran.wait(10)
+
+    assert marker_of(type(handler).dispatch_callback) is not None
+    assert marker_of(Handler.dispatch_callback) is None
+    assert type(handler).dispatch_callback.__doc__ == Handler.dispatch_callback.__doc__
+    assert inspect.unwrap(type(handler).dispatch_callback) is type(handler).dispatch_callback
+
+
+def test_a_wrapper_is_around_an_inherited_hook_once(site: Site) -> None:
+    site.plugin("faulty", changed(MARKED_DISPATCH, INHERITED_DISPATCH))
+    seen: list[Any] = []
+
+    class Wrapper:
+        @hookimpl(wrapper=True)
+        def dispatch_callback(self, callback: Any) -> Any:
+            seen.append(callback.type)
+            return (yield)
+
+    handler = get_handler("faulty", wrappers=[Wrapper()])
+    handler.dispatch_callback(Callback("once", print, ()))
+    assert seen == ["once"]

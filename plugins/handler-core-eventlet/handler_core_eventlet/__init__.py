@@ -17,7 +17,7 @@ from eventlet import patcher
 from eventlet.green import socket  # type: ignore[import-untyped]
 
 import handler_core
-from handler_core import HandlerTimeoutError, hookimpl, wrap
+from handler_core import HandlerTimeoutError, hookimpl, inherit_hook, wrap
 from handler_core.green import GreenHandler
 from handler_core.sockets import AddressInfo
 from handler_core_eventlet.hub import EventletHub, TaskGreenlet, library_hub
@@ -78,15 +78,9 @@ class SequentialEventletHandler(GreenHandler):
         """Return the current greenlet."""
         return greenlet.getcurrent()
 
-    @hookimpl
-    def start(self) -> None:
-        """Begin to run callbacks, in the hub of this thread."""
-        super().start()
-
-    @hookimpl
-    def stop(self) -> None:
-        """Run what was dispatched, then end."""
-        super().stop()
+    start = inherit_hook(GreenHandler.start)
+    stop = inherit_hook(GreenHandler.stop)
+    dispatch_callback = inherit_hook(GreenHandler.dispatch_callback)
 
     @hookimpl
     def select(
@@ -103,11 +97,6 @@ class SequentialEventletHandler(GreenHandler):
     def callback_object(self) -> AsyncResult:
         """Return a new, pending result."""
         return AsyncResult(self)
-
-    @hookimpl
-    def dispatch_callback(self, callback: Any) -> None:
-        """Queue a callback to run."""
-        super().dispatch_callback(callback)
 
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
         """Look the addresses of a host up, while other green threads run.

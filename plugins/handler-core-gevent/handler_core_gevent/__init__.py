@@ -15,7 +15,7 @@ from gevent import monkey, socket
 from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 
 import handler_core
-from handler_core import HandlerTimeoutError, hookimpl
+from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import GreenHandler
 from handler_core_gevent.hub import GeventHub
 
@@ -63,15 +63,9 @@ class SequentialGeventHandler(GreenHandler):
         """Return the current greenlet."""
         return gevent.getcurrent()
 
-    @hookimpl
-    def start(self) -> None:
-        """Begin to run callbacks, in the hub of this thread."""
-        super().start()
-
-    @hookimpl
-    def stop(self) -> None:
-        """Run what was dispatched, then end."""
-        super().stop()
+    start = inherit_hook(GreenHandler.start)
+    stop = inherit_hook(GreenHandler.stop)
+    dispatch_callback = inherit_hook(GreenHandler.dispatch_callback)
 
     @hookimpl
     def select(
@@ -88,11 +82,6 @@ class SequentialGeventHandler(GreenHandler):
     def callback_object(self) -> AsyncResult:
         """Return a new, pending result."""
         return AsyncResult(self)
-
-    @hookimpl
-    def dispatch_callback(self, callback: Any) -> None:
-        """Queue a callback to run."""
-        super().dispatch_callback(callback)
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True if the worker was killed by this exception, from outside."""

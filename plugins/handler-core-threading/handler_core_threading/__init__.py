@@ -14,7 +14,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 import handler_core
-from handler_core import Handler, HandlerTimeoutError, hookimpl, poll_select
+from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
 from handler_core.inherited import GreenletTasks
 from handler_core.selecting import A_MOMENT, FAIR
 
@@ -43,17 +43,12 @@ class SequentialThreadingHandler(Handler):
         self._tasks: GreenletTasks | None = None
         if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
             self._tasks = GreenletTasks()
+            self.cooperative = True
             self._gave_way_at = time.monotonic()
 
-    @hookimpl
-    def start(self) -> None:
-        """Begin to run callbacks."""
-        super().start()
-
-    @hookimpl
-    def stop(self) -> None:
-        """Run what was dispatched, then end."""
-        super().stop()
+    start = inherit_hook(Handler.start)
+    stop = inherit_hook(Handler.stop)
+    dispatch_callback = inherit_hook(Handler.dispatch_callback)
 
     @hookimpl
     def select(
@@ -71,11 +66,6 @@ class SequentialThreadingHandler(Handler):
         """Return a new, pending result."""
         return AsyncResult(self)
 
-    @hookimpl
-    def dispatch_callback(self, callback: Any) -> None:
-        """Queue a callback to run."""
-        super().dispatch_callback(callback)
-
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
         thread_class: type[threading.Thread] = threading.Thread
@@ -88,7 +78,7 @@ class SequentialThreadingHandler(Handler):
 
     def give_way(self) -> None:
         """Let other tasks run, in a process where nobody interrupts them."""
-        if self._tasks is not None and time.monotonic() - self._gave_way_at > FAIR:
+        if time.monotonic() - self._gave_way_at > FAIR:
             time.sleep(A_MOMENT)
             self._gave_way_at = time.monotonic()
 

@@ -30,7 +30,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
 __all__ = [
     "FileObject",
@@ -75,6 +75,7 @@ def _without_patches() -> ModuleType:
 
 
 _kernel: Any = _without_patches()
+_HAS_POLL = hasattr(_kernel, "poll")
 
 
 def fileobj_to_fd(fileobj: FileObject) -> int:
@@ -118,67 +119,65 @@ def checked_timeout(timeout: float | None) -> float | None:
 
 
 def _listed(sockets: Iterable[Any]) -> list[Any]:
-    """Copy a caller's list, which may change while the caller waits."""
     if isinstance(sockets, (str, bytes, bytearray)):
         raise TypeError(f"expected a list of sockets, not {sockets!r}")
     return list(sockets)
 
 
-def _unchecked_descriptors(sockets: list[Any]) -> list[int]:
-    try:
-        return [fileobj.fileno() for fileobj in sockets]
-    except AttributeError:  # there is an integer among them
-        return _descriptors(sockets)
+def _descriptors(sockets: list[Any]) -> tuple[int, ...]:
+    return tuple(fileobj_to_fd(fileobj) for fileobj in sockets)
 
 
-def _descriptors(sockets: list[Any]) -> list[int]:
-    return [fileobj_to_fd(fileobj) for fileobj in sockets]
-
+# Descriptors that are watched for reading, for writing, and for exceptional conditions.
+_Watched: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _WRITABLE = select.POLLOUT | select.POLLHUP | select.POLLERR
 _BROKEN = select.POLLHUP | select.POLLERR
-
-
-def _by_descriptor(sockets: Iterable[Any]) -> list[tuple[int, Any]]:
-    listed = _listed(sockets)
-    return list(zip(_descriptors(listed), listed, strict=True))
+_NOT_OPEN = select.POLLNVAL
 
 
 class _Registered:
-    """Three lists of descriptors, and a poll object that has them all."""
+    """A poll object, and what to make of its answers."""
 
-    __slots__ = ("_positions", "descriptors", "masks", "poll")
+    __slots__ = ("_positions", "_watched", "masks", "poll")
 
-    def __init__(self, readers: list[int], writers: list[int], others: list[int]) -> None:
-        self.descriptors = readers, writers, others
+    def __init__(self, watched: _Watched) -> None:
+        self._watched = reading, writing, other = watched
         #: What to poll each descriptor for.
-        self.masks = masks = dict.fromkeys(readers, select.POLLIN)
-        for fd in writers:
+        self.masks = masks = dict.fromkeys(reading, select.POLLIN)
+        for fd in writing:
             masks[fd] = masks.get(fd, 0) | select.POLLOUT
-        for fd in others:
+        for fd in other:
             masks[fd] = masks.get(fd, 0) | select.POLLPRI
-        self.poll = _kernel.poll()
+        poll = _kernel.poll()
         for fd, mask in masks.items():
-            self.poll.register(fd, mask)
-        #: Where each descriptor is in the list of readers, if all are there, and are there once.
+            poll.register(fd, mask)
+        self.poll: Callable[[float | None], Polled] = poll.poll
+        # Where each descriptor is, if all are in the first list, and there once.
         self._positions: dict[int, int] | None = None
-        if len(readers) == len(masks) and not writers and not others:
-            self._positions = {fd: position for position, fd in enumerate(readers)}
+        if len(reading) == len(masks) and not writing and not other:
+            self._positions = {fd: position for position, fd in enumerate(reading)}
 
     def sort(
         self, polled: Polled, readers: list[Any], writers: list[Any], others: list[Any]
     ) -> SelectLists:
-        """Return the objects that are ready; the lists are those of :attr:`descriptors`."""
-        for fd, event in polled:
-            if event & select.POLLNVAL:
-                raise OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
+        """Return those of the objects that are ready; their descriptors are the watched ones."""
         positions = self._positions
         if positions is not None:
+            readable = []
             # In the order of their registration, which is that of the list.
-            return [readers[positions[fd]] for fd, event in polled if event & _READABLE], [], []
+            for fd, event in polled:
+                if event & _READABLE:
+                    readable.append(readers[positions[fd]])
+                elif event & _NOT_OPEN:
+                    raise _not_open(fd)
+            return readable, [], []
+        for fd, event in polled:
+            if event & _NOT_OPEN:
+                raise _not_open(fd)
         got = dict(polled).get
-        reading, writing, other = self.descriptors
+        reading, writing, other = self._watched
         return (
             [obj for fd, obj in zip(reading, readers, strict=True) if got(fd, 0) & _READABLE],
             [obj for fd, obj in zip(writing, writers, strict=True) if got(fd, 0) & _WRITABLE],
@@ -191,10 +190,14 @@ class _Registered:
         )
 
 
-# What nobody is polling with at the moment. To take from it and to put into it are atomic.
-_kept: dict[tuple[int, ...], _Registered] = {}
+def _not_open(fd: int) -> OSError:
+    return OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
 
-# How many a process keeps, before it forgets them all.
+
+# What nobody is polling with at the moment. To take out and to put in are atomic.
+_kept: dict[_Watched, _Registered] = {}
+
+# So many are kept, and then they are all forgotten: a client has a handful.
 _MOST_KEPT = 64
 
 
@@ -207,21 +210,37 @@ class Interest:
         xlist: what to watch for exceptional conditions (out-of-band data).
 
     Raises:
-        TypeError: something is no list, or no socket.
+        TypeError: something is no socket.
+        ValueError: a descriptor is negative.
     """
 
-    __slots__ = ("_descriptors", "_key", "_sockets", "masks")
+    __slots__ = ("_others", "_readers", "_registered", "_watched", "_writers")
 
     def __init__(
         self, rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
     ) -> None:
-        self._sockets = readers, writers, others = _listed(rlist), _listed(wlist), _listed(xlist)
-        reading = _unchecked_descriptors(readers)
-        writing = _unchecked_descriptors(writers) if writers else writers
-        other = _unchecked_descriptors(others) if others else others
-        self._descriptors = reading, writing, other
-        some = reading or writing or other or (-1,)
-        self._key = len(reading), len(writing), len(other), some[0]
+        # Copies: the caller's lists may change while it waits.
+        self._readers = readers = rlist[:] if type(rlist) is list else _listed(rlist)
+        self._writers = writers = wlist[:] if type(wlist) is list else _listed(wlist)
+        self._others = others = xlist[:] if type(xlist) is list else _listed(xlist)
+        self._registered: _Registered | None = None
+        try:
+            self._watched: _Watched = (
+                tuple([fileobj.fileno() for fileobj in readers]),
+                tuple([fileobj.fileno() for fileobj in writers]) if writers else (),
+                tuple([fileobj.fileno() for fileobj in others]) if others else (),
+            )
+            self._registered = _kept.pop(self._watched, None)
+        except (AttributeError, TypeError):  # an integer, maybe; or nothing of use
+            pass
+        if self._registered is None:
+            self._watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
+            self._registered = _Registered(self._watched)
+
+    @property
+    def masks(self) -> dict[int, int]:
+        """What to poll each descriptor for."""
+        return _Registered(self._watched).masks
 
     def poll(self, timeout: float | None) -> SelectLists:
         """Ask the kernel, and block the thread for so many seconds at the most.
@@ -232,23 +251,20 @@ class Interest:
             is in no other, whose owner would otherwise never hear of it.
 
         Raises:
-            TypeError: something is no socket.
-            ValueError: a descriptor is negative.
             OSError: a descriptor is not open.
         """
-        registered = _kept.pop(self._key, None)
-        if registered is None or registered.descriptors != self._descriptors:
-            readers, writers, others = self._sockets
-            registered = _Registered(
-                _descriptors(readers), _descriptors(writers), _descriptors(others)
-            )
-        #: What to poll each descriptor for, once that has been done.
-        self.masks = registered.masks
+        # One at a time polls with it.
+        registered = self._registered or _kept.pop(self._watched, None)
+        if registered is None:
+            registered = _Registered(self._watched)
+        self._registered = None
         polled = _poll(registered.poll, timeout)
         if len(_kept) > _MOST_KEPT:
             _kept.clear()
-        _kept[self._key] = registered
-        return registered.sort(polled, *self._sockets) if polled else ([], [], [])
+        _kept[self._watched] = registered
+        if not polled:
+            return [], [], []
+        return registered.sort(polled, self._readers, self._writers, self._others)
 
 
 def poll_select(
@@ -278,7 +294,7 @@ def poll_select(
         OSError: a descriptor is not open (``EBADF``).
     """
     timeout = checked_timeout(timeout)
-    if type(select_module.select) is BuiltinFunctionType and hasattr(_kernel, "poll"):
+    if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
         return Interest(rlist, wlist, xlist).poll(timeout)
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
@@ -298,7 +314,7 @@ def _await_readable(select_module: ModuleType, fd: int, timeout: float | None) -
     if hasattr(select_module, "poll"):
         poll = select_module.poll()
         poll.register(fd, select.POLLIN)
-        _poll(poll, timeout)
+        _poll(poll.poll, timeout)
     else:
         select_module.select([fd], [], [], timeout)
 
@@ -334,16 +350,16 @@ def select_by_waiting(
                 return ready
 
 
-def _poll(poll: Any, timeout: float | None) -> Polled:
+def _poll(poll: Callable[[float | None], Polled], timeout: float | None) -> Polled:
     """Poll for so many seconds, also where poll itself could not count that far."""
     if timeout is None:
-        return cast(Polled, poll.poll())
+        return poll(None)
     if timeout <= _LONGEST_POLL:
-        return cast(Polled, poll.poll(timeout * 1000))
+        return poll(timeout * 1000)
     deadline = time.monotonic() + timeout
     while True:
         remaining = deadline - time.monotonic()
-        found: Polled = poll.poll(min(max(remaining, 0), _LONGEST_POLL) * 1000)
+        found = poll(min(max(remaining, 0), _LONGEST_POLL) * 1000)
         if found or remaining <= 0:
             return found
 
@@ -425,19 +441,28 @@ def _select_lists(
     selectors_module: ModuleType = selectors,
 ) -> SelectLists:
     timeout = checked_timeout(timeout)
-    readers, writers = _by_descriptor(rlist), _by_descriptor(wlist)
-    _by_descriptor(xlist)  # for its errors
+    readers, writers = _listed(rlist), _listed(wlist)
+    reading, writing = _descriptors(readers), _descriptors(writers)
+    _descriptors(_listed(xlist))  # for its errors
     wanted: dict[int, int] = {}
-    for fd, _ in readers:
+    for fd in reading:
         wanted[fd] = selectors_module.EVENT_READ
-    for fd, _ in writers:
+    for fd in writing:
         wanted[fd] = wanted.get(fd, 0) | selectors_module.EVENT_WRITE
     with selectors_module.DefaultSelector() as selector:
         for fd, mask in wanted.items():
             selector.register(fd, mask)
         events = {key.fd: mask for key, mask in selector.select(timeout)}
     return (
-        [obj for fd, obj in readers if events.get(fd, 0) & selectors_module.EVENT_READ],
-        [obj for fd, obj in writers if events.get(fd, 0) & selectors_module.EVENT_WRITE],
+        [
+            obj
+            for fd, obj in zip(reading, readers, strict=True)
+            if events.get(fd, 0) & selectors_module.EVENT_READ
+        ],
+        [
+            obj
+            for fd, obj in zip(writing, writers, strict=True)
+            if events.get(fd, 0) & selectors_module.EVENT_WRITE
+        ],
         [],
     )

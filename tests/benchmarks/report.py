@@ -106,7 +106,9 @@ def as_markdown(
 _ABOUT = (
     "Medians of rounds in which ours, kazoo's handler and the raw primitive took turns in one "
     "process. A bound that is a time was set on another machine: its ratios are what raw and "
-    "kazoo's took there."
+    "kazoo's took there. For select, raw is a poll that is made and told its sockets at each "
+    "call, as the face of select demands; for look-up, a process that imports pluggy and "
+    "importlib_metadata and makes one entry_points call."
 )
 _ABOUT_GROWTH = (
     "What one piece costs at each size, and the factor from the cheapest smaller size to the "

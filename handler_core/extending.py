@@ -42,7 +42,7 @@ class Extension:
             finalize()  # closes the descriptor, with a ResourceWarning
 
 
-def extended_socket(extension: type[Extension], socket_class: type, *args: Any, **kw: Any) -> Any:
+def extended_socket(extension: type, socket_class: type, *args: Any, **kw: Any) -> Any:
     """Return a new socket of ``socket_class`` and ``extension``; the rest is for the former."""
     sock = _extended_class(extension, socket_class)(*args, **kw)
     # A socket of eventlet keeps its `close` in the object, where it would hide ours.
@@ -52,5 +52,5 @@ def extended_socket(extension: type[Extension], socket_class: type, *args: Any, 
 
 
 @functools.cache
-def _extended_class(extension: type[Extension], socket_class: type) -> type:
+def _extended_class(extension: type, socket_class: type) -> type:
     return type(extension.__name__, (extension, socket_class), {"__doc__": extension.__doc__})

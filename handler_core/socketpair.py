@@ -22,13 +22,14 @@ from __future__ import annotations
 import _socket
 import contextlib
 import errno
-import functools
 import os
 import socket
 import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from handler_core.extending import Extension, extended_socket
 
 if TYPE_CHECKING:
     from handler_core.lifecycle import Lock
@@ -76,9 +77,11 @@ class _Direction:
         sent = 0 if self._kept else self._offer(view)
         if sent < len(view):
             with self._lock:
+                is_first = not self._kept
                 self._kept += view[sent:]
-                # The reader may have made room, and looked for what is kept, just before.
-                self._move_on()
+                if is_first:
+                    # The reader may have made room, and looked for what is kept, just before.
+                    self._move_on()
         return len(view)
 
     def make_use_of_room(self) -> None:
@@ -97,6 +100,11 @@ class _Direction:
             del self._kept[:size]
             return data
 
+    def give_up(self) -> None:
+        """Forget what is kept: the reader has ended, and the next ``send`` is to find that out."""
+        with self._lock:
+            self._kept.clear()
+
     def close(self) -> None:
         """Let the reader see the end, after what is kept."""
         with self._lock:
@@ -113,15 +121,15 @@ class _Direction:
             return 0
 
 
-class _End:
-    """What the two ends do differently from the sockets of their module."""
+class PairedSocket(Extension):
+    """One end of a pair: its ``send`` never blocks."""
 
     _incoming: _Direction
     _outgoing: _Direction
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send all of ``data``, at once."""
-        if self.fileno() < 0:  # type: ignore[attr-defined]
+        if self.fileno() < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._outgoing.send(data)
 
@@ -148,33 +156,16 @@ class _End:
         view[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        """Close this end. What was sent still arrives."""
-        self._close_socket()
-        if self.fileno() < 0:  # type: ignore[attr-defined]
-            self._outgoing.close()  # and not while a `makefile()` is open
-
-    def _close_socket(self) -> None:
-        super().close()  # type: ignore[misc]
-
-    def __del__(self) -> None:
-        # The other end keeps the way from here alive, for what has not arrived yet.
+    def _has_ended(self) -> None:
+        self._incoming.give_up()
+        # What was sent still arrives: the other end keeps the way from here alive for that.
         self._outgoing.close()
-        finalize = getattr(super(), "__del__", None)
-        if finalize is not None:
-            finalize()  # closes the descriptor, with a ResourceWarning
-
-
-@functools.cache
-def _end_class(socket_class: type) -> type:
-    return type("PairedSocket", (_End, socket_class), {"__doc__": _End.__doc__})
 
 
 def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
-    end = _end_class(module.socket)(plain.family, plain.type, plain.proto, fileno=plain.detach())
-    # A socket of eventlet keeps its `close` in the object, where it would hide ours.
-    if "close" in vars(end):
-        end._close_socket = vars(end).pop("close")
+    end = extended_socket(
+        PairedSocket, module.socket, plain.family, plain.type, plain.proto, fileno=plain.detach()
+    )
     end._incoming = incoming
     end._outgoing = outgoing
     return end

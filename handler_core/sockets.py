@@ -12,6 +12,7 @@ import _socket
 import errno
 import functools
 import importlib
+import inspect
 import math
 import os
 import socket
@@ -22,7 +23,9 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from handler_core.capture import wrap
+from handler_core.connection import Connection
 from handler_core.exceptions import HandlerTimeoutError
+from handler_core.extending import extended_socket
 from handler_core.result import AsyncResult
 from handler_core.selecting import SelectLists, poll_select
 
@@ -73,7 +76,9 @@ def create_tcp_connection(
             default: the host of ``address``), ``options`` (of the ``SSLContext``), ``ciphers``.
 
     Returns:
-        A connected socket, with ``TCP_NODELAY`` and close-on-exec set.
+        A connected socket, with ``TCP_NODELAY`` and close-on-exec set. It has ``pending()``, with
+        TLS or without: the number of bytes that a ``recv`` would return at once. Without TLS, see
+        :mod:`handler_core.connection`.
 
     Raises:
         TimeoutError: the time was over.
@@ -139,6 +144,9 @@ def connect(
             options=options,
             ciphers=ciphers,
         )
+    new_socket = module.socket
+    if context is None and inspect.isclass(new_socket):  # and nobody has put a function there
+        new_socket = functools.partial(extended_socket, Connection, new_socket)
     infos = _addresses(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):
@@ -146,7 +154,7 @@ def connect(
             break
         sock = None
         try:
-            sock = module.socket(family, kind, protocol)
+            sock = new_socket(family, kind, protocol)
             sock.settimeout(deadline.remaining(len(infos) - position))
             sock.connect(sockaddr)
             _with_options(module, sock)

@@ -1,0 +1,133 @@
+"""A connected socket that knows what is there to be read.
+
+A client of a binary protocol reads a message in two steps, its length and then the rest, and asks
+``select`` before each. A TLS socket has ``pending`` for that, and a client that has to care for
+TLS asks it first: what is decrypted already, ``select`` does not see. Here plain sockets have it
+too, and it saves them both the second ``select`` and the second ``recv``: to know how much there
+is, it looks, and what it has seen the next ``recv`` returns without asking the kernel.
+
+It looks with ``MSG_PEEK``, and takes the bytes out of the kernel when the last of them has been
+received. So the descriptor stays readable for as long as something is unread, and whoever selects
+on it, by whatever means, is told the truth. A socket whose ``pending`` nobody calls is an ordinary
+socket throughout.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import socket
+from typing import Any
+
+from handler_core.extending import Extension
+
+__all__ = ["Connection"]
+
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_LOOK = socket.MSG_PEEK | _DONT_WAIT
+
+# How far to look ahead, in bytes.
+_AHEAD = 65_536
+
+
+class Connection(Extension):
+    """A connected socket with ``pending``.
+
+    Once that has been called, one task at a time may read, and by this object's methods: another
+    process, or ``os.read``, would see bytes for a second time.
+    """
+
+    # The same socket by a descriptor of its own: never a green one, so that to look is not to wait,
+    # whatever timeout the connection has.
+    _native: _socket.socket | None = None
+
+    # What is known to be there, and how much of it has been received. The kernel has all of it.
+    _ahead = b""
+    _received = 0
+
+    def pending(self) -> int:
+        """Return the number of bytes, of those that are there, which ``recv`` will return at once.
+
+        0 means that nothing is there, or the end, or that this system cannot say: ask ``select``.
+
+        Raises:
+            OSError: the connection is broken, or closed.
+        """
+        if not self._ahead and _DONT_WAIT:
+            try:
+                self._ahead = self._own_native().recv(_AHEAD, _LOOK)
+            except BlockingIOError:
+                return 0
+        return len(self._ahead) - self._received
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive up to ``size`` bytes."""
+        ahead = self._ahead
+        if not ahead or flags or size <= 0:
+            self._catch_up()
+            data: bytes = super().recv(size, flags)  # type: ignore[misc]
+            return data
+        start = self._received
+        self._received = end = start + size
+        if end >= len(ahead):
+            self._received = len(ahead)
+            self._catch_up()
+        return ahead[start:end]
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """Receive into ``buffer``."""
+        self._catch_up()
+        return super().recv_into(buffer, size, flags)  # type: ignore[misc, no-any-return]
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Any]:
+        """Receive, and say from whom."""
+        self._catch_up()
+        return super().recvfrom(size, flags)  # type: ignore[misc, no-any-return]
+
+    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """Receive into ``buffer``, and say from whom."""
+        self._catch_up()
+        return super().recvfrom_into(buffer, size, flags)  # type: ignore[misc, no-any-return]
+
+    def recvmsg(self, *args: Any) -> Any:
+        """Receive, with ancillary data."""
+        self._catch_up()
+        return super().recvmsg(*args)  # type: ignore[misc]
+
+    def recvmsg_into(self, *args: Any) -> Any:
+        """Receive into buffers, with ancillary data."""
+        self._catch_up()
+        return super().recvmsg_into(*args)  # type: ignore[misc]
+
+    def dup(self) -> Any:
+        """Return an ordinary socket for the same connection."""
+        self._catch_up()
+        return super().dup()  # type: ignore[misc]
+
+    def detach(self) -> int:
+        """Give up the descriptor, and return it."""
+        self._catch_up()
+        self._has_ended()
+        return super().detach()  # type: ignore[misc, no-any-return]
+
+    def _catch_up(self) -> None:
+        """Take out of the kernel what has been received, and forget what else was seen."""
+        received, self._ahead, self._received = self._received, b"", 0
+        while received:
+            # Unless another reader was faster, all of it is there.
+            taken = len(self._own_native().recv(received, _DONT_WAIT))
+            received = received - taken if taken else 0
+
+    def _own_native(self) -> _socket.socket:
+        native = self._native
+        if native is None:
+            native = self._native = _socket.socket(
+                self.family, self.type, self.proto, os.dup(self.fileno())
+            )
+        return native
+
+    def _has_ended(self) -> None:
+        self._ahead, self._received = b"", 0
+        native, self._native = self._native, None
+        if native is not None:
+            native.close()

@@ -53,6 +53,12 @@ _JAVA_OPTIONS = (
     # kernel is enough, and a log of a megabyte at the start.
     "-Dzookeeper.forceSync=no",
     "-Dzookeeper.preAllocSize=1024",
+    # A handful of clients, and a small machine: the threads that select do the reading and
+    # writing too, or each request is handed over twice more. None is made to wait because
+    # thousands are in flight.
+    "-Dzookeeper.nio.numSelectorThreads=1",
+    "-Dzookeeper.nio.numWorkerThreads=0",
+    "-Dzookeeper.globalOutstandingLimit=1000000",
 )
 _MAIN_CLASS = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 

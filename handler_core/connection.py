@@ -107,8 +107,7 @@ class Connection(Extension):
     def detach(self) -> int:
         """Give up the descriptor, and return it."""
         self._catch_up()
-        self._has_ended()
-        return super().detach()  # type: ignore[misc, no-any-return]
+        return super().detach()
 
     def _catch_up(self) -> None:
         """Take out of the kernel what has been received, and forget what else was seen."""
@@ -127,6 +126,7 @@ class Connection(Extension):
         return native
 
     def _has_ended(self) -> None:
+        super()._has_ended()
         self._ahead, self._received = b"", 0
         native, self._native = self._native, None
         if native is not None:

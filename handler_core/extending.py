@@ -7,6 +7,7 @@ little more. The class of such a socket is made of the model's and a mixin, once
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -22,15 +23,34 @@ class Extension:
     type: int
     proto: int
 
+    _at_end: weakref.WeakSet[Any] | None = None
+
     def close(self) -> None:
         """Close this socket."""
         self._close_socket()
         if self.fileno() < 0:
             self._has_ended()  # and not while a `makefile()` is open
 
+    def detach(self) -> int:
+        """Give up the descriptor, and return it."""
+        self._has_ended()
+        return super().detach()  # type: ignore[misc, no-any-return]
+
+    def close_at_end(self, resource: Any) -> None:
+        """Have ``resource.close()`` called when this socket is closed, detached, or forgotten.
+
+        The socket does not keep the resource alive.
+        """
+        if self._at_end is None:
+            self._at_end = weakref.WeakSet()
+        self._at_end.add(resource)
+
     def _has_ended(self) -> None:
         """Give up what belongs to the socket; called once, or more often."""
-        raise NotImplementedError
+        resources, self._at_end = self._at_end, None
+        if resources is not None:
+            for resource in list(resources):
+                resource.close()
 
     def _close_socket(self) -> None:
         super().close()  # type: ignore[misc]

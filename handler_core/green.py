@@ -39,6 +39,7 @@ from handler_core.selecting import (
     Interest,
     SelectLists,
     checked_timeout,
+    select_by_polling,
     select_by_waiting,
 )
 from handler_core.synchronization import Event, Lock, RLock
@@ -172,6 +173,11 @@ class GreenWaiter:
         self._woken = True
         self._hub.call(self._resume)
 
+    def wake_at_once(self) -> None:
+        """Let the parked greenlet go on. In its hub, which is not even to take another turn."""
+        self._woken = True
+        self._resume()
+
     def _resume(self) -> None:
         # In the hub. Whoever is not parked here is elsewhere, and not to be disturbed.
         if self._parked:
@@ -248,8 +254,9 @@ class GreenHandler(Handler):
     def new_waiter(self) -> Waiter:
         """Return a waiter for this greenlet, or for this thread if it has no hub."""
         hub = self.current_hub()
-        if hub is None:
-            return ThreadWaiter(self.native_lock)
+        return ThreadWaiter(self.native_lock) if hub is None else self._new_green_waiter(hub)
+
+    def _new_green_waiter(self, hub: Hub) -> GreenWaiter:
         greenlet = self.current_task()
         if greenlet is hub.greenlet:
             raise RuntimeError(
@@ -357,14 +364,14 @@ class GreenHandler(Handler):
         interest = Interest(rlist, wlist, xlist)
         hub = self.current_hub()
         if hub is None:
-            return interest.poll(timeout)
+            return select_by_polling(interest, timeout)
         if time.monotonic() - hub.parked_at > FAIR:
             self._let_others_run(hub)
         return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
 
     def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
-        waiter = self.new_waiter()
-        stop = hub.add_reader(fd, waiter.wake)
+        waiter = self._new_green_waiter(hub)
+        stop = hub.add_reader(fd, waiter.wake_at_once)
         try:
             waiter.park(timeout)
         finally:

@@ -14,6 +14,8 @@ A green ``poll`` or ``select`` lets other tasks run, but knows less than the ker
 reports no out-of-band data and ends at descriptor 1,023, eventlet has no ``poll``, and admits one
 reader to a descriptor. So the kernel is asked what is ready, without waiting, and where nothing
 is, the model's own way of waiting waits for one descriptor: an ``epoll`` in which all of them are.
+That one is kept only for sockets of our own making, which say when they are closed: a number that
+stands for another socket by then would never be ready.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ import select
 import selectors
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Protocol, TypeAlias
+
+from handler_core.extending import Extension
 
 __all__ = [
     "FileObject",
@@ -40,6 +45,7 @@ __all__ = [
     "checked_timeout",
     "fileobj_to_fd",
     "poll_select",
+    "select_by_polling",
     "select_by_waiting",
     "selector_select",
 ]
@@ -140,7 +146,7 @@ _NOT_OPEN = select.POLLNVAL
 class _Registered:
     """A poll object, and what to make of its answers."""
 
-    __slots__ = ("_positions", "_watched", "masks", "poll")
+    __slots__ = ("_positions", "_watched", "masks", "nested", "poll")
 
     def __init__(self, watched: _Watched) -> None:
         self._watched = reading, writing, other = watched
@@ -154,6 +160,8 @@ class _Registered:
         for fd, mask in masks.items():
             poll.register(fd, mask)
         self.poll: Callable[[float | None], Polled] = poll.poll
+        #: Where the same descriptors are waited for by a hub.
+        self.nested: _Nested | None = None
         # Where each descriptor is, if all are in the first list, and there once.
         self._positions: dict[int, int] | None = None
         if len(reading) == len(masks) and not writing and not other:
@@ -194,7 +202,7 @@ def _not_open(fd: int) -> OSError:
     return OSError(errno.EBADF, f"{os.strerror(errno.EBADF)}: {fd}")
 
 
-# What nobody is polling with at the moment. To take out and to put in are atomic.
+# What nobody is selecting with at the moment. To take out and to put in are atomic.
 _kept: dict[_Watched, _Registered] = {}
 
 # So many are kept, and then they are all forgotten: a client has a handful.
@@ -223,24 +231,21 @@ class Interest:
         self._readers = readers = rlist[:] if type(rlist) is list else _listed(rlist)
         self._writers = writers = wlist[:] if type(wlist) is list else _listed(wlist)
         self._others = others = xlist[:] if type(xlist) is list else _listed(xlist)
-        self._registered: _Registered | None = None
+        registered = None
         try:
-            self._watched: _Watched = (
+            watched: _Watched = (
                 tuple([fileobj.fileno() for fileobj in readers]),
                 tuple([fileobj.fileno() for fileobj in writers]) if writers else (),
                 tuple([fileobj.fileno() for fileobj in others]) if others else (),
             )
-            self._registered = _kept.pop(self._watched, None)
+            registered = _kept.pop(watched, None)
         except (AttributeError, TypeError):  # an integer, maybe; or nothing of use
             pass
-        if self._registered is None:
-            self._watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
-            self._registered = _Registered(self._watched)
-
-    @property
-    def masks(self) -> dict[int, int]:
-        """What to poll each descriptor for."""
-        return _Registered(self._watched).masks
+        if registered is None:
+            watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
+            registered = _Registered(watched)
+        self._watched = watched
+        self._registered = registered
 
     def poll(self, timeout: float | None) -> SelectLists:
         """Ask the kernel, and block the thread for so many seconds at the most.
@@ -253,18 +258,61 @@ class Interest:
         Raises:
             OSError: a descriptor is not open.
         """
-        # One at a time polls with it.
-        registered = self._registered or _kept.pop(self._watched, None)
-        if registered is None:
-            registered = _Registered(self._watched)
-        self._registered = None
-        polled = _poll(registered.poll, timeout)
-        if len(_kept) > _MOST_KEPT:
-            _kept.clear()
-        _kept[self._watched] = registered
+        polled = _poll(self._registered.poll, timeout)
         if not polled:
             return [], [], []
-        return registered.sort(polled, self._readers, self._writers, self._others)
+        return self._registered.sort(polled, self._readers, self._writers, self._others)
+
+    def nested(self) -> _Nested:
+        """Return an ``epoll`` in which all descriptors are, to be released after use."""
+        sockets = [*self._readers, *self._writers, *self._others]
+        nested = self._registered.nested
+        if nested is None or not nested.take(sockets):
+            nested = _Nested(sockets, self._registered.masks)
+            if all(isinstance(sock, Extension) for sock in sockets):
+                for sock in sockets:
+                    sock.close_at_end(nested)
+                self._registered.nested = nested
+        return nested
+
+    def keep(self) -> None:
+        """Leave what was made for these descriptors to the next who waits for them."""
+        if len(_kept) > _MOST_KEPT:
+            _kept.clear()
+        _kept[self._watched] = self._registered
+
+
+class _Nested:
+    """An ``epoll``, and the sockets that are in it. It belongs to one task at a time."""
+
+    __slots__ = ("__weakref__", "_ended", "_sockets", "_taken", "epoll")
+
+    def __init__(self, sockets: list[Any], masks: dict[int, int]) -> None:
+        self._sockets = [weakref.ref(sock) for sock in sockets if isinstance(sock, Extension)]
+        self._taken = True
+        self._ended = len(self._sockets) != len(sockets)
+        self.epoll = _kernel.epoll()
+        for fd, mask in masks.items():
+            # A regular file, which cannot be watched, was ready before, or never will be.
+            with contextlib.suppress(PermissionError):
+                self.epoll.register(fd, mask)
+
+    def take(self, sockets: list[Any]) -> bool:
+        """Take it into use; False if it is for other sockets, or one of them has been closed."""
+        self._taken = True
+        return not self._ended and [ref() for ref in self._sockets] == sockets
+
+    def release(self) -> None:
+        """Put it out of use; it is closed now if a socket has been meanwhile."""
+        self._taken = False
+        if self._ended:
+            self.epoll.close()
+
+    def close(self) -> None:
+        """Close it, as soon as no hub watches it: it would watch whatever gets the number next."""
+        self._ended = True
+        if not self._taken:
+            self.epoll.close()
 
 
 def poll_select(
@@ -295,7 +343,7 @@ def poll_select(
     """
     timeout = checked_timeout(timeout)
     if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
-        return Interest(rlist, wlist, xlist).poll(timeout)
+        return select_by_polling(Interest(rlist, wlist, xlist), timeout)
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
@@ -319,6 +367,13 @@ def _await_readable(select_module: ModuleType, fd: int, timeout: float | None) -
         select_module.select([fd], [], [], timeout)
 
 
+def select_by_polling(interest: Interest, timeout: float | None) -> SelectLists:
+    """Wait for what is of interest, and block the thread meanwhile; for the rest see below."""
+    ready = interest.poll(timeout)
+    interest.keep()
+    return ready
+
+
 def select_by_waiting(
     interest: Interest,
     timeout: float | None,
@@ -333,21 +388,22 @@ def select_by_waiting(
             ever, while other tasks run. It may return too early.
     """
     ready = interest.poll(0)
-    if timeout == 0 or any(ready):
-        return ready
-    deadline = None if timeout is None else time.monotonic() + timeout
-    with _kernel.epoll() as epoll:
-        for fd, mask in interest.masks.items():
-            # A regular file, which cannot be watched, was ready above, or never will be.
-            with contextlib.suppress(PermissionError):
-                epoll.register(fd, mask)
-        while True:
-            await_readable(
-                epoll.fileno(), None if deadline is None else max(0, deadline - time.monotonic())
-            )
-            ready = interest.poll(0)
-            if any(ready) or (deadline is not None and time.monotonic() >= deadline):
-                return ready
+    if timeout != 0 and not any(ready):
+        deadline = None if timeout is None else time.monotonic() + timeout
+        nested = interest.nested()
+        try:
+            fd = nested.epoll.fileno()
+            while True:
+                await_readable(
+                    fd, None if deadline is None else max(0, deadline - time.monotonic())
+                )
+                ready = interest.poll(0)
+                if any(ready) or (deadline is not None and time.monotonic() >= deadline):
+                    break
+        finally:
+            nested.release()
+    interest.keep()
+    return ready
 
 
 def _poll(poll: Callable[[float | None], Polled], timeout: float | None) -> Polled:

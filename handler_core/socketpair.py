@@ -157,6 +157,7 @@ class PairedSocket(Extension):
         return len(data)
 
     def _has_ended(self) -> None:
+        super()._has_ended()
         self._incoming.give_up()
         # What was sent still arrives: the other end keeps the way from here alive for that.
         self._outgoing.close()

@@ -36,11 +36,10 @@ from handler_core.selecting import (
     A_MOMENT,
     FAIR,
     FileObject,
-    Interest,
     SelectLists,
     checked_timeout,
-    select_by_polling,
     select_by_waiting,
+    take_interest,
 )
 from handler_core.synchronization import Event, Lock, RLock
 
@@ -361,13 +360,16 @@ class GreenHandler(Handler):
         keep the others from running, it does park once it has gone on for some milliseconds.
         """
         timeout = checked_timeout(timeout)
-        interest = Interest(rlist, wlist, xlist)
+        interest, sockets = take_interest(rlist, wlist, xlist)
         hub = self.current_hub()
         if hub is None:
-            return select_by_polling(interest, timeout)
+            ready = interest.poll(sockets, timeout)
+            interest.keep()
+            return ready
         if time.monotonic() - hub.parked_at > FAIR:
             self._let_others_run(hub)
-        return select_by_waiting(interest, timeout, functools.partial(self._await_readable, hub))
+        await_readable = functools.partial(self._await_readable, hub)
+        return select_by_waiting(interest, sockets, timeout, await_readable)
 
     def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
         waiter = self._new_green_waiter(hub)

@@ -45,9 +45,9 @@ __all__ = [
     "checked_timeout",
     "fileobj_to_fd",
     "poll_select",
-    "select_by_polling",
     "select_by_waiting",
     "selector_select",
+    "take_interest",
 ]
 
 
@@ -57,6 +57,7 @@ class _HasFileno(Protocol):
 
 FileObject: TypeAlias = "int | _HasFileno"
 SelectLists: TypeAlias = tuple[list[Any], list[Any], list[Any]]
+Sockets: TypeAlias = tuple[list[Any], list[Any], list[Any]]
 Polled: TypeAlias = list[tuple[int, int]]
 
 #: For how long, in seconds, a loop around a green ``select`` may keep other tasks from running.
@@ -143,15 +144,18 @@ _BROKEN = select.POLLHUP | select.POLLERR
 _NOT_OPEN = select.POLLNVAL
 
 
-class _Registered:
-    """A poll object, and what to make of its answers."""
+class Interest:
+    """Descriptors that are selected on, and a poll object that has them.
 
-    __slots__ = ("_positions", "_watched", "masks", "nested", "poll")
+    It belongs to one task at a time: :func:`take_interest` takes one for the caller's sockets,
+    :meth:`keep` leaves it to the next who waits for these descriptors.
+    """
+
+    __slots__ = ("_masks", "_nested", "_poll", "_positions", "_watched")
 
     def __init__(self, watched: _Watched) -> None:
         self._watched = reading, writing, other = watched
-        #: What to poll each descriptor for.
-        self.masks = masks = dict.fromkeys(reading, select.POLLIN)
+        self._masks = masks = dict.fromkeys(reading, select.POLLIN)
         for fd in writing:
             masks[fd] = masks.get(fd, 0) | select.POLLOUT
         for fd in other:
@@ -159,27 +163,39 @@ class _Registered:
         poll = _kernel.poll()
         for fd, mask in masks.items():
             poll.register(fd, mask)
-        self.poll: Callable[[float | None], Polled] = poll.poll
-        #: Where the same descriptors are waited for by a hub.
-        self.nested: _Nested | None = None
+        self._poll: Callable[[float | None], Polled] = poll.poll
         # Where each descriptor is, if all are in the first list, and there once.
         self._positions: dict[int, int] | None = None
         if len(reading) == len(masks) and not writing and not other:
             self._positions = {fd: position for position, fd in enumerate(reading)}
+        self._nested: _Nested | None = None
 
-    def sort(
-        self, polled: Polled, readers: list[Any], writers: list[Any], others: list[Any]
-    ) -> SelectLists:
-        """Return those of the objects that are ready; their descriptors are the watched ones."""
+    def poll(self, sockets: Sockets, timeout: float | None) -> SelectLists:
+        """Ask the kernel, and block the thread for so many seconds at the most.
+
+        Returns:
+            Those of the sockets that are ready, in the lists that they are in. Hang-up and error
+            count as ready in the first and second list; in the third only for a descriptor that
+            is in no other, whose owner would otherwise never hear of it.
+
+        Raises:
+            OSError: a descriptor is not open.
+        """
+        if timeout is None or timeout > _LONGEST_POLL:
+            polled = _poll(self._poll, timeout)
+        else:
+            polled = self._poll(timeout * 1000)
+        if not polled:
+            return [], [], []
+        readers, writers, others = sockets
         positions = self._positions
         if positions is not None:
             readable = []
             # In the order of their registration, which is that of the list.
             for fd, event in polled:
-                if event & _READABLE:
-                    readable.append(readers[positions[fd]])
-                elif event & _NOT_OPEN:
+                if event & _NOT_OPEN:
                     raise _not_open(fd)
+                readable.append(readers[positions[fd]])
             return readable, [], []
         for fd, event in polled:
             if event & _NOT_OPEN:
@@ -193,9 +209,27 @@ class _Registered:
                 obj
                 for fd, obj in zip(other, others, strict=True)
                 if (event := got(fd, 0)) & select.POLLPRI
-                or (event & _BROKEN and self.masks[fd] == select.POLLPRI)
+                or (event & _BROKEN and self._masks[fd] == select.POLLPRI)
             ],
         )
+
+    def nested(self, sockets: Sockets) -> _Nested:
+        """Return an ``epoll`` in which all descriptors are, to be released after use."""
+        members = [sock for some in sockets for sock in some]
+        nested = self._nested
+        if nested is None or not nested.take(members):
+            nested = _Nested(members, self._masks)
+            if all(isinstance(sock, Extension) for sock in members):
+                for sock in members:
+                    sock.close_at_end(nested)
+                self._nested = nested
+        return nested
+
+    def keep(self) -> None:
+        """Leave this to the next who waits for the same descriptors."""
+        if len(_kept) > _MOST_KEPT:
+            _kept.clear()
+        _kept[self._watched] = self
 
 
 def _not_open(fd: int) -> OSError:
@@ -203,83 +237,42 @@ def _not_open(fd: int) -> OSError:
 
 
 # What nobody is selecting with at the moment. To take out and to put in are atomic.
-_kept: dict[_Watched, _Registered] = {}
+_kept: dict[_Watched, Interest] = {}
 
 # So many are kept, and then they are all forgotten: a client has a handful.
 _MOST_KEPT = 64
 
 
-class Interest:
-    """What a caller of ``select`` waits for.
+def take_interest(
+    rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
+) -> tuple[Interest, Sockets]:
+    """Return what is to be asked about a caller's three lists, and copies of them.
 
-    Args:
-        rlist: what to watch for reading.
-        wlist: what to watch for writing.
-        xlist: what to watch for exceptional conditions (out-of-band data).
+    Copies, since the caller's lists may change while it waits.
 
     Raises:
         TypeError: something is no socket.
         ValueError: a descriptor is negative.
     """
-
-    __slots__ = ("_others", "_readers", "_registered", "_watched", "_writers")
-
-    def __init__(
-        self, rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
-    ) -> None:
-        # Copies: the caller's lists may change while it waits.
-        self._readers = readers = rlist[:] if type(rlist) is list else _listed(rlist)
-        self._writers = writers = wlist[:] if type(wlist) is list else _listed(wlist)
-        self._others = others = xlist[:] if type(xlist) is list else _listed(xlist)
-        registered = None
-        try:
-            watched: _Watched = (
+    readers = rlist[:] if type(rlist) is list else _listed(rlist)
+    writers = wlist[:] if type(wlist) is list else _listed(wlist)
+    others = xlist[:] if type(xlist) is list else _listed(xlist)
+    sockets = readers, writers, others
+    try:
+        interest = _kept.pop(
+            (
                 tuple([fileobj.fileno() for fileobj in readers]),
                 tuple([fileobj.fileno() for fileobj in writers]) if writers else (),
                 tuple([fileobj.fileno() for fileobj in others]) if others else (),
-            )
-            registered = _kept.pop(watched, None)
-        except (AttributeError, TypeError):  # an integer, maybe; or nothing of use
-            pass
-        if registered is None:
-            watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
-            registered = _Registered(watched)
-        self._watched = watched
-        self._registered = registered
-
-    def poll(self, timeout: float | None) -> SelectLists:
-        """Ask the kernel, and block the thread for so many seconds at the most.
-
-        Returns:
-            The caller's objects that are ready, in the lists that they came in. Hang-up and error
-            count as ready in the first and second list; in the third only for a descriptor that
-            is in no other, whose owner would otherwise never hear of it.
-
-        Raises:
-            OSError: a descriptor is not open.
-        """
-        polled = _poll(self._registered.poll, timeout)
-        if not polled:
-            return [], [], []
-        return self._registered.sort(polled, self._readers, self._writers, self._others)
-
-    def nested(self) -> _Nested:
-        """Return an ``epoll`` in which all descriptors are, to be released after use."""
-        sockets = [*self._readers, *self._writers, *self._others]
-        nested = self._registered.nested
-        if nested is None or not nested.take(sockets):
-            nested = _Nested(sockets, self._registered.masks)
-            if all(isinstance(sock, Extension) for sock in sockets):
-                for sock in sockets:
-                    sock.close_at_end(nested)
-                self._registered.nested = nested
-        return nested
-
-    def keep(self) -> None:
-        """Leave what was made for these descriptors to the next who waits for them."""
-        if len(_kept) > _MOST_KEPT:
-            _kept.clear()
-        _kept[self._watched] = self._registered
+            ),
+            None,
+        )
+    except (AttributeError, TypeError):  # an integer, maybe; or nothing of use
+        interest = None
+    if interest is None:  # whose descriptors would have been checked
+        watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
+        interest = Interest(watched)
+    return interest, sockets
 
 
 class _Nested:
@@ -343,15 +336,19 @@ def poll_select(
     """
     timeout = checked_timeout(timeout)
     if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
-        return select_by_polling(Interest(rlist, wlist, xlist), timeout)
+        interest, sockets = take_interest(rlist, wlist, xlist)
+        ready = interest.poll(sockets, timeout)
+        interest.keep()
+        return ready
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    interest = Interest(rlist, wlist, xlist)
+    interest, sockets = take_interest(rlist, wlist, xlist)
     if time.monotonic() - getattr(_task, "waited_at", 0) > FAIR:
         select_module.select([], [], [], A_MOMENT)
         _task.waited_at = time.monotonic()
-    return select_by_waiting(interest, timeout, functools.partial(_await_readable, select_module))
+    await_readable = functools.partial(_await_readable, select_module)
+    return select_by_waiting(interest, sockets, timeout, await_readable)
 
 
 # Where `threading` is green, each of its tasks has its own.
@@ -367,37 +364,32 @@ def _await_readable(select_module: ModuleType, fd: int, timeout: float | None) -
         select_module.select([fd], [], [], timeout)
 
 
-def select_by_polling(interest: Interest, timeout: float | None) -> SelectLists:
-    """Wait for what is of interest, and block the thread meanwhile; for the rest see below."""
-    ready = interest.poll(timeout)
-    interest.keep()
-    return ready
-
-
 def select_by_waiting(
     interest: Interest,
+    sockets: Sockets,
     timeout: float | None,
     await_readable: Callable[[int, float | None], object],
 ) -> SelectLists:
     """Wait for all that is of interest by waiting for one descriptor. On Linux.
 
     Args:
-        interest: what the caller waits for.
+        interest: what the caller waits for, see :func:`take_interest`.
+        sockets: its sockets.
         timeout: seconds; see :func:`checked_timeout`.
         await_readable: waits until a descriptor is readable, for so many seconds, None for
             ever, while other tasks run. It may return too early.
     """
-    ready = interest.poll(0)
+    ready = interest.poll(sockets, 0)
     if timeout != 0 and not any(ready):
         deadline = None if timeout is None else time.monotonic() + timeout
-        nested = interest.nested()
+        nested = interest.nested(sockets)
         try:
             fd = nested.epoll.fileno()
             while True:
                 await_readable(
                     fd, None if deadline is None else max(0, deadline - time.monotonic())
                 )
-                ready = interest.poll(0)
+                ready = interest.poll(sockets, 0)
                 if any(ready) or (deadline is not None and time.monotonic() >= deadline):
                     break
         finally:

@@ -34,7 +34,7 @@ __all__ = [
     "marker_of",
 ]
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+M = TypeVar("M", bound=Callable[..., Any])
 
 #: Each hook's parameters, in the spec's order, without ``self`` and ``handler``.
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -56,13 +56,13 @@ def marker_of(function: object) -> dict[str, Any] | None:
     return options if isinstance(options, dict) else None
 
 
-def inherit_hook(method: Method) -> Method:
+def inherit_hook(method: M) -> M:
     """Return a base class's method as the implementation of a hook.
 
     A handler class that has nothing to add writes ``stop = inherit_hook(Handler.stop)``, where a
     marked method that calls ``super().stop()`` would cost each call two frames.
     """
-    return cast(Method, hookimpl(_copy(method)))
+    return cast(M, hookimpl(_copy(method)))
 
 
 def bind_hooks(cls: type) -> None:

@@ -77,8 +77,8 @@ def create_tcp_connection(
 
     Returns:
         A connected socket, with ``TCP_NODELAY`` and close-on-exec set. It has ``pending()``, with
-        TLS or without: the number of bytes that a ``recv`` would return at once. Without TLS, see
-        :mod:`handler_core.connection`.
+        TLS or without: the number of bytes that a ``recv`` would return at once. Without TLS it is
+        a :class:`~handler_core.connection.Connection`.
 
     Raises:
         TimeoutError: the time was over.

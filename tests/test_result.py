@@ -754,6 +754,91 @@ def test_a_set_in_the_midst_of_a_link_calls_it_once(result: AsyncResult[Any]) ->
             assert state["called"] == [state["linked"]], f"at instruction {number}"
 
 
+@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+@pytest.mark.parametrize("linked_before", [False, True])
+def test_a_link_in_the_midst_of_a_set_is_called_once(
+    result: AsyncResult[Any], function: Any, linked_before: bool
+) -> None:
+    handler = result._handler
+    state: dict[str, Any] = {}
+
+    def setup() -> tuple[Any, Any]:
+        linked: AsyncResult[int] = type(result)(handler)
+        called: list[Any] = []
+        state.update(called=called, linked=linked, before=[])
+        if linked_before or function is AsyncResult._settle:
+            linked.link(state["before"].append)
+        return lambda: linked.set(1), lambda: linked.link(called.append)
+
+    for number in at_each_instruction(function, setup):
+        ran = threading.Event()
+        state["linked"].link(lambda done, ran=ran: ran.set())
+        assert ran.wait(10)
+        assert state["called"] == [state["linked"]], f"at instruction {number}"
+        assert len(state["before"]) == (linked_before or function is AsyncResult._settle)
+
+
+@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+def test_a_thread_that_waits_from_the_midst_of_a_set_wakes(handler: Handler, function: Any) -> None:
+    state: dict[str, Any] = {}
+
+    def setup() -> tuple[Any, Any]:
+        waited_for = handler.async_result()
+        if function is AsyncResult._settle:
+            waited_for.link(lambda done: None)
+        thread = threading.Thread(target=waited_for.get, daemon=True)
+        state["thread"] = None
+
+        def begin_to_wait() -> None:
+            state["thread"] = thread
+            thread.start()
+            # Until it waits, or has seen the outcome, or cannot go on before the setter does.
+            while thread.is_alive() and not waited_for._waiters and not handler._lock._is_owned():
+                time.sleep(0)
+
+        return lambda: waited_for.set(1), begin_to_wait
+
+    for number in at_each_instruction(function, setup):
+        state["thread"].join(10)
+        assert not state["thread"].is_alive(), f"at instruction {number}"
+
+
+@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+def test_who_sees_a_result_set_and_sets_another_has_its_links_called_later(
+    handler: Handler, function: Any
+) -> None:
+    state: dict[str, Any] = {}
+
+    def setup() -> tuple[Any, Any]:
+        first, second = handler.async_result(), handler.async_result()
+        called: list[str] = []
+        first.link(lambda done: called.append("first"))
+        second.link(lambda done: called.append("second"))
+        thread = threading.Thread(target=second.set, daemon=True)
+        state.update(called=called, second=second, thread=thread)
+
+        def set_the_other() -> None:
+            if first.ready():
+                thread.start()
+                # Until it has set, or cannot go on before this setter does.
+                while thread.is_alive() and not handler._lock._is_owned():
+                    time.sleep(0)
+
+        return first.set, set_the_other
+
+    for number in at_each_instruction(function, setup):
+        if state["thread"].ident is None:
+            state["second"].set()
+        else:
+            state["thread"].join(10)
+        over = handler.async_result()
+        ran = threading.Event()
+        over.link(lambda done, ran=ran: ran.set())
+        over.set()
+        assert ran.wait(10)
+        assert state["called"] == ["first", "second"], f"at instruction {number}"
+
+
 def test_a_set_or_unlink_in_the_midst_of_an_unlink() -> None:
     for interruption in ("set", "unlink"):
         called: list[Any] = []

@@ -6,13 +6,13 @@ import io
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, Suite
+from handler_core.testing.suite import LIMIT, Suite, open_descriptors
 
 __all__ = ["SelectTests"]
 
@@ -240,6 +240,40 @@ class SelectTests(Suite):
             for pair in pairs:
                 for end in pair:
                     end.close()
+
+    @pytest.mark.parametrize("kind", ["plain", "pair", "connection"])
+    def test_c17_a_descriptor_that_stood_for_another_socket(
+        self, handler: Handler, kind: str
+    ) -> None:
+        """What was watched under a number before does not matter once that is closed."""
+        make: Callable[[], tuple[Any, Any]] = {
+            "plain": socket.socketpair,
+            "pair": handler.create_socket_pair,
+            "connection": lambda: self.tcp_pair(handler)[::-1],
+        }[kind]
+        numbers: list[int] = []
+        descriptors: list[int] = []
+        for _ in range(10):
+            first, second = make()
+            numbers.append(first.fileno())
+            seen: list[Any] = []
+            for data in (b"1", b"2"):
+                task = handler.spawn(
+                    lambda seen=seen, first=first: seen.append(
+                        self.select(handler, [first], [], [])
+                    )
+                )
+                handler.sleep_func(0.002)  # most of the time, it waits by now
+                second.send(data)
+                self.ended(task)
+                assert seen.pop() == ([first], [], [])
+                assert first.recv(10) == data
+            first.close()
+            second.close()
+            del first, second, task
+            descriptors.append(open_descriptors())
+        assert len(set(numbers)) < len(numbers), "no number was used again"
+        assert descriptors[-1] <= descriptors[0], "select has kept descriptors"
 
     def test_c17_a_pipe(self, idle: Handler) -> None:
         """Any descriptor will do."""

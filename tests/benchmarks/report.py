@@ -108,7 +108,8 @@ _ABOUT = (
     "process. A bound that is a time was set on another machine: its ratios are what raw and "
     "kazoo's took there. For select, raw is a poll that is made and told its sockets at each "
     "call, as the face of select demands; for look-up, a process that imports pluggy and "
-    "importlib_metadata and makes one entry_points call."
+    "importlib_metadata and makes one entry_points call; for a request at a time, the same one "
+    "on a bare socket, with threading through a second thread."
 )
 _ABOUT_GROWTH = (
     "What one piece costs at each size, and the factor from the cheapest smaller size to the "

@@ -1,7 +1,11 @@
-"""The whole way: kazoo's client against a ZooKeeper server, on our handler and on kazoo's."""
+"""The whole way: kazoo's client against a ZooKeeper server, on our handler and on kazoo's.
+
+Beside a request at a time stands the same request on a bare socket, which no handler can beat.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 import uuid
@@ -10,8 +14,9 @@ from typing import Any
 
 from kazoo.client import KazooClient
 
+from benchmarks.bare import BareClient, through_a_thread
 from benchmarks.scale import Scale
-from benchmarks.series import KAZOO, OURS, Series
+from benchmarks.series import KAZOO, OURS, RAW, Series
 from benchmarks.sides import new_handler
 
 __all__ = ["GETS_AT_ONCE", "GETS_ONE_BY_ONE", "SETS_AT_ONCE", "SETS_ONE_BY_ONE", "measure"]
@@ -42,6 +47,8 @@ def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
             try:
                 for row, seconds in _turn(client, path, scale):
                     values.setdefault((row, side), []).append(seconds)
+                for row, seconds in _bare_turn(model, hosts, path, scale):
+                    values.setdefault((row, RAW), []).append(seconds)
             finally:
                 client.delete(path)
                 client.stop()
@@ -68,6 +75,18 @@ def _turn(client: KazooClient, path: str, scale: Scale) -> Iterator[tuple[str, f
     expected = scale.in_flight + scale.one_by_one
     if (value, stat.version) != (_DATA, expected):
         raise SystemExit(f"the node has version {stat.version}, where it should have {expected}")
+
+
+def _bare_turn(model: str, hosts: str, path: str, scale: Scale) -> Iterator[tuple[str, float]]:
+    """Measure a request at a time on a bare socket."""
+    with contextlib.closing(BareClient(hosts)) as bare, contextlib.ExitStack() as stack:
+        for row, request in (
+            (GETS_ONE_BY_ONE, bare.get(path)),
+            (SETS_ONE_BY_ONE, bare.set(path, _DATA)),
+        ):
+            if model == "threading":
+                request = stack.enter_context(through_a_thread(request))
+            yield row, _one_by_one(request, scale.one_by_one)
 
 
 def _at_once(send: Callable[[], Any], count: int) -> float:

@@ -253,6 +253,7 @@ class Lifecycle:
 
     def start(self) -> None:
         """Begin to run callbacks; a second call does nothing. From any thread."""
+        logger()  # imports what a worker may need when it can import nothing: out of descriptors
         with self._lock:
             self._state = _State.RUNNING
             self._drain = None

@@ -184,7 +184,9 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
 def _marked(plugin: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Find what is marked with ``@hookimpl``, by its name as a hook."""
     for name in dir(plugin):
-        if isinstance(inspect.getattr_static(plugin, name, None), property):
+        # Looked at before it is asked for: a property may do anything, and an attribute that is
+        # imported when it is needed would be imported here.
+        if marker_of(inspect.getattr_static(plugin, name, None)) is None:
             continue
         function = getattr(plugin, name, None)
         options = marker_of(function) if inspect.isroutine(function) else None

@@ -4,9 +4,11 @@
 in the way of that model, with one API and one contract for all of them.
 """
 
+import importlib
+import typing
+
 from handler_core.binding import inherit_hook
 from handler_core.callback import Callback
-from handler_core.capture import capture_exceptions, wrap
 from handler_core.discovery import HandlerInfo, get_handler, list_handlers
 from handler_core.exceptions import (
     HandlerLoadError,
@@ -16,12 +18,15 @@ from handler_core.exceptions import (
 )
 from handler_core.handler import Handler
 from handler_core.hookspecs import HandlerSpec, hookimpl, hookspec
-from handler_core.interfaces import IAsyncResult, IHandler
 from handler_core.parking import ThreadWaiter, Waiter
 from handler_core.result import AsyncResult
 from handler_core.selecting import fileobj_to_fd, poll_select, selector_select
-from handler_core.socketpair import create_socket_pair
-from handler_core.sockets import create_tcp_connection, create_tcp_socket
+
+if typing.TYPE_CHECKING:
+    from handler_core.capture import capture_exceptions, wrap
+    from handler_core.interfaces import IAsyncResult, IHandler
+    from handler_core.socketpair import create_socket_pair
+    from handler_core.sockets import create_tcp_connection, create_tcp_socket
 
 __all__ = [
     "AsyncResult",
@@ -51,3 +56,26 @@ __all__ = [
     "selector_select",
     "wrap",
 ]
+
+# What no look-up needs: these names' modules are imported when somebody asks for one of them.
+_MODULES = {
+    "IAsyncResult": "interfaces",
+    "IHandler": "interfaces",
+    "capture_exceptions": "capture",
+    "create_socket_pair": "socketpair",
+    "create_tcp_connection": "sockets",
+    "create_tcp_socket": "sockets",
+    "wrap": "capture",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,8 +7,6 @@ anything else.
 
 from __future__ import annotations
 
-import difflib
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,11 +23,11 @@ from handler_core.exceptions import (
     HandlerValidationError,
 )
 from handler_core.handler import Handler
+from handler_core.logs import logger
+from handler_core.spelling import close_matches
 from handler_core.validation import check_constructor, check_handler_class, check_wrapper
 
 __all__ = ["HandlerInfo", "get_handler", "list_handlers"]
-
-log = logging.getLogger("handler_core")
 
 _HANDLERS = "handler_core.handlers"
 _WRAPPERS = "handler_core.wrappers"
@@ -119,12 +117,12 @@ def _chosen() -> EntryPoint:
             entry = _find(_HANDLERS, candidate)
             cls = _load_class(entry)
         except (HandlerLoadError, HandlerValidationError) as error:
-            log.warning("passing over a broken plugin: %s", error)
+            logger().warning("passing over a broken plugin: %s", error)
             continue
         try:
             active = cls.is_active()
         except Exception:
-            log.warning("passing over %s: is_active() failed", _origin(entry), exc_info=True)
+            logger().warning("passing over %s: is_active() failed", _Origin(entry), exc_info=True)
             continue
         if active:
             return entry
@@ -158,7 +156,7 @@ def _find(group: str, name: str, variable: str | None = None) -> EntryPoint:
         hint = f" (the name is from the variable {variable})" if variable else ""
         raise HandlerNotFoundError(_not_found(group, name) + hint)
     if len(entries) > 1:
-        claims = " and ".join(_origin(entry) for entry in entries)
+        claims = " and ".join(str(_Origin(entry)) for entry in entries)
         raise HandlerValidationError(
             f"{name!r} is claimed by {claims}: pip uninstall the one that you do not mean"
         )
@@ -175,7 +173,7 @@ def _not_found(group: str, name: str) -> str:
     lines = [f"no {kind} named {shown} is installed"]
     close = []
     if len(name) <= _LONGEST_NAME:
-        close = difflib.get_close_matches(name, sorted({*installed, *on_offer}))
+        close = close_matches(name, sorted({*installed, *on_offer}))
     if name in install:
         lines.append(f"to install it: {install[name]}")
     elif close:
@@ -211,9 +209,23 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
         return "a distribution without metadata", ""
 
 
-def _origin(entry: EntryPoint) -> str:
-    name, version = _distribution(entry)
-    return f"plugin {entry.name!r} ({entry.value}) of {name} {version}".rstrip()
+class _Origin:
+    """A plugin, with its distribution, as it is called in messages.
+
+    It becomes text where there is a message: to ask for the name of a distribution is to parse its
+    metadata, by the package ``email``, and that takes longer than all else that ``get_handler``
+    does.
+    """
+
+    __slots__ = ("_entry",)
+
+    def __init__(self, entry: EntryPoint) -> None:
+        self._entry = entry
+
+    def __str__(self) -> str:
+        entry = self._entry
+        name, version = _distribution(entry)
+        return f"plugin {entry.name!r} ({entry.value}) of {name} {version}".rstrip()
 
 
 def _load(entry: EntryPoint) -> Any:
@@ -222,7 +234,7 @@ def _load(entry: EntryPoint) -> Any:
         return entry.load()
     except (Exception, SystemExit) as error:
         raise HandlerLoadError(
-            f"{_origin(entry)} cannot be imported: {type(error).__name__}: {error}"
+            f"{_Origin(entry)} cannot be imported: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -230,7 +242,7 @@ def _load_class(entry: EntryPoint) -> type[Handler]:
     key = (entry.name, entry.value)
     cls = _classes.get(key)
     if cls is None:
-        cls = _classes[key] = check_handler_class(_load(entry), _origin(entry))
+        cls = _classes[key] = check_handler_class(_load(entry), _Origin(entry))
         if not hasattr(cls, "name"):
             cls.name = entry.name
     return cls
@@ -241,11 +253,11 @@ def _new_handler(entry: EntryPoint) -> Handler:
     try:
         handler = cls()
     except Exception as error:
-        error.add_note(f"(from {_origin(entry)})")
+        error.add_note(f"(from {_Origin(entry)})")
         raise
     if not hasattr(handler, "_lock"):
         raise HandlerValidationError(
-            f"{_origin(entry)}: {cls.__qualname__}.__init__ must call super().__init__()"
+            f"{_Origin(entry)}: {cls.__qualname__}.__init__ must call super().__init__()"
         )
     return handler
 
@@ -265,11 +277,12 @@ def _wrap(handler: Handler, wrappers: Sequence[object]) -> None:
 def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
     """Turn names into what they name, and check each wrapper."""
     for wrapper in wrappers:
-        plugin, origin = wrapper, "a wrapper"
+        plugin: object = wrapper
+        origin: object = "a wrapper"
         if isinstance(wrapper, str):
             wrapper = _find(_WRAPPERS, wrapper)
         if isinstance(wrapper, EntryPoint):
-            plugin, origin = _load(wrapper), _origin(wrapper)
+            plugin, origin = _load(wrapper), _Origin(wrapper)
         if isinstance(plugin, type):
             check_constructor(plugin, origin)
             plugin = plugin()

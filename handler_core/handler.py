@@ -7,23 +7,41 @@ spawn and how a caller parks (:mod:`handler_core.lifecycle`), and marks the five
 
 from __future__ import annotations
 
-import queue
-import socket
+import importlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from handler_core.binding import bind_hooks
-from handler_core.capture import wrap
 from handler_core.lifecycle import Lifecycle, Lock
 from handler_core.result import AsyncResult
-from handler_core.selecting import SelectLists
-from handler_core.socketpair import connect_pair
-from handler_core.sockets import AddressInfo, connect, create_tcp_socket
+
+if TYPE_CHECKING:
+    from handler_core.selecting import SelectLists
+    from handler_core.sockets import AddressInfo
 
 __all__ = ["Handler"]
+
+
+class _Imported:
+    """A class attribute: a module, or what it has of a name, imported when it is asked for.
+
+    In a process that only looks its handler up it never is.
+    """
+
+    def __init__(self, module: str, name: str | None) -> None:
+        self._module = module
+        self._name = name
+
+    def __get__(self, handler: Handler | None, cls: type[Handler]) -> Any:
+        module = importlib.import_module(self._module)
+        return module if self._name is None else getattr(module, self._name)
+
+
+def _imported(module: str, name: str | None = None) -> Any:  # what the attribute gives, not is
+    return _Imported(module, name)
 
 
 class Handler(Lifecycle):
@@ -42,16 +60,16 @@ class Handler(Lifecycle):
     name: ClassVar[str]
 
     #: The model's socket module. The module ``ssl`` next to it does its TLS.
-    socket_module: ClassVar[ModuleType] = socket
+    socket_module: ClassVar[ModuleType] = _imported("socket")
 
     #: Blocks the calling task for so many seconds. The library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
 
     #: The class of the model's queues.
-    queue_impl: ClassVar[type[Any]] = queue.Queue
+    queue_impl: ClassVar[type[Any]] = _imported("queue", "Queue")
 
     #: What a queue's ``get_nowait`` raises when it is empty.
-    queue_empty: ClassVar[type[Exception]] = queue.Empty
+    queue_empty: ClassVar[type[Exception]] = _imported("queue", "Empty")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -107,20 +125,27 @@ class Handler(Lifecycle):
         """Return a new, pending result: :meth:`callback_object` by kazoo's name."""
         return self.callback_object()
 
-    # Sockets.
+    # Sockets. What makes them is imported by the methods that make them: until a client connects,
+    # and many a process only looks its handler up, nobody needs it.
 
     def socket(self) -> Any:
         """Return a new IPv4 TCP socket of the model, with ``TCP_NODELAY`` set."""
+        from handler_core.sockets import create_tcp_socket
+
         return create_tcp_socket(self.socket_module)
 
     def create_connection(
         self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
     ) -> Any:
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
+        from handler_core.sockets import connect
+
         return connect(self.socket_module, address, timeout, self.look_up, self.select, **tls)
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""
+        from handler_core.socketpair import connect_pair
+
         return connect_pair(self.socket_module, self.new_native_rlock)
 
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
@@ -130,6 +155,8 @@ class Handler(Lifecycle):
             HandlerTimeoutError: it took longer than ``timeout`` seconds.
             OSError: there is no such host.
         """
+        from handler_core.capture import wrap
+
         # In a task of its own: the resolver itself knows no deadline.
         module = self.socket_module
         result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import _thread
 import enum
-import logging
 import os
 import threading
 import weakref
@@ -40,12 +39,11 @@ from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias, cast
 
 from handler_core.callback import Callback, CallbackLike
 from handler_core.exceptions import HandlerTimeoutError
+from handler_core.logs import logger
 from handler_core.parking import ThreadWaiter, Waiter
 from handler_core.result import AsyncResult
 
 __all__ = ["Lifecycle", "Lock", "Task"]
-
-log = logging.getLogger("handler_core")
 
 
 class Task(Protocol):
@@ -255,6 +253,7 @@ class Lifecycle:
 
     def start(self) -> None:
         """Begin to run callbacks; a second call does nothing. From any thread."""
+        logger()  # imports what a worker may need when it can import nothing: out of descriptors
         with self._lock:
             self._state = _State.RUNNING
             self._drain = None
@@ -399,7 +398,7 @@ class Lifecycle:
                     raise
                 # Also the timeout and kill exceptions of green threads, which are no `Exception`:
                 # a callback that let its own timeout escape must not end the worker.
-                log.exception("exception in callback %r", _as_callback(item))
+                logger().exception("exception in callback %r", _as_callback(item))
             if give_way is not None:
                 give_way()
         return None
@@ -491,7 +490,7 @@ class Lifecycle:
             # atexit function). The next call tries again, and `stop` will run in its own
             # thread what is still there.
             self._give_up(mailbox, worker)
-            log.error("%d callbacks wait, no worker can start: %s", len(mailbox.items), error)
+            logger().error("%d callbacks wait, no worker can start: %s", len(mailbox.items), error)
         except BaseException:
             # Ctrl-C: nobody knows if there is a task now. If so, it ends before it begins, unless
             # it has begun, and then all is well.

@@ -27,15 +27,17 @@ import importlib.util
 import math
 import os
 import select
-import selectors
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from handler_core.extending import Extension
+
+if TYPE_CHECKING:
+    import selectors
 
 __all__ = [
     "FileObject",
@@ -486,8 +488,10 @@ def _select_lists(
     wlist: Sequence[FileObject],
     xlist: Sequence[FileObject],
     timeout: float | None = None,
-    selectors_module: ModuleType = selectors,
+    selectors_module: Any = None,
 ) -> SelectLists:
+    if selectors_module is None:
+        import selectors as selectors_module
     timeout = checked_timeout(timeout)
     readers, writers = _listed(rlist), _listed(wlist)
     reading, writing = _descriptors(readers), _descriptors(writers)

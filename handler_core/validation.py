@@ -9,7 +9,6 @@ first handler is made, and all that is wrong is said at once.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,12 @@ from typing import Any
 from handler_core.binding import HOOKS, HOOKS_OF_A_HANDLER, marker_of
 from handler_core.exceptions import HandlerValidationError
 from handler_core.handler import Handler
+from handler_core.spelling import close_matches
 
 __all__ = ["check_constructor", "check_handler_class", "check_wrapper"]
 
 
-def check_handler_class(candidate: Any, origin: str) -> type[Handler]:
+def check_handler_class(candidate: Any, origin: object) -> type[Handler]:
     """Return ``candidate`` if it is a handler class that implements the five hooks.
 
     Args:
@@ -44,7 +44,7 @@ def check_handler_class(candidate: Any, origin: str) -> type[Handler]:
     return checked
 
 
-def check_constructor(cls: type, origin: str) -> None:
+def check_constructor(cls: type, origin: object) -> None:
     """Check that a wrapper's class can be called without arguments.
 
     Raises:
@@ -58,7 +58,7 @@ def check_constructor(cls: type, origin: str) -> None:
         )
 
 
-def check_wrapper(wrapper: object, origin: str) -> None:
+def check_wrapper(wrapper: object, origin: object) -> None:
     """Check that all hooks of ``wrapper`` are wrappers, and that there is one.
 
     Raises:
@@ -91,7 +91,7 @@ def check_wrapper(wrapper: object, origin: str) -> None:
         raise HandlerValidationError(_report(origin, f"{wrapper!r}", faults))
 
 
-def _report(origin: str, subject: str, faults: Sequence[str]) -> str:
+def _report(origin: object, subject: str, faults: Sequence[str]) -> str:
     lines = "".join(f"\n  - {fault}" for fault in faults)
     return f"{origin}: {subject} does not follow handler_core.hookspecs.HandlerSpec:{lines}"
 
@@ -166,7 +166,7 @@ def _faults_of_signature(function: Any, name: str) -> Iterator[str]:
         return
     for misspelt in names:
         if misspelt not in ("handler", *wanted):
-            close = difflib.get_close_matches(misspelt, wanted, 1)
+            close = close_matches(misspelt, wanted, 1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             yield f"{name}: unknown argument {misspelt}{hint}: {_write(name)}"
     missing = [wanted_name for wanted_name in wanted if wanted_name not in names]
@@ -184,7 +184,9 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
 def _marked(plugin: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Find what is marked with ``@hookimpl``, by its name as a hook."""
     for name in dir(plugin):
-        if isinstance(inspect.getattr_static(plugin, name, None), property):
+        # Looked at before it is asked for: a property may do anything, and an attribute that is
+        # imported when it is needed would be imported here.
+        if marker_of(inspect.getattr_static(plugin, name, None)) is None:
             continue
         function = getattr(plugin, name, None)
         options = marker_of(function) if inspect.isroutine(function) else None
@@ -201,6 +203,6 @@ def _write(name: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, HOOKS, 1)
+    close = close_matches(name, HOOKS, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(HOOKS)}"
     return f"unknown hook {name}: {hint}"

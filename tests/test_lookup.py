@@ -124,6 +124,25 @@ def test_the_entry_points_are_scanned_once(site: Site, monkeypatch: pytest.Monke
     assert len(scans) == 1
 
 
+def test_no_more_is_read_than_the_entry_points(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    real = importlib_metadata.PathDistribution.read_text
+
+    def noted(self: importlib_metadata.PathDistribution, filename: str) -> str | None:
+        read.append(str(self.locate_file(filename)))
+        return real(self, filename)
+
+    site.plugin("complete")
+    monkeypatch.setattr(importlib_metadata.PathDistribution, "read_text", noted)
+    importlib_metadata.entry_points(group="handler_core.handlers")
+    by_one_scan = sorted(read)
+    read.clear()
+    get_handler("complete")
+    get_handler("threading")
+    assert sorted(read) == by_one_scan
+    assert by_one_scan
+
+
 def test_a_class_is_loaded_and_checked_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = []
     real = discovery.check_handler_class

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import inspect
+import textwrap
 
 import handler_core_threading
 import importlib_metadata
@@ -87,10 +88,32 @@ def test_all_is_consistent() -> None:
     assert sorted(handler_core.__all__) == sorted(set(handler_core.__all__))
     public = {
         name
-        for name, value in vars(handler_core).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+        for name in dir(handler_core)
+        if not name.startswith("_") and not inspect.ismodule(getattr(handler_core, name))
     }
     assert public == set(handler_core.__all__)
+
+
+def test_what_is_imported_when_it_is_asked_for() -> None:
+    printed = run("""
+        import handler_core
+        print(set(handler_core.__all__) <= set(dir(handler_core)))
+        from handler_core import create_tcp_socket
+        print(create_tcp_socket is handler_core.create_tcp_socket)
+        print(create_tcp_socket is handler_core.sockets.create_tcp_socket)
+        print(handler_core.IHandler.__module__)
+        from handler_core import *
+        print([name for name in handler_core.__all__ if name not in globals()])
+    """)
+    assert printed.splitlines()[:3] == ["True"] * 3
+    assert printed.splitlines()[3:] == ["handler_core.interfaces", "[]"]
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'handler_core' has no attribute 'get_handlr'"):
+        handler_core.get_handlr  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'get_handlr' from 'handler_core'"):
+        exec("from handler_core import get_handlr")
 
 
 MODULES = """
@@ -199,6 +222,53 @@ def test_what_an_import_does_not_import(program: str) -> None:
     ]
     printed = run(f"{program}\nimport sys\nprint([m for m in {unwanted!r} if m in sys.modules])")
     assert printed == "[]\n"
+
+
+# What pluggy and importlib_metadata import themselves is not ours to save.
+REFERENCE = """
+    import importlib_metadata, pluggy
+    importlib_metadata.entry_points(group="handler_core.handlers")
+"""
+
+
+def imported(program: str) -> set[str]:
+    return set(run(f"{textwrap.dedent(program)}\nimport sys\nprint(*sys.modules)").split())
+
+
+def test_what_a_look_up_does_not_import() -> None:
+    """Each of these was once imported by a plain look-up, which had no use for it."""
+    unwanted = {
+        "asyncio",
+        "calendar",
+        "datetime",
+        "difflib",
+        "email.feedparser",
+        "email.message",
+        "email.parser",
+        "handler_core.capture",
+        "handler_core.cli",
+        "handler_core.connection",
+        "handler_core.interfaces",
+        "handler_core.socketpair",
+        "handler_core.sockets",
+        "handler_core.testing",
+        "importlib_metadata._adapters",
+        "locale",
+        "logging",
+        "queue",
+        "selectors",
+        "socket",
+        "ssl",
+        "string",
+        "traceback",
+    }
+    found = imported("import handler_core; handler_core.get_handler('threading')")
+    assert {"handler_core_threading", "handler_core.result"} <= found
+    assert found & unwanted <= imported(REFERENCE)
+
+
+def test_what_a_handler_that_is_started_can_log_without_an_import() -> None:
+    assert "logging" in imported("import handler_core; handler_core.get_handler().start()")
 
 
 def test_the_core_knows_no_plugin() -> None:

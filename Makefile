@@ -40,6 +40,8 @@ lint: $(VENV)/.dev
 tests: $(VENV)/.dev zookeeper
 	$(BIN)/pytest tests --ignore tests/zookeeper
 	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
+	set -e; for model in $(filter-out threading,$(MODELS)); do \
+		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/test_connection.py; done
 	set -e; for model in $(MODELS); do \
 		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
 	HANDLER_CORE_TEST_HANDLER=gevent $(PATCHED_BY_gevent) tests/zookeeper

@@ -95,6 +95,7 @@ def _copy(function: Any) -> FunctionType:
         function.__defaults__,
         function.__closure__,
     )
+    copy.__kwdefaults__ = function.__kwdefaults__
     functools.update_wrapper(copy, function, updated=())
     del copy.__wrapped__  # type: ignore[attr-defined]
     return copy

@@ -15,11 +15,13 @@ socket throughout.
 from __future__ import annotations
 
 import _socket
-import os
+import contextlib
+import operator
 import socket
 from typing import Any
 
 from handler_core.extending import Extension
+from handler_core.selecting import is_readable
 
 __all__ = ["Connection"]
 
@@ -37,32 +39,37 @@ class Connection(Extension):
     process, or ``os.read``, would see bytes for a second time.
     """
 
-    # The same socket by a descriptor of its own: never a green one, so that to look is not to wait,
-    # whatever timeout the connection has.
-    _native: _socket.socket | None = None
-
     # What is known to be there, and how much of it has been received. The kernel has all of it.
     _ahead = b""
     _received = 0
 
+    # What a look has found out about the connection, for whoever receives.
+    _error: OSError | None = None
+
     def pending(self) -> int:
         """Return the number of bytes, of those that are there, which ``recv`` will return at once.
 
-        0 means that nothing is there, or the end, or that this system cannot say: ask ``select``.
+        0 means that nothing is there, or the end, or an error, or that it cannot be said without
+        waiting: ask ``select``, and ``recv``.
 
         Raises:
-            OSError: the connection is broken, or closed.
+            OSError: the socket is closed.
         """
-        if not self._ahead and _DONT_WAIT:
+        if not self._ahead and self._error is None:
             try:
-                self._ahead = self._own_native().recv(_AHEAD, _LOOK)
+                self._ahead = self._look()
             except BlockingIOError:
                 return 0
+            except OSError as error:
+                if self.fileno() < 0:
+                    raise
+                self._error = error  # which the kernel tells once
         return len(self._ahead) - self._received
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive up to ``size`` bytes."""
         ahead = self._ahead
+        size = operator.index(size)
         if not ahead or flags or size <= 0:
             self._catch_up()
             data: bytes = super().recv(size, flags)  # type: ignore[misc]
@@ -102,32 +109,40 @@ class Connection(Extension):
     def dup(self) -> Any:
         """Return an ordinary socket for the same connection."""
         self._catch_up()
-        return super().dup()  # type: ignore[misc]
+        return super().dup()
 
     def detach(self) -> int:
         """Give up the descriptor, and return it."""
         self._catch_up()
         return super().detach()
 
+    def _look(self) -> bytes:
+        native = self._native()
+        if native is None or not _DONT_WAIT:
+            return b""
+        # With a timeout it would wait first, whatever the flags are.
+        if native.gettimeout() and self.fileno() >= 0 and not is_readable(self.fileno()):
+            return b""
+        data: bytes = native.recv(_AHEAD, _LOOK)
+        return data
+
+    def _native(self) -> Any:
+        """Return the C part of this socket, which never lets a hub run."""
+        if isinstance(self, _socket.socket):
+            return super()
+        return getattr(self, "_sock", None)  # as gevent has it
+
     def _catch_up(self) -> None:
         """Take out of the kernel what has been received, and forget what else was seen."""
         received, self._ahead, self._received = self._received, b"", 0
-        while received:
-            # Unless another reader was faster, all of it is there.
-            taken = len(self._own_native().recv(received, _DONT_WAIT))
-            received = received - taken if taken else 0
-
-    def _own_native(self) -> _socket.socket:
-        native = self._native
-        if native is None:
-            native = self._native = _socket.socket(
-                self.family, self.type, self.proto, os.dup(self.fileno())
-            )
-        return native
+        # Unless another reader was faster, all of it is there.
+        with contextlib.suppress(BlockingIOError):
+            while received:
+                taken = len(self._native().recv(received, _DONT_WAIT))
+                received = received - taken if taken else 0
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _has_ended(self) -> None:
-        super()._has_ended()
         self._ahead, self._received = b"", 0
-        native, self._native = self._native, None
-        if native is not None:
-            native.close()

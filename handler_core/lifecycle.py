@@ -380,10 +380,11 @@ class Lifecycle:
         """
         run_callback = self._run_callback
         while items:
-            item: Any = items.popleft()
+            item: Any = items[0]
             kind = type(item)
             if kind is _Drain:
-                return cast(_Drain, item)
+                return cast(_Drain, item)  # and there it lies until it has done its work
+            items.popleft()
             try:
                 if run_callback is not None:
                     run_callback(_as_callback(item))
@@ -549,8 +550,8 @@ class Lifecycle:
             if mailbox is not self._callbacks and mailbox is not self._completions:
                 return True  # this is a forked child, and the worker was the parent's
             ends = drain is self._drain  # and no `start` has come since
-            if mailbox is self._completions and ends and mailbox.items:
-                mailbox.items.append(drain)
+            if mailbox is self._completions and ends and len(mailbox.items) > 1:
+                mailbox.items.rotate(-1)
                 return False
             if ends:
                 assert mailbox.worker is not None
@@ -560,6 +561,8 @@ class Lifecycle:
                 self._pass_on(drain, self._completions)
             else:
                 self._finish(drain)
+            # Last: whatever interrupts this, Ctrl-C say, finds the drain where it was.
+            mailbox.items.popleft()
             return ends
 
     def _finish(self, drain: _Drain) -> None:

@@ -190,7 +190,8 @@ class AsyncResult(Generic[T]):
     def set(self, value: T | None = None) -> None:
         """Make ``value`` the outcome, wake all who wait, and have the linked callbacks called."""
         # Before the outcome is there, too: who sees it set, and then sets another result, has that
-        # one's links called after this one's. So they must both be queued under the lock.
+        # one's links called after this one's, so both are queued under the lock. (A link that comes
+        # just now, neither before nor after, has no place in that order.)
         if self._links is None and self._waiters is None:
             self._outcome = value
             self._handler._fence(None)

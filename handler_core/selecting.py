@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from handler_core.extending import Extension
+from handler_core.extending import extension_of
 
 if TYPE_CHECKING:
     import selectors
@@ -46,6 +46,7 @@ __all__ = [
     "accept_both_forms",
     "checked_timeout",
     "fileobj_to_fd",
+    "is_readable",
     "poll_select",
     "select_by_waiting",
     "selector_select",
@@ -219,11 +220,15 @@ class Interest:
         """Return an ``epoll`` in which all descriptors are, to be released after use."""
         members = [sock for some in sockets for sock in some]
         nested = self._nested
-        if nested is None or not nested.take(members):
+        if nested is not None and not nested.take(members):
+            nested.close()
+            nested = self._nested = None
+        if nested is None:
             nested = _Nested(members, self._masks)
-            if all(isinstance(sock, Extension) for sock in members):
-                for sock in members:
-                    sock.close_at_end(nested)
+            extensions = [extension_of(sock) for sock in members]
+            if None not in extensions:
+                for extension in extensions:
+                    extension.close_at_end(nested)
                 self._nested = nested
         return nested
 
@@ -283,7 +288,7 @@ class _Nested:
     __slots__ = ("__weakref__", "_ended", "_sockets", "_taken", "epoll")
 
     def __init__(self, sockets: list[Any], masks: dict[int, int]) -> None:
-        self._sockets = [weakref.ref(sock) for sock in sockets if isinstance(sock, Extension)]
+        self._sockets = [weakref.ref(sock) for sock in sockets if extension_of(sock) is not None]
         self._taken = True
         self._ended = len(self._sockets) != len(sockets)
         self.epoll = _kernel.epoll()
@@ -294,8 +299,9 @@ class _Nested:
 
     def take(self, sockets: list[Any]) -> bool:
         """Take it into use; False if it is for other sockets, or one of them has been closed."""
-        self._taken = True
-        return not self._ended and [ref() for ref in self._sockets] == sockets
+        self._taken = True  # before the look: another thread may close one just now
+        self._taken = not self._ended and [ref() for ref in self._sockets] == sockets
+        return self._taken
 
     def release(self) -> None:
         """Put it out of use; it is closed now if a socket has been meanwhile."""
@@ -353,6 +359,14 @@ def poll_select(
     return select_by_waiting(interest, sockets, timeout, await_readable)
 
 
+def is_readable(fd: int) -> bool:
+    """Ask the kernel if there is something to be read from an open descriptor, or the end."""
+    interest, sockets = take_interest([fd], [], [])
+    readable, _, _ = interest.poll(sockets, 0)
+    interest.keep()
+    return bool(readable)
+
+
 # Where `threading` is green, each of its tasks has its own.
 _task = threading.local()
 
@@ -394,6 +408,9 @@ def select_by_waiting(
                 ready = interest.poll(sockets, 0)
                 if any(ready) or (deadline is not None and time.monotonic() >= deadline):
                     break
+        except BaseException:
+            nested.close()
+            raise
         finally:
             nested.release()
     interest.keep()

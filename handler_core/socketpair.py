@@ -25,11 +25,12 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from handler_core.extending import Extension, extended_socket
+from handler_core.extending import Extension, extended_socket, extension_of
 
 if TYPE_CHECKING:
     from handler_core.lifecycle import Lock
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["connect_pair", "create_socket_pair"]
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+# For how long, in seconds, a kernel's buffer that was full is taken to be full.
+_NOT_AGAIN_FOR = 0.001
 
 
 def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
@@ -65,11 +69,18 @@ class _Direction:
     def __init__(self, source: Any, lock: Lock) -> None:
         # A descriptor of its own, and never a green socket: sending must not wait, whatever
         # timeout the end is given, and must not disturb a task that is reading from the end.
+        blocking = os.get_blocking(source.fileno())
         self._sender = _socket.socket(
             source.family, source.type, source.proto, os.dup(source.fileno())
         )
+        # With a timeout, which `socket.setdefaulttimeout` may have given it, it would wait. To
+        # take that away changes the mode of the end too, which it has in common with it.
+        self._sender.settimeout(None)
+        os.set_blocking(source.fileno(), blocking)
         self._lock = lock
         self._kept = bytearray()
+        # When room was last looked for, by `time.monotonic`.
+        self._looked_at = 0.0
 
     def send(self, data: Any) -> int:
         """Give all of ``data`` to the kernel, or keep what it does not take."""
@@ -79,8 +90,10 @@ class _Direction:
             with self._lock:
                 is_first = not self._kept
                 self._kept += view[sent:]
-                if is_first:
-                    # The reader may have made room, and looked for what is kept, just before.
+                # The reader may have made room, and looked for what is kept, just before. And
+                # whatever has come between a reader or a sender and its duty is made good here,
+                # but not at each of thousands of sends: that costs as much as they do.
+                if is_first or time.monotonic() - self._looked_at > _NOT_AGAIN_FOR:
                     self._move_on()
         return len(view)
 
@@ -111,6 +124,7 @@ class _Direction:
             self._sender.close()
 
     def _move_on(self) -> None:
+        self._looked_at = time.monotonic()
         while self._kept and (sent := self._offer(self._kept)):
             del self._kept[:sent]
 
@@ -139,8 +153,10 @@ class PairedSocket(Extension):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive, and let what was kept for lack of room take the room."""
-        data: bytes = super().recv(size, flags)  # type: ignore[misc]
-        self._incoming.make_use_of_room()
+        try:
+            data: bytes = super().recv(size, flags)  # type: ignore[misc]
+        finally:
+            self._incoming.make_use_of_room()
         if not data and size:
             data = self._incoming.take_kept(size)
         return data
@@ -157,7 +173,6 @@ class PairedSocket(Extension):
         return len(data)
 
     def _has_ended(self) -> None:
-        super()._has_ended()
         self._incoming.give_up()
         # What was sent still arrives: the other end keeps the way from here alive for that.
         self._outgoing.close()
@@ -167,6 +182,7 @@ def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direct
     end = extended_socket(
         PairedSocket, module.socket, plain.family, plain.type, plain.proto, fileno=plain.detach()
     )
-    end._incoming = incoming
-    end._outgoing = outgoing
+    extension = extension_of(end)
+    extension._incoming = incoming
+    extension._outgoing = outgoing
     return end

@@ -9,12 +9,16 @@ import select
 import socket
 import struct
 import termios
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from handler_core import create_tcp_connection, get_handler
+from handler_core.sockets import _sibling
+
+HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
 
 
 @pytest.fixture(params=["function", "handler"])
@@ -22,9 +26,9 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[Any, socket.socket]]:
     """A connection, and the socket at its other end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         if request.param == "function":
-            sock = create_tcp_connection(socket, server.getsockname(), timeout=10)
+            sock = create_tcp_connection(HANDLER.socket_module, server.getsockname(), timeout=10)
         else:
-            sock = get_handler("threading").create_connection(server.getsockname(), timeout=10)
+            sock = HANDLER.create_connection(server.getsockname(), timeout=10)
         other, _ = server.accept()
     with sock, other:
         yield sock, other
@@ -158,6 +162,8 @@ def test_a_duplicate_and_the_bare_descriptor(ends: tuple[Any, socket.socket]) ->
     assert sock.pending() == 10
     assert sock.recv(2) == b"01"
     with sock.dup() as double:
+        assert isinstance(double, HANDLER.socket_module.socket)
+        assert double.gettimeout() == sock.gettimeout()
         assert double.recv(2) == b"23"
     assert sock.pending() == 6
     assert sock.recv(1) == b"4"
@@ -181,13 +187,19 @@ def test_the_end(ends: tuple[Any, socket.socket]) -> None:
     assert sock.recv(100) == b""
 
 
-def test_a_broken_connection(ends: tuple[Any, socket.socket]) -> None:
+def test_who_receives_hears_of_a_broken_connection(ends: tuple[Any, socket.socket]) -> None:
     sock, other = ends
     other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     other.close()  # with a reset
-    assert select.select([sock], [], [], 10)[0]
-    with pytest.raises(ConnectionResetError):
-        sock.pending()
+    assert select.select([sock.fileno()], [], [], 10)[0]
+    assert sock.pending() == 0
+    assert sock.pending() == 0
+    assert is_readable(sock)
+    if HANDLER.name == "eventlet":  # whose sockets take that for an end
+        assert sock.recv(1) == b""
+    else:
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
 
 
 def test_a_closed_socket(ends: tuple[Any, socket.socket]) -> None:
@@ -203,37 +215,101 @@ def test_a_closed_socket(ends: tuple[Any, socket.socket]) -> None:
         assert caught.value.errno == errno.EBADF
 
 
-def test_only_who_asks_pays_with_a_descriptor_and_close_gives_it_back(
-    ends: tuple[Any, socket.socket],
-) -> None:
+def test_a_size_that_is_none_leaves_all_as_it_was(ends: tuple[Any, socket.socket]) -> None:
+    sock, other = ends
+    other.sendall(b"abc")
+    wait_for(sock, 3)
+    assert sock.pending() == 3
+    with pytest.raises(TypeError):
+        sock.recv(2.5)
+    assert sock.recv(2) == b"ab"
+    assert sock.recv(2) == b"c"
+
+
+def test_it_takes_no_descriptor_of_its_own(ends: tuple[Any, socket.socket]) -> None:
     sock, other = ends
     before = descriptors()
     other.sendall(b"x")
-    assert sock.recv(1) == b"x"
+    wait_for(sock, 1)
+    assert sock.pending() == 1
     assert descriptors() == before
-    sock.pending()
-    assert len(descriptors()) == len(before) + 1
     sock.close()
     assert len(descriptors()) == len(before) - 1
-    assert other.recv(1) == b""  # it has heard of it
+    with pytest.raises(ConnectionResetError):  # it was closed with something unread
+        other.recv(1)
+
+
+def test_close_is_seen_through_files_and_duplicates(ends: tuple[Any, socket.socket]) -> None:
+    sock, other = ends
+    assert sock.pending() == 0
+    file, double = sock.makefile("rb"), sock.dup()
+    sock.close()
+    double.close()
+    other.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        other.recv(1)
+    file.close()
+    other.settimeout(10)
+    assert other.recv(1) == b""
 
 
 def test_one_that_is_forgotten_leaves_nothing() -> None:
     before = descriptors()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        forgotten: Any = create_tcp_connection(socket, server.getsockname())
+        forgotten: Any = HANDLER.create_connection(server.getsockname())
         other, _ = server.accept()
         assert forgotten.pending() == 0
-        with pytest.warns(ResourceWarning):
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             del forgotten
+            HANDLER.sleep_func(0)  # in its next turn eventlet's hub forgets it too
         with other:
             assert other.recv(1) == b""
     assert descriptors() == before
 
 
+@pytest.mark.parametrize("what", ["connection", "pair"])
+def test_a_default_timeout_changes_nothing(what: str) -> None:
+    socket.setdefaulttimeout(3600)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            if what == "connection":
+                sock = HANDLER.create_connection(server.getsockname(), timeout=10)
+                other, _ = server.accept()
+            else:
+                sock, other = HANDLER.create_socket_pair()
+        with sock, other:
+            if what == "connection":
+                assert sock.pending() == 0
+            else:
+                for _ in range(3000):  # which the kernel has no room for
+                    sock.send(b"x")
+                assert sum(len(other.recv(100)) for _ in range(30)) == 3000
+                sock, other = other, sock
+            other.sendall(b"y")
+            assert sock.recv(1) == b"y"
+            sock.settimeout(0.01)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def test_tls_begins_where_the_connection_was(ends: tuple[Any, socket.socket]) -> None:
+    sock, other = ends
+    other.sendall(b"220 go\nMORE")
+    wait_for(sock, 11)
+    assert sock.pending() == 11
+    assert sock.recv(7) == b"220 go\n"
+    context = _sibling(HANDLER.socket_module, "ssl").create_default_context()
+    context.check_hostname = False
+    with context.wrap_socket(sock, do_handshake_on_connect=False) as wrapped:
+        assert os.read(wrapped.fileno(), 100) == b"MORE"
+    assert other.recv(1) == b""
+
+
 def test_it_is_a_socket_of_its_module(ends: tuple[Any, socket.socket]) -> None:
     sock, _ = ends
-    assert isinstance(sock, socket.socket)
+    assert isinstance(sock, HANDLER.socket_module.socket)
     sock.setblocking(False)
     assert sock.pending() == 0
     with pytest.raises(BlockingIOError):

@@ -703,3 +703,48 @@ def test_a_thousand_links_that_ask_the_program_to_end_are_all_called() -> None:
     with pytest.raises(SystemExit, match=r"^0$"):
         result.set(1)
     assert called == list(range(3000))
+
+
+class WithoutThreads(SequentialThreadingHandler):
+    """No worker can start, so the caller of ``stop`` is the worker: here, where it is traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.exits: list[BaseException] = []
+
+    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    def deliver_exit(self, exception: BaseException) -> None:
+        self.exits.append(exception)
+
+
+@pytest.mark.parametrize("name", ["_run", "_finish", "_pass_on"])
+def test_ctrl_c_at_any_instruction_of_a_worker_leaves_a_handler_that_stops(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, logger="handler_core")
+    handlers: list[WithoutThreads] = []
+
+    def setup() -> tuple[Callable[[], object], Callable[[], object]]:
+        handler = WithoutThreads()
+        handlers.append(handler)
+        handler.start()
+        for _ in range(2):
+            handler.dispatch_callback(Callback("test", len, ("",)))
+
+        def body() -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                handler.stop()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        return body, interrupt
+
+    for number in at_each_instruction(getattr(Lifecycle, name), setup):
+        stopper = threading.Thread(target=handlers[-1].stop, daemon=True)
+        stopper.start()
+        stopper.join(LIMIT)
+        assert not stopper.is_alive(), f"at instruction {number}"
+        assert not handlers[-1].running

@@ -349,3 +349,40 @@ def test_an_end_that_is_dropped_is_an_end_that_is_closed() -> None:
             del first
         assert second.recv(100) == b"last words"
         assert second.recv(1) == b""
+
+
+def test_a_reader_that_shuts_down_with_data_kept(ends: tuple[Any, Any]) -> None:
+    left, right = ends
+    left.send(MEGABYTE)
+    right.shutdown(socket.SHUT_RD)
+
+    def send_on() -> None:
+        while True:
+            left.send(b"x")
+
+    with pytest.raises(BrokenPipeError):
+        send_on()
+
+
+def test_a_reader_that_is_detached_loses_nothing(ends: tuple[Any, Any]) -> None:
+    left, right = ends
+    for _ in range(3000):
+        left.send(b"x")
+    received = 0
+    with socket.socket(right.family, right.type, fileno=right.detach()) as plain:
+        plain.setblocking(False)
+        while received < 3000:
+            try:
+                received += len(plain.recv(65536))
+            except BlockingIOError:  # whoever receives otherwise depends on further sends
+                time.sleep(0.002)
+                left.send(b"y")
+
+
+def test_a_duplicate_is_an_ordinary_socket(ends: tuple[Any, Any]) -> None:
+    left, right = ends
+    left.send(b"x")
+    with right.dup() as double:
+        assert double.recv(1) == b"x"
+        double.send(b"y")
+    assert left.recv(1) == b"y"

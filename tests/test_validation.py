@@ -20,6 +20,7 @@ from handler_core import (
     discovery,
     get_handler,
     hookimpl,
+    inherit_hook,
     poll_select,
     validation,
 )
@@ -401,6 +402,20 @@ def test_an_inherited_hook_is_a_marked_copy_of_the_base_class_s_method(site: Sit
     assert marker_of(Handler.dispatch_callback) is None
     assert type(handler).dispatch_callback.__doc__ == Handler.dispatch_callback.__doc__
     assert inspect.unwrap(type(handler).dispatch_callback) is type(handler).dispatch_callback
+
+
+def test_a_hook_of_a_plugin_can_be_inherited_too() -> None:
+    class Inheriting(SequentialThreadingHandler):
+        select = inherit_hook(SequentialThreadingHandler.select)
+        callback_object = inherit_hook(SequentialThreadingHandler.callback_object)
+
+    handler = Inheriting()
+    left, right = socket.socketpair()
+    with left, right:
+        right.send(b"x")
+        assert handler.select([left], [], [], 10) == ([left], [], [])
+        assert handler.select([left], 10) == ([left], [left], [])
+    assert handler.async_result().ready() is False
 
 
 def test_a_wrapper_is_around_an_inherited_hook_once(site: Site) -> None:

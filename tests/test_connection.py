@@ -18,7 +18,8 @@ import pytest
 from handler_core import create_tcp_connection, get_handler
 from handler_core.sockets import _sibling
 
-HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
+with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # eventlet's own
+    HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
 
 
 @pytest.fixture(params=["function", "handler"])

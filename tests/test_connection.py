@@ -18,7 +18,7 @@ import pytest
 from handler_core import create_tcp_connection, get_handler
 from handler_core.sockets import _sibling
 
-with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # eventlet's own
+with warnings.catch_warnings(action="ignore"):  # eventlet says that it is deprecated
     HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
 
 

@@ -21,7 +21,7 @@ import socket
 from typing import Any
 
 from handler_core.extending import Extension
-from handler_core.selecting import is_readable
+from handler_core.selecting import poll_lists
 
 __all__ = ["Connection"]
 
@@ -75,9 +75,8 @@ class Connection(Extension):
             data: bytes = super().recv(size, flags)  # type: ignore[misc]
             return data
         start = self._received
-        self._received = end = start + size
-        if end >= len(ahead):
-            self._received = len(ahead)
+        self._received = end = min(start + size, len(ahead))
+        if end == len(ahead):
             self._catch_up()
         return ahead[start:end]
 
@@ -121,7 +120,7 @@ class Connection(Extension):
         if native is None or not _DONT_WAIT:
             return b""
         # With a timeout it would wait first, whatever the flags are.
-        if native.gettimeout() and self.fileno() >= 0 and not is_readable(self.fileno()):
+        if native.gettimeout() and self.fileno() >= 0 and not poll_lists([self], [], [], 0)[0]:
             return b""
         data: bytes = native.recv(_AHEAD, _LOOK)
         return data

@@ -38,6 +38,7 @@ from handler_core.selecting import (
     FileObject,
     SelectLists,
     checked_timeout,
+    poll_lists,
     select_by_waiting,
     take_interest,
 )
@@ -360,12 +361,10 @@ class GreenHandler(Handler):
         keep the others from running, it does park once it has gone on for some milliseconds.
         """
         timeout = checked_timeout(timeout)
-        interest, sockets = take_interest(rlist, wlist, xlist)
         hub = self.current_hub()
         if hub is None:
-            ready = interest.poll(sockets, timeout)
-            interest.keep()
-            return ready
+            return poll_lists(rlist, wlist, xlist, timeout)
+        interest, sockets = take_interest(rlist, wlist, xlist)
         if time.monotonic() - hub.parked_at > FAIR:
             self._let_others_run(hub)
         await_readable = functools.partial(self._await_readable, hub)

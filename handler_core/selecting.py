@@ -46,7 +46,7 @@ __all__ = [
     "accept_both_forms",
     "checked_timeout",
     "fileobj_to_fd",
-    "is_readable",
+    "poll_lists",
     "poll_select",
     "select_by_waiting",
     "selector_select",
@@ -344,10 +344,7 @@ def poll_select(
     """
     timeout = checked_timeout(timeout)
     if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
-        interest, sockets = take_interest(rlist, wlist, xlist)
-        ready = interest.poll(sockets, timeout)
-        interest.keep()
-        return ready
+        return poll_lists(rlist, wlist, xlist, timeout)
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
@@ -359,12 +356,20 @@ def poll_select(
     return select_by_waiting(interest, sockets, timeout, await_readable)
 
 
-def is_readable(fd: int) -> bool:
-    """Ask the kernel if there is something to be read from an open descriptor, or the end."""
-    interest, sockets = take_interest([fd], [], [])
-    readable, _, _ = interest.poll(sockets, 0)
+def poll_lists(
+    rlist: Iterable[FileObject],
+    wlist: Iterable[FileObject],
+    xlist: Iterable[FileObject],
+    timeout: float | None,
+) -> SelectLists:
+    """Select by the kernel's ``poll``, which blocks the thread, whatever has been patched.
+
+    The timeout is one that :func:`checked_timeout` has returned.
+    """
+    interest, sockets = take_interest(rlist, wlist, xlist)
+    ready = interest.poll(sockets, timeout)
     interest.keep()
-    return bool(readable)
+    return ready
 
 
 # Where `threading` is green, each of its tasks has its own.

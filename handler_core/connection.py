@@ -119,11 +119,14 @@ class Connection(Extension):
         native = self._native()
         if native is None or not _DONT_WAIT:
             return b""
+        data: bytes = self._receive_what_is_there(native, _AHEAD, _LOOK)
+        return data
+
+    def _receive_what_is_there(self, native: Any, size: int, flags: int) -> Any:
         # With a timeout it would wait first, whatever the flags are.
         if native.gettimeout() and self.fileno() >= 0 and not poll_lists([self], [], [], 0)[0]:
-            return b""
-        data: bytes = native.recv(_AHEAD, _LOOK)
-        return data
+            raise BlockingIOError
+        return native.recv(size, flags)
 
     def _native(self) -> Any:
         """Return the C part of this socket, which never lets a hub run."""
@@ -137,7 +140,7 @@ class Connection(Extension):
         # Unless another reader was faster, all of it is there.
         with contextlib.suppress(BlockingIOError):
             while received:
-                taken = len(self._native().recv(received, _DONT_WAIT))
+                taken = len(self._receive_what_is_there(self._native(), received, _DONT_WAIT))
                 received = received - taken if taken else 0
         error, self._error = self._error, None
         if error is not None:

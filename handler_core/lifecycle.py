@@ -80,6 +80,10 @@ class Lock(Protocol):
 _Link: TypeAlias = tuple[Callable[[Any], object], Any]
 
 
+#: What lies in a mailbox.
+_Item: TypeAlias = "CallbackLike | _Link | _Drain"
+
+
 class _State(enum.Enum):
     STOPPED = "stopped"
     RUNNING = "running"
@@ -96,7 +100,7 @@ class _Mailbox:
     __slots__ = ("busy", "items", "waiter", "worker")
 
     def __init__(self) -> None:
-        self.items: deque[CallbackLike | _Link | _Drain] = deque()
+        self.items: deque[_Item] = deque()
         #: True while a worker is sure to look into ``items`` again.
         self.busy = False
         #: The one worker; None while there is none.
@@ -357,7 +361,7 @@ class Lifecycle:
 
     def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
         """Call the linked callbacks here and now, each of them whatever the others raise."""
-        items: deque[CallbackLike | _Link | _Drain] = deque((link, result) for link in links)
+        items: deque[_Item] = deque((link, result) for link in links)
         wanted: BaseException | None = None
         while items:
             try:
@@ -371,7 +375,7 @@ class Lifecycle:
 
     def _run(
         self,
-        items: deque[CallbackLike | _Link | _Drain],
+        items: deque[_Item],
         give_way: Callable[[], object] | None,
     ) -> _Drain | None:
         """Run what lies in ``items``, up to a drain, which is returned, or the end.

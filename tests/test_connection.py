@@ -227,6 +227,18 @@ def test_a_size_that_is_none_leaves_all_as_it_was(ends: tuple[Any, socket.socket
     assert sock.recv(2) == b"c"
 
 
+def test_a_second_reader_breaks_nothing(ends: tuple[Any, socket.socket]) -> None:
+    sock, other = ends
+    other.sendall(b"abc")
+    wait_for(sock, 3)
+    assert sock.pending() == 3
+    assert os.read(sock.fileno(), 100) == b"abc"
+    assert sock.recv(3) == b"abc"
+    other.sendall(b"def")
+    wait_for(sock, 3)
+    assert sock.recv(3) == b"def"
+
+
 def test_it_takes_no_descriptor_of_its_own(ends: tuple[Any, socket.socket]) -> None:
     sock, other = ends
     before = descriptors()

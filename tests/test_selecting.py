@@ -17,7 +17,14 @@ from typing import Any
 
 import pytest
 
-from handler_core import fileobj_to_fd, get_handler, poll_select, selector_select
+from handler_core import (
+    create_socket_pair,
+    fileobj_to_fd,
+    get_handler,
+    poll_select,
+    selector_select,
+)
+from handler_core.selecting import select_by_waiting, take_interest
 
 
 @pytest.fixture
@@ -506,3 +513,46 @@ def test_a_closed_file() -> None:
 def test_the_short_form_takes_no_string(wrong: Any) -> None:
     with pytest.raises(TypeError, match="expected a list of sockets"):
         get_handler("threading").select(wrong, 0)
+
+
+# What a green select keeps, whoever's hub waits.
+
+
+def wait_here(fd: int, timeout: float | None) -> None:
+    assert select.select([fd], [], [], timeout) is not None
+
+
+def test_an_exception_thrown_into_a_wait_gives_its_descriptor_back() -> None:
+    class Thrown(BaseException):
+        pass
+
+    def throw(fd: int, timeout: float | None) -> None:
+        raise Thrown
+
+    left, right = create_socket_pair()
+    with left, right:
+        before = set(os.listdir("/proc/self/fd"))
+        kept = []
+        for _ in range(5):
+            interest, sockets = take_interest([left], [], [])
+            with pytest.raises(Thrown) as caught:
+                select_by_waiting(interest, sockets, None, throw)
+            kept.append(caught.value)  # and with it the frames of the wait
+            assert set(os.listdir("/proc/self/fd")) == before
+    assert len(kept) == 5
+
+
+def test_a_wait_for_other_objects_with_the_same_numbers_gives_back_what_was_kept() -> None:
+    class Wrapped:
+        def __init__(self, inside: Any) -> None:
+            self.fileno = inside.fileno
+
+    before = set(os.listdir("/proc/self/fd"))
+    pairs = [create_socket_pair() for _ in range(5)]
+    for left, right in pairs:
+        for watched in (left, Wrapped(left)):
+            interest, sockets = take_interest([watched], [], [])
+            assert select_by_waiting(interest, sockets, 0.0001, wait_here) == ([], [], [])
+        right.close()
+        left.close()
+    assert set(os.listdir("/proc/self/fd")) == before

@@ -11,6 +11,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyperf
 import pytest
@@ -382,9 +383,10 @@ def test_a_model_that_hangs_is_ended(
     assert "took longer than 3 seconds, with 0 of 7 runs done" in done.stderr
 
 
-def test_too_few_descriptors(environment: Callable[..., dict[str, str]]) -> None:
-    command = f"ulimit -n 256; exec {sys.executable} -m handler_core bench --rounds 1 threading"
-    done = subprocess.run(
+def bench_limited(environment: Callable[..., dict[str, str]], ulimit: str) -> Any:
+    """Run the bench under a limit on descriptors."""
+    command = f"ulimit {ulimit}; exec {sys.executable} -m handler_core bench --rounds 1 threading"
+    return subprocess.run(
         ["/bin/sh", "-c", command],
         env=environment(),
         capture_output=True,
@@ -392,20 +394,16 @@ def test_too_few_descriptors(environment: Callable[..., dict[str, str]]) -> None
         timeout=100,
         check=False,
     )
+
+
+def test_too_few_descriptors(environment: Callable[..., dict[str, str]]) -> None:
+    done = bench_limited(environment, "-n 256")
     assert done.returncode == 1
     assert "1,000 sockets are more than the 256 files" in done.stderr
     assert "ulimit -n" in done.stderr
 
 
 def test_a_low_soft_limit_is_no_hindrance(environment: Callable[..., dict[str, str]]) -> None:
-    command = f"ulimit -Sn 256; exec {sys.executable} -m handler_core bench --rounds 1 threading"
-    done = subprocess.run(
-        ["/bin/sh", "-c", command],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = bench_limited(environment, "-Sn 256")
     assert done.returncode == 0, done.stderr
     assert list(cells_of(done.stdout)[1]) == NAMES

@@ -127,8 +127,10 @@ class _PlainRun:
     """What ``run_callback`` is without its wrappers."""
 
     @hookimpl
-    def run_callback(self, callback: CallbackLike) -> None:
-        callback.func(*callback.args)
+    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
+        outcome = callback.func(*callback.args)
+        if handler.finish_callback is not None:
+            handler.finish_callback(outcome)
 
 
 def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:

@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import _thread
 import abc
-import functools
 import sys
 import time
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from handler_core.handler import Handler
 from handler_core.inherited import GreenletTasks
@@ -36,6 +35,7 @@ from handler_core.selecting import (
     A_MOMENT,
     FAIR,
     FileObject,
+    Nested,
     SelectLists,
     checked_timeout,
     poll_lists,
@@ -65,10 +65,15 @@ class Hub(abc.ABC):
         self._of_thread = native_local()
         self._of_thread.end = end
 
-    @property
+    #: What it is called in an error.
+    title: ClassVar[str]
+
+    #: What to write in place of a call that would block it.
+    advice: ClassVar[str] = "call it in a greenlet of its own, with handler.spawn(...)"
+
     @abc.abstractmethod
-    def greenlet(self) -> Any:
-        """The greenlet that runs the hub, and cannot park."""
+    def may_park(self, greenlet: Any) -> bool:
+        """Return False for a greenlet that may not: the one that runs the hub."""
 
     @abc.abstractmethod
     def is_mine(self) -> bool:
@@ -120,6 +125,55 @@ class Hub(abc.ABC):
             self.call_soon(func)
         else:
             self.call_soon_threadsafe(func)
+
+    # What is made of that.
+
+    def new_waiter(self, greenlet: Any) -> GreenWaiter:
+        """Return a waiter for the current greenlet.
+
+        Raises:
+            RuntimeError: it may not park.
+        """
+        if not self.may_park(greenlet):
+            raise RuntimeError(
+                f"this would block the {self.title}, which runs all greenlets of this thread: "
+                + self.advice
+            )
+        return GreenWaiter(self, greenlet)
+
+    def await_readable(self, nested: Nested, waiter: GreenWaiter, timeout: float | None) -> None:
+        """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
+        stop = self.add_reader(nested.fileno(), waiter.wake_at_once)
+        try:
+            waiter.park(timeout)
+        finally:
+            stop()
+
+    def let_others_run(self, waiter: GreenWaiter) -> None:
+        """Park until everybody else who is due has run."""
+        waiter.park(A_MOMENT)
+
+    def select(
+        self,
+        greenlet: Any,
+        rlist: Sequence[FileObject],
+        wlist: Sequence[FileObject],
+        xlist: Sequence[FileObject],
+        timeout: float | None,
+    ) -> SelectLists:
+        """Wait as ``select.select`` does, in the current greenlet, while others run.
+
+        A caller that finds something ready does not park. So that a loop around it does not
+        keep the others from running, it does park once it has gone on for some milliseconds.
+        """
+        interest, sockets = take_interest(rlist, wlist, xlist)
+        if time.monotonic() - self.parked_at > FAIR and self.may_park(greenlet):
+            self.let_others_run(GreenWaiter(self, greenlet))
+
+        def await_readable(nested: Nested, timeout: float | None) -> None:
+            self.await_readable(nested, self.new_waiter(greenlet), timeout)
+
+        return select_by_waiting(interest, sockets, timeout, await_readable)
 
 
 class _ThreadEnd:
@@ -254,16 +308,9 @@ class GreenHandler(Handler):
     def new_waiter(self) -> Waiter:
         """Return a waiter for this greenlet, or for this thread if it has no hub."""
         hub = self.current_hub()
-        return ThreadWaiter(self.native_lock) if hub is None else self._new_green_waiter(hub)
-
-    def _new_green_waiter(self, hub: Hub) -> GreenWaiter:
-        greenlet = self.current_task()
-        if greenlet is hub.greenlet:
-            raise RuntimeError(
-                f"this would block the {self.name} hub, which runs all greenlets of this thread: "
-                "call it in a greenlet of its own, with handler.spawn(...)"
-            )
-        return GreenWaiter(hub, greenlet)
+        if hub is None:
+            return ThreadWaiter(self.native_lock)
+        return hub.new_waiter(self.current_task())
 
     def new_native_rlock(self) -> Any:
         """Return a lock of the operating system's threads; ``RLock`` is patched by nobody."""
@@ -340,7 +387,7 @@ class GreenHandler(Handler):
         """Let the other greenlets run, if this worker has gone on for some milliseconds."""
         hub = self._home
         if hub is not None and time.monotonic() - hub.parked_at > FAIR and hub.is_mine():
-            self._let_others_run(hub)
+            hub.let_others_run(hub.new_waiter(self.current_task()))
 
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` if the home thread ends; False if it has ended already."""
@@ -355,32 +402,12 @@ class GreenHandler(Handler):
         xlist: Sequence[FileObject],
         timeout: float | None,
     ) -> SelectLists:
-        """Wait as ``select.select`` does, while other greenlets run.
-
-        A caller that finds something ready does not park. So that a loop around it does not
-        keep the others from running, it does park once it has gone on for some milliseconds.
-        """
+        """Wait as ``select.select`` does, while other greenlets run; see :meth:`Hub.select`."""
         timeout = checked_timeout(timeout)
         hub = self.current_hub()
         if hub is None:
             return poll_lists(rlist, wlist, xlist, timeout)
-        interest, sockets = take_interest(rlist, wlist, xlist)
-        if time.monotonic() - hub.parked_at > FAIR:
-            self._let_others_run(hub)
-        await_readable = functools.partial(self._await_readable, hub)
-        return select_by_waiting(interest, sockets, timeout, await_readable)
-
-    def _await_readable(self, hub: Hub, fd: int, timeout: float | None) -> None:
-        waiter = self._new_green_waiter(hub)
-        stop = hub.add_reader(fd, waiter.wake_at_once)
-        try:
-            waiter.park(timeout)
-        finally:
-            stop()
-
-    def _let_others_run(self, hub: Hub) -> None:
-        if self.current_task() is not hub.greenlet:
-            self.new_waiter().park(A_MOMENT)
+        return hub.select(self.current_task(), rlist, wlist, xlist, timeout)
 
     # Fork.
 

@@ -161,6 +161,10 @@ class Lifecycle:
     #: Set where wrappers want to be around each callback: runs one, in place of a plain call.
     _run_callback: Callable[[CallbackLike], object] | None = None
 
+    #: Set by a model in which a callback may leave something to be done, as a coroutine function
+    #: does: the worker calls it with what each callback has returned.
+    finish_callback: Callable[[object], object] | None = None
+
     #: Whether a task runs until it lets others run, as greenlets do and threads do not.
     cooperative: bool = False
 
@@ -382,7 +386,7 @@ class Lifecycle:
 
         What a callback raises is logged, but for what asks the program, or the worker, to end.
         """
-        run_callback = self._run_callback
+        run_callback, finish = self._run_callback, self.finish_callback
         while items:
             item: Any = items[0]
             kind = type(item)
@@ -392,10 +396,13 @@ class Lifecycle:
             try:
                 if run_callback is not None:
                     run_callback(_as_callback(item))
-                elif kind is tuple:
-                    item[0](item[1])
+                elif finish is None:
+                    if kind is tuple:
+                        item[0](item[1])
+                    else:
+                        item.func(*item.args)
                 else:
-                    item.func(*item.args)
+                    finish(item[0](item[1]) if kind is tuple else item.func(*item.args))
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as exception:
@@ -589,8 +596,8 @@ class Lifecycle:
         self._drain = None
         left = len(self._callbacks.items) + len(self._completions.items)
         raise RuntimeError(
-            f"the thread that started this handler has ended, and its workers with it; {left} "
-            "callbacks are left, and run after the next start()"
+            "the thread (or event loop) that started this handler has ended, and its workers with "
+            f"it; {left} callbacks are left, and run after the next start()"
         )
 
     def _work_here(self, drain: _Drain) -> None:

@@ -13,10 +13,20 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["ThreadWaiter", "Waiter"]
+__all__ = ["ThreadWaiter", "Waiter", "Waker"]
 
 
-class Waiter(Protocol):
+class Waker(Protocol):
+    """What wakes one caller."""
+
+    def wake(self) -> None:
+        """Let the caller go on. From any thread.
+
+        A second call, or one after the caller has given up, does no harm.
+        """
+
+
+class Waiter(Waker, Protocol):
     """One caller that waits once."""
 
     def park(self, timeout: float | None = None) -> bool:
@@ -28,12 +38,6 @@ class Waiter(Protocol):
         Returns:
             True if it was woken, False if the time was over. A wake that came before the park
             is not lost.
-        """
-
-    def wake(self) -> None:
-        """Let the caller go on. From any thread.
-
-        A second call, or one after the caller has given up, does no harm.
         """
 
 

@@ -33,7 +33,7 @@ from handler_core.exceptions import timeout_error_class
 
 if TYPE_CHECKING:
     from handler_core.lifecycle import Lifecycle
-    from handler_core.parking import Waiter
+    from handler_core.parking import Waker
 
 __all__ = ["AsyncResult"]
 
@@ -77,7 +77,7 @@ class AsyncResult(Generic[T]):
         self._handler = self.detached if handler is None else handler
         self._outcome = _PENDING
         self._links: list[Callable[[Any], object]] | None = None
-        self._waiters: list[Waiter] | None = None
+        self._waiters: list[Waker] | None = None
 
     def ready(self) -> bool:
         """Return True if there is an outcome: a value or an exception."""
@@ -166,6 +166,22 @@ class AsyncResult(Generic[T]):
         handler = self._handler
         handler.refuse_to_wait_inside()
         waiter = handler.new_waiter()
+        if self.add_waiter(waiter):
+            try:
+                waiter.park(timeout)
+            finally:
+                self.remove_waiter(waiter)
+        return self._outcome is not _PENDING
+
+    def add_waiter(self, waiter: Waker) -> bool:
+        """Have ``waiter.wake()`` called as soon as there is an outcome.
+
+        What ``wait`` does before it parks, for whoever waits in another way, such as a coroutine.
+
+        Returns:
+            False if there is an outcome already: then nobody will be woken.
+        """
+        handler = self._handler
         with handler._lock:
             waiters = self._waiters
             if waiters is None:
@@ -176,16 +192,16 @@ class AsyncResult(Generic[T]):
             if self._outcome is not _PENDING:
                 if waiter in waiters:
                     waiters.remove(waiter)
-                return True
-        try:
-            waiter.park(timeout)
-        finally:
-            # Woken, timed out or interrupted: a setter that has found the waiter took the list.
-            if self._outcome is _PENDING:
-                with handler._lock:
-                    if self._waiters is waiters and waiter in waiters:
-                        waiters.remove(waiter)
-        return self._outcome is not _PENDING
+                return False
+        return True
+
+    def remove_waiter(self, waiter: Waker) -> None:
+        """Undo :meth:`add_waiter`: the waiter was woken, or waits no more."""
+        if self._outcome is _PENDING:  # else the setter has taken the list
+            with self._handler._lock:
+                waiters = self._waiters
+                if waiters is not None and waiter in waiters:
+                    waiters.remove(waiter)
 
     def set(self, value: T | None = None) -> None:
         """Make ``value`` the outcome, wake all who wait, and have the linked callbacks called."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileObject",
     "Interest",
+    "Nested",
     "SelectLists",
     "accept_both_forms",
     "checked_timeout",
@@ -171,7 +172,7 @@ class Interest:
         self._positions: dict[int, int] | None = None
         if len(reading) == len(masks) and not writing and not other:
             self._positions = {fd: position for position, fd in enumerate(reading)}
-        self._nested: _Nested | None = None
+        self._nested: Nested | None = None
 
     def poll(self, sockets: Sockets, timeout: float | None) -> SelectLists:
         """Ask the kernel, and block the thread for so many seconds at the most.
@@ -216,7 +217,7 @@ class Interest:
             ],
         )
 
-    def nested(self, sockets: Sockets) -> _Nested:
+    def nested(self, sockets: Sockets) -> Nested:
         """Return an ``epoll`` in which all descriptors are, to be released after use."""
         members = [sock for some in sockets for sock in some]
         nested = self._nested
@@ -224,7 +225,7 @@ class Interest:
             nested.close()
             nested = self._nested = None
         if nested is None:
-            nested = _Nested(members, self._masks)
+            nested = Nested(members, self._masks)
             extensions = [extension_of(sock) for sock in members]
             if None not in extensions:
                 for extension in extensions:
@@ -282,20 +283,34 @@ def take_interest(
     return interest, sockets
 
 
-class _Nested:
+class Watch(Protocol):
+    """What a hub keeps of a descriptor that it watches again and again."""
+
+    def end(self, func: Callable[[], object]) -> None:
+        """Watch it no more, and call ``func`` when that is so. From any thread."""
+
+
+class Nested:
     """An ``epoll``, and the sockets that are in it. It belongs to one task at a time."""
 
-    __slots__ = ("__weakref__", "_ended", "_sockets", "_taken", "epoll")
+    __slots__ = ("__weakref__", "_ended", "_epoll", "_sockets", "_taken", "watch")
 
     def __init__(self, sockets: list[Any], masks: dict[int, int]) -> None:
         self._sockets = [weakref.ref(sock) for sock in sockets if extension_of(sock) is not None]
         self._taken = True
         self._ended = len(self._sockets) != len(sockets)
-        self.epoll = _kernel.epoll()
+        #: Left here by the hub that has waited for it, for the next time.
+        self.watch: Watch | None = None
+        self._epoll = _kernel.epoll()
         for fd, mask in masks.items():
             # A regular file, which cannot be watched, was ready before, or never will be.
             with contextlib.suppress(PermissionError):
-                self.epoll.register(fd, mask)
+                self._epoll.register(fd, mask)
+
+    def fileno(self) -> int:
+        """Return the descriptor, which is readable if one of the sockets is ready."""
+        fd: int = self._epoll.fileno()
+        return fd
 
     def take(self, sockets: list[Any]) -> bool:
         """Take it into use; False if it is for other sockets, or one of them has been closed."""
@@ -307,13 +322,23 @@ class _Nested:
         """Put it out of use; it is closed now if a socket has been meanwhile."""
         self._taken = False
         if self._ended:
-            self.epoll.close()
+            self._close()
 
     def close(self) -> None:
         """Close it, as soon as no hub watches it: it would watch whatever gets the number next."""
         self._ended = True
         if not self._taken:
-            self.epoll.close()
+            self._close()
+
+    def _close(self) -> None:
+        watch, self.watch = self.watch, None
+        if watch is None:
+            self._epoll.close()
+        else:
+            watch.end(self._epoll.close)
+
+    def __del__(self) -> None:
+        self._close()
 
 
 def poll_select(
@@ -376,20 +401,20 @@ def poll_lists(
 _task = threading.local()
 
 
-def _await_readable(select_module: ModuleType, fd: int, timeout: float | None) -> None:
+def _await_readable(select_module: ModuleType, nested: Nested, timeout: float | None) -> None:
     if hasattr(select_module, "poll"):
         poll = select_module.poll()
-        poll.register(fd, select.POLLIN)
+        poll.register(nested.fileno(), select.POLLIN)
         _poll(poll.poll, timeout)
     else:
-        select_module.select([fd], [], [], timeout)
+        select_module.select([nested.fileno()], [], [], timeout)
 
 
 def select_by_waiting(
     interest: Interest,
     sockets: Sockets,
     timeout: float | None,
-    await_readable: Callable[[int, float | None], object],
+    await_readable: Callable[[Nested, float | None], object],
 ) -> SelectLists:
     """Wait for all that is of interest by waiting for one descriptor. On Linux.
 
@@ -397,7 +422,7 @@ def select_by_waiting(
         interest: what the caller waits for, see :func:`take_interest`.
         sockets: its sockets.
         timeout: seconds; see :func:`checked_timeout`.
-        await_readable: waits until a descriptor is readable, for so many seconds, None for
+        await_readable: waits until that descriptor is readable, for so many seconds, None for
             ever, while other tasks run. It may return too early.
     """
     ready = interest.poll(sockets, 0)
@@ -405,10 +430,9 @@ def select_by_waiting(
         deadline = None if timeout is None else time.monotonic() + timeout
         nested = interest.nested(sockets)
         try:
-            fd = nested.epoll.fileno()
             while True:
                 await_readable(
-                    fd, None if deadline is None else max(0, deadline - time.monotonic())
+                    nested, None if deadline is None else max(0, deadline - time.monotonic())
                 )
                 ready = interest.poll(sockets, 0)
                 if any(ready) or (deadline is not None and time.monotonic() >= deadline):

@@ -13,10 +13,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import TracebackType
+from typing import Any
 
 from handler_core.parking import Waiter
 
-__all__ = ["Event", "Lock", "RLock"]
+__all__ = ["Condition", "Event", "Lock", "RLock"]
 
 
 class Event:
@@ -189,6 +190,65 @@ class RLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+class Condition:
+    """As ``threading.Condition``, on a lock that is never held while anything waits.
+
+    Args:
+        lock: the lock, one of the operating system's.
+        new_waiter: returns a waiter for the caller.
+    """
+
+    def __init__(self, lock: Any, new_waiter: Callable[[], Waiter]) -> None:
+        self._lock = lock
+        self._new_waiter = new_waiter
+        self._waiters: deque[Waiter] = deque()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Give the lock back until somebody notifies, for ``timeout`` seconds at the most.
+
+        Returns:
+            False if the time was over.
+
+        Raises:
+            RuntimeError: the wait would block the thread that runs the event loop.
+        """
+        waiter = self._new_waiter()
+        self._waiters.append(waiter)
+        woken = False
+        self._lock.release()
+        try:
+            woken = waiter.park(timeout)
+        finally:
+            self._lock.acquire()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            elif not woken:
+                # Found by somebody just as the time was over, or as the task was ended: then the
+                # news is for the next.
+                self.notify()
+        return woken
+
+    def notify(self, n: int = 1) -> None:
+        """Wake ``n`` of those who wait. The caller holds the lock."""
+        for _ in range(min(n, len(self._waiters))):
+            self._waiters.popleft().wake()
+
+    def notify_all(self) -> None:
+        """Wake all who wait. The caller holds the lock."""
+        self.notify(len(self._waiters))
+
+    def __enter__(self) -> bool:
+        return bool(self._lock.acquire())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.release()
 
 
 def _lock_timeout(blocking: bool, timeout: float) -> float | None:

@@ -24,7 +24,7 @@ from handler_core import (
     poll_select,
     selector_select,
 )
-from handler_core.selecting import select_by_waiting, take_interest
+from handler_core.selecting import Nested, select_by_waiting, take_interest
 
 
 @pytest.fixture
@@ -518,15 +518,15 @@ def test_the_short_form_takes_no_string(wrong: Any) -> None:
 # What a green select keeps, whoever's hub waits.
 
 
-def wait_here(fd: int, timeout: float | None) -> None:
-    assert select.select([fd], [], [], timeout) is not None
+def wait_here(nested: Nested, timeout: float | None) -> None:
+    assert select.select([nested], [], [], timeout) is not None
 
 
 def test_an_exception_thrown_into_a_wait_gives_its_descriptor_back() -> None:
     class Thrown(BaseException):
         pass
 
-    def throw(fd: int, timeout: float | None) -> None:
+    def throw(nested: Nested, timeout: float | None) -> None:
         raise Thrown
 
     left, right = create_socket_pair()

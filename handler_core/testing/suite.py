@@ -175,6 +175,9 @@ class Suite:
     #: Python source that runs first in every process that a test starts, such as a patching.
     prelude: ClassVar[str] = ""
 
+    #: What such a process is started with: the interpreter, and what is to run the program.
+    interpreter: ClassVar[tuple[str, ...]] = (sys.executable,)
+
     #: Starts a thread of the operating system: ``_thread.start_new_thread``, as it was before any
     #: patching.
     start_os_thread: ClassVar[Callable[..., object]] = staticmethod(_thread.start_new_thread)
@@ -271,8 +274,9 @@ class Suite:
             )
         )
         ended = subprocess.run(
+            [*self.interpreter, "-c", source],
             # CPython warns of any fork with threads; these forks are the point.
-            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", source],
+            env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"},
             capture_output=True,
             text=True,
             timeout=LONG,

@@ -94,6 +94,8 @@ _main_thread = threading.main_thread().native_id
 class EventletHub(Hub):
     """The hub of one thread."""
 
+    title = "eventlet hub"
+
     def __init__(self, library: Any) -> None:
         super().__init__(_native_local)
         self._library = library
@@ -126,10 +128,9 @@ class EventletHub(Hub):
             hub._process = os.getpid()
             hub._renew()
 
-    @property
-    def greenlet(self) -> Any:
-        """The greenlet that runs the hub; another one after an exception has ended it."""
-        return self._library.greenlet
+    def may_park(self, greenlet: Any) -> bool:
+        """Return False for the greenlet that runs the hub: another one after it was ended."""
+        return greenlet is not self._library.greenlet
 
     def is_mine(self) -> bool:
         """Return True in the thread of this hub."""

@@ -61,6 +61,8 @@ class TaskGreenlet(gevent.Greenlet):  # type: ignore[misc]
 class GeventHub(Hub):
     """The hub of one thread."""
 
+    title = "gevent hub"
+
     def __init__(self, library: Any) -> None:
         super().__init__(_native_local)
         self._library = library
@@ -80,10 +82,9 @@ class GeventHub(Hub):
             hub = library.handler_core = cls(library)
         return hub
 
-    @property
-    def greenlet(self) -> Any:
-        """The greenlet that runs the hub, and cannot park."""
-        return self._library
+    def may_park(self, greenlet: Any) -> bool:
+        """Return False for the greenlet that runs the hub."""
+        return greenlet is not self._library
 
     def is_mine(self) -> bool:
         """Return True in the thread of this hub."""

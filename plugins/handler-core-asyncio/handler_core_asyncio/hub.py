@@ -1,0 +1,96 @@
+"""asyncio's loop as a hub of greenlets; any loop with its interface, uvloop's too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped]
+from handler_core_greenlet import LoopHub
+
+__all__ = ["AsyncioHub"]
+
+
+class AsyncioHub(LoopHub):
+    """The hub that an asyncio loop is."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.loop = loop
+        # asyncio tells only its asynchronous generators that the loop is about to end.
+        self._until_shutdown = self._wait_for_shutdown()
+        first: Any = self._until_shutdown.__anext__()
+        with contextlib.suppress(StopIteration):  # which is how it says that it has begun
+            first.send(None)
+
+    async def _wait_for_shutdown(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self.end()
+
+    @classmethod
+    def current(cls) -> AsyncioHub | None:
+        """Return the hub of the loop that runs in this thread; None if there is none."""
+        loop: Any = asyncio._get_running_loop()
+        if loop is None:
+            return None
+        hub: AsyncioHub | None = getattr(loop, "_handler_core_hub", None)
+        if hub is None or hub.has_ended():
+            hub = loop._handler_core_hub = cls(loop)
+        return hub
+
+    def is_mine(self) -> bool:
+        """Return True in the thread that runs the loop."""
+        return asyncio._get_running_loop() is self.loop
+
+    def is_running(self) -> bool:
+        """Return True while some thread runs the loop."""
+        return self.loop.is_running()
+
+    def call_soon(self, func: Callable[[], object]) -> None:
+        """Have the loop call ``func``. In its thread."""
+        self.loop.call_soon(func)
+
+    def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
+        """Have the loop call ``func``. From any thread, and it wakes at once."""
+        try:
+            self.loop.call_soon_threadsafe(func)
+        except RuntimeError:
+            if not self.loop.is_closed():  # else nobody is left who could be woken
+                raise
+
+    def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
+        """Have the loop call ``func`` in so many seconds; return what cancels that."""
+        return self.loop.call_later(seconds, func).cancel
+
+    def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
+        """Have the loop call ``func`` while ``fd`` is readable; return what ends that."""
+        self.loop.add_reader(fd, func)
+        return lambda: self._remove_reader(fd)
+
+    def _remove_reader(self, fd: int) -> None:
+        if not self.loop.is_closed():
+            self.loop.remove_reader(fd)
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in a task of its own, while the current greenlet is parked."""
+        waiter = self.new_waiter(greenlet.getcurrent())
+        task = self.loop.create_task(coroutine)
+        task.add_done_callback(lambda _: waiter.wake_at_once())
+        try:
+            waiter.park()
+        except BaseException:
+            task.cancel()
+            raise
+        return task.result()
+
+    def getaddrinfo(self, *args: Any) -> Sequence[Any]:
+        """Look up by the loop's resolver, while the current greenlet is parked."""
+        host, port, family, kind, proto, flags = args
+        infos: Sequence[Any] = self.run_coroutine(
+            self.loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
+        )
+        return infos

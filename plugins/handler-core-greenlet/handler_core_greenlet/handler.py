@@ -1,0 +1,94 @@
+"""``LoopHandler``: what a handler on an event loop is made of, less the loop."""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Coroutine, Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core import hookimpl, inherit_hook
+from handler_core.green import GreenHandler
+from handler_core.parking import Waiter
+from handler_core_greenlet import socket
+from handler_core_greenlet.forking import live_on_alone
+from handler_core_greenlet.hub import LoopHub
+from handler_core_greenlet.queues import Empty, Queue
+from handler_core_greenlet.waiting import sleep, thread_waiter
+
+__all__ = ["LoopHandler"]
+
+
+class LoopHandler(GreenHandler):
+    """The base of a handler whose greenlets run on an event loop.
+
+    A subclass says which loop runs the caller (``current_hub``), what its results are
+    (``callback_object``), and how to run a coroutine where there is no greenlet that could wait
+    for it.
+    """
+
+    socket_module: ClassVar[ModuleType] = socket
+    sleep_func = staticmethod(sleep)
+    queue_impl = Queue
+    queue_empty = Empty
+    native_lock = staticmethod(_thread.allocate_lock)
+
+    def current_task(self) -> Any:
+        """Return the current greenlet."""
+        return greenlet.getcurrent()
+
+    def new_waiter(self) -> Waiter:
+        """Return a waiter for this greenlet, or for this thread if it runs no loop."""
+        hub = self.current_hub()
+        return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+
+    start = inherit_hook(GreenHandler.start)
+    stop = inherit_hook(GreenHandler.stop)
+    dispatch_callback = inherit_hook(GreenHandler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+    def finish_callback(self, outcome: object) -> None:
+        """Await what a callback has returned, if that is a coroutine."""
+        if outcome is not None and isinstance(outcome, Coroutine):
+            hub = self.current_hub()
+            if isinstance(hub, LoopHub) and hub.may_park(greenlet.getcurrent()):
+                hub.run_coroutine(outcome)
+            else:
+                self.run_coroutine_elsewhere(outcome)
+
+    def run_coroutine_elsewhere(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine for a caller that is no greenlet: the loop itself, or another thread.
+
+        In the loop, this starts it; in another thread, it waits for its end.
+        """
+        raise NotImplementedError
+
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the loop ends; False if it has ended already."""
+        home = self._home
+        if isinstance(home, LoopHub) and home.is_in_this_thread() and not home.is_running():
+            raise RuntimeError(
+                "the event loop that this handler was started in does not run: stop the handler "
+                "while it does, by `await handler.call(handler.stop)` or `async with handler:`"
+            )
+        return super().watch_home(waiter)
+
+    def _end_inherited_tasks(self) -> None:
+        live_on_alone()
+        self._tasks.end_inherited(_never)
+
+
+def _never(func: object) -> None:
+    """Stand in for a loop, which in a forked child does not run."""

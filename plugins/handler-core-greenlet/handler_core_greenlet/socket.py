@@ -1,0 +1,251 @@
+"""The module ``socket`` for greenlets of an event loop.
+
+Its sockets are those of the standard library, non-blocking underneath. An operation is tried
+first; where there is nothing to be done yet, the greenlet parks until there is, and the loop goes
+on. In a thread that runs no loop it is the thread that waits. What is not here is as the standard
+library has it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket as _native
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from handler_core_greenlet.hub import running_hub
+from handler_core_greenlet.waiting import select
+
+__all__ = ["create_connection", "fromfd", "getaddrinfo", "socket", "socketpair"]
+
+T = TypeVar("T")
+
+_DONT_WAIT = getattr(_native, "MSG_DONTWAIT", 0)
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_native, name)
+
+
+class socket(_native.socket):
+    """``socket.socket``, whose operations let the loop run while they wait."""
+
+    def __init__(
+        self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
+        super().__init__(family, type, proto, fileno)
+        self._timeout = _native.getdefaulttimeout()
+        super().setblocking(False)
+
+    # Timeouts. The one underneath is always 0.
+
+    def settimeout(self, value: float | None) -> None:
+        """Set the timeout of each operation, in seconds; None is for ever, 0 does not wait."""
+        if value is not None:
+            if value < 0:
+                raise ValueError("Timeout value out of range")
+            value = float(value)
+        self._timeout = value
+
+    def gettimeout(self) -> float | None:
+        """Return the timeout of each operation, in seconds."""
+        return self._timeout
+
+    @property
+    def timeout(self) -> float | None:
+        """The timeout of each operation, in seconds."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """Have operations wait for ever, or not at all."""
+        self._timeout = None if flag else 0.0
+
+    def getblocking(self) -> bool:
+        """Return False if operations do not wait at all."""
+        return self._timeout != 0
+
+    def until_done(
+        self, operation: Callable[..., T], *args: Any, writing: bool, flags: int = 0
+    ) -> T:
+        """Return what ``operation(*args)`` returns as soon as it need not wait.
+
+        Raises:
+            TimeoutError: the socket's timeout was over.
+            BlockingIOError: the timeout is 0.
+        """
+        deadline = None
+        while True:
+            try:
+                return operation(*args)
+            except self._must_wait as error:
+                if self._timeout == 0 or flags & _DONT_WAIT:
+                    raise
+                writing = self._for_writing(error, writing)
+            if self._timeout is not None:
+                now = time.monotonic()
+                deadline = now + self._timeout if deadline is None else deadline
+            self._wait(writing, deadline)
+
+    #: What says that an operation must wait.
+    _must_wait: tuple[type[OSError], ...] = (BlockingIOError,)
+
+    def _for_writing(self, error: OSError, writing: bool) -> bool:
+        """Return True if it must wait until it can write, other than what was expected."""
+        return writing
+
+    def _wait(self, writing: bool, deadline: float | None) -> None:
+        remaining = None if deadline is None else max(0, deadline - time.monotonic())
+        ready = select([], [self], [], remaining) if writing else select([self], [], [], remaining)
+        if not any(ready):
+            raise TimeoutError("timed out")
+
+    # Operations.
+
+    def accept(self) -> tuple[Any, Any]:
+        """Wait for a connection; return a socket for it, and the address of the other end."""
+        fd, address = self.until_done(super()._accept, writing=False)  # type: ignore[misc]
+        return socket(self.family, self.type, self.proto, fileno=fd), address
+
+    def connect(self, address: Any) -> None:
+        """Connect."""
+        error = self._connect(address)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def connect_ex(self, address: Any) -> int:
+        """Connect; return the number of the error, or 0."""
+        try:
+            return self._connect(address)
+        except TimeoutError:
+            return errno.EAGAIN
+
+    def _connect(self, address: Any) -> int:
+        error = super().connect_ex(self._resolved(address))
+        if error not in (errno.EINPROGRESS, errno.EALREADY) or self._timeout == 0:
+            return error
+        timeout = self._timeout
+        self._wait(True, None if timeout is None else time.monotonic() + timeout)
+        return self.getsockopt(_native.SOL_SOCKET, _native.SO_ERROR)
+
+    def _resolved(self, address: Any) -> Any:
+        """Return the address with its name looked up, which the C code would do by itself."""
+        if self.family not in (_native.AF_INET, _native.AF_INET6) or running_hub() is None:
+            return address
+        host, port = address[:2]
+        infos = getaddrinfo(host, port, self.family, self.type, self.proto)
+        return infos[0][4][:2] + tuple(address[2:])
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Receive up to ``size`` bytes."""
+        return self.until_done(super().recv, size, flags, writing=False, flags=flags)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Receive into ``buffer``."""
+        return self.until_done(super().recv_into, buffer, nbytes, flags, writing=False, flags=flags)
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Any]:
+        """Receive, and say from whom."""
+        return self.until_done(super().recvfrom, size, flags, writing=False, flags=flags)
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """Receive into ``buffer``, and say from whom."""
+        return self.until_done(
+            super().recvfrom_into, buffer, nbytes, flags, writing=False, flags=flags
+        )
+
+    def recvmsg(self, size: int, ancillary: int = 0, flags: int = 0) -> Any:
+        """Receive, with ancillary data."""
+        return self.until_done(super().recvmsg, size, ancillary, flags, writing=False, flags=flags)
+
+    def recvmsg_into(self, buffers: Any, ancillary: int = 0, flags: int = 0) -> Any:
+        """Receive into buffers, with ancillary data."""
+        return self.until_done(
+            super().recvmsg_into, buffers, ancillary, flags, writing=False, flags=flags
+        )
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of ``data``; return how many bytes."""
+        return self.until_done(super().send, data, flags, writing=True, flags=flags)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of ``data``, within one timeout."""
+        with memoryview(data).cast("B") as view:
+            deadline = None if self._timeout is None else time.monotonic() + self._timeout
+            sent = 0
+            while sent < len(view):
+                try:
+                    sent += super().send(view[sent:], flags)
+                except BlockingIOError:
+                    if self._timeout == 0:
+                        raise
+                    self._wait(True, deadline)
+
+    def sendto(self, data: Any, *args: Any) -> int:
+        """Send to an address."""
+        return self.until_done(super().sendto, data, *args, writing=True)
+
+    def sendmsg(self, buffers: Any, *args: Any) -> int:
+        """Send buffers, with ancillary data."""
+        return self.until_done(super().sendmsg, buffers, *args, writing=True)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file, by ``send``."""
+        return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
+
+
+def socketpair(
+    family: int | None = None, type: int = _native.SOCK_STREAM, proto: int = 0
+) -> tuple[socket, socket]:
+    """Return two connected sockets."""
+    pair = _native.socketpair(family, type, proto)
+    first, second = (socket(end.family, end.type, end.proto, fileno=end.detach()) for end in pair)
+    return first, second
+
+
+def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
+    """Return a socket for a duplicate of a descriptor."""
+    return socket(family, type, proto, fileno=os.dup(fd))
+
+
+def getaddrinfo(
+    host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+) -> Sequence[Any]:
+    """Look addresses up, by the loop's own resolver."""
+    hub = running_hub()
+    if hub is None:
+        return _native.getaddrinfo(host, port, family, type, proto, flags)
+    try:  # without a wait, where there is nothing to look up
+        numeric = flags | _native.AI_NUMERICHOST | _native.AI_NUMERICSERV
+        return _native.getaddrinfo(host, port, family, type, proto, numeric)
+    except _native.gaierror:
+        return hub.getaddrinfo(host, port, family, type, proto, flags)
+
+
+def create_connection(
+    address: tuple[Any, Any],
+    timeout: Any = _native._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]
+    source_address: Any = None,
+) -> socket:
+    """Connect to the first address of a name that answers."""
+    failure: OSError = OSError(errno.EADDRNOTAVAIL, f"{address[0]} has no address")
+    for family, kind, proto, _, sockaddr in getaddrinfo(*address, 0, _native.SOCK_STREAM):
+        sock = None
+        try:
+            sock = socket(family, kind, proto)
+            if timeout is not _native._GLOBAL_DEFAULT_TIMEOUT:  # type: ignore[attr-defined]
+                sock.settimeout(timeout)
+            if source_address is not None:
+                sock.bind(source_address)
+            sock.connect(sockaddr)
+        except OSError as error:
+            if sock is not None:
+                sock.close()
+            failure = error
+        else:
+            return sock
+    try:
+        raise failure
+    finally:
+        del failure

@@ -1,0 +1,74 @@
+"""The module ``ssl`` for greenlets of an event loop.
+
+What is not here is as the standard library has it.
+"""
+
+from __future__ import annotations
+
+import ssl as _native
+from collections.abc import Callable
+from typing import Any
+
+from handler_core_greenlet import socket as _sockets
+
+__all__ = ["SSLContext", "SSLSocket", "create_default_context"]
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_native, name)
+
+
+class SSLSocket(_native.SSLSocket, _sockets.socket):  # type: ignore[misc]
+    """``ssl.SSLSocket``, over a socket of greenlets.
+
+    What TLS has to read and write it does in its C code, on a socket that is non-blocking. So each
+    operation is tried, and tried again when the socket is ready for what TLS has asked for.
+    """
+
+    _must_wait = (BlockingIOError, _native.SSLWantReadError, _native.SSLWantWriteError)
+
+    def _for_writing(self, error: OSError, writing: bool) -> bool:
+        if isinstance(error, (_native.SSLWantReadError, _native.SSLWantWriteError)):
+            return isinstance(error, _native.SSLWantWriteError)
+        return writing
+
+    def _until_done(self, operation: Callable[..., Any], *args: Any) -> Any:
+        return self.until_done(operation, *args, writing=False)
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:
+        """Read up to ``len`` bytes, into ``buffer`` if there is one."""
+        return self._until_done(super().read, len, buffer)
+
+    def write(self, data: Any) -> int:
+        """Write some of ``data``; return how many bytes."""
+        written: int = self._until_done(super().write, data)
+        return written
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of ``data``; return how many bytes."""
+        sent: int = self._until_done(super().send, data, flags)
+        return sent
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the TLS handshake."""
+        if self.getblocking():
+            self._until_done(super().do_handshake)
+        else:
+            super().do_handshake()
+
+    def unwrap(self) -> Any:
+        """End TLS; return the socket below it."""
+        return self._until_done(super().unwrap)
+
+
+class SSLContext(_native.SSLContext):
+    """``ssl.SSLContext``, which wraps sockets of greenlets."""
+
+    sslsocket_class = SSLSocket
+
+
+def create_default_context(*args: Any, **kwargs: Any) -> SSLContext:
+    """Return a context with the settings of ``ssl.create_default_context``."""
+    context = _native.create_default_context(*args, **kwargs)
+    context.__class__ = SSLContext
+    return context  # type: ignore[return-value]

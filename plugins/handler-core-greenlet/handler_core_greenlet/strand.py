@@ -1,0 +1,73 @@
+"""A greenlet that calls functions for somebody who cannot block: a coroutine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core_greenlet.hub import LoopHub, TaskGreenlet
+
+__all__ = ["Strand"]
+
+
+class Strand:
+    """Calls one function after the other, all in one greenlet. To be used in the loop itself.
+
+    One greenlet, so that a lock which one call takes is the next one's to release.
+    """
+
+    def __init__(self, hub: LoopHub) -> None:
+        #: True while there is nothing that it calls.
+        self.idle = True
+        #: Is called when it is idle again.
+        self.on_idle: Callable[[], object] | None = None
+        self._hub = hub
+        self._greenlet = TaskGreenlet(hub, self._run)
+        self._func: Callable[[], object] | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def begin(self, func: Callable[[], object]) -> None:
+        """Call ``func``, at once; return when it has ended, or has parked."""
+        self._func = func
+        self._value = self._error = None
+        self.idle = False
+        self._greenlet.switch()
+
+    def throw(self, exception: BaseException) -> None:
+        """Raise an exception where the function is parked."""
+        self._greenlet.throw(exception)
+
+    @property
+    def succeeded(self) -> bool:
+        """True if the last call has ended without an exception."""
+        return self.idle and self._error is None
+
+    def outcome(self) -> Any:
+        """Return what the function has returned, or raise what it has raised."""
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del self, error  # or the exception would refer to itself by this frame
+        return self._value
+
+    def _run(self) -> None:
+        while self._func is not None:
+            func, self._func = self._func, None
+            try:
+                self._value = func()
+            except BaseException as error:
+                if self._hub.is_forked():
+                    raise  # nobody is left to get it
+                self._error = error
+            del func
+            if self._hub.is_forked():
+                return
+            self.idle = True
+            if self.on_idle is not None:
+                self.on_idle()
+            greenlet.getcurrent().parent.switch()

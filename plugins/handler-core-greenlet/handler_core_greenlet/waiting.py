@@ -1,0 +1,74 @@
+"""Waiting in the caller's way, whatever it is: a greenlet parks, a thread blocks.
+
+For what has no handler to ask: sockets, queues, ``sleep``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core.parking import ThreadWaiter, Waiter
+from handler_core.selecting import FileObject, SelectLists, checked_timeout, poll_lists
+from handler_core_greenlet.forking import is_inherited
+from handler_core_greenlet.hub import running_hub
+
+__all__ = ["new_waiter", "select", "sleep", "thread_waiter"]
+
+
+def new_waiter() -> Waiter:
+    """Return a waiter for this greenlet, or for this thread if it runs no loop.
+
+    Raises:
+        RuntimeError: the caller runs the event loop and may not block.
+    """
+    hub = running_hub()
+    return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+
+
+def thread_waiter() -> Waiter:
+    """Return a waiter for this thread.
+
+    Raises:
+        greenlet.GreenletExit: the caller is a greenlet of the parent that is being ended in a
+            forked child, and would wait for what cannot come.
+    """
+    if is_inherited(greenlet.getcurrent()):
+        raise greenlet.GreenletExit
+    return ThreadWaiter()
+
+
+def sleep(seconds: float) -> None:
+    """Do nothing for so many seconds, while others run; with 0, let them run once.
+
+    Raises:
+        ValueError: the time is negative.
+        RuntimeError: the caller runs the event loop and may not block.
+    """
+    hub = running_hub()
+    if hub is None or seconds < 0:
+        time.sleep(seconds)  # raises as it always does
+        return
+    waiter = hub.new_waiter(greenlet.getcurrent())
+    if seconds > 0:
+        waiter.park(seconds)
+    else:
+        hub.let_others_run(waiter)
+
+
+def select(
+    rlist: Sequence[FileObject],
+    wlist: Sequence[FileObject],
+    xlist: Sequence[FileObject],
+    timeout: float | None = None,
+) -> SelectLists:
+    """Wait as ``select.select`` does, for any number of descriptors, while others run."""
+    timeout = checked_timeout(timeout)
+    hub = running_hub()
+    if hub is None:
+        return poll_lists(rlist, wlist, xlist, timeout)
+    current: Any = greenlet.getcurrent()
+    return hub.select(current, rlist, wlist, xlist, timeout)

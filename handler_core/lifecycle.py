@@ -292,13 +292,13 @@ class Lifecycle:
                 self._lose_workers()
             self._state = _State.DRAINING
             drain = self._drain = self._drain or _Drain()
+            if waiter is not None:
+                drain.waiters.append(waiter)
             if drain.mailbox is None:
                 self._pass_on(drain, self._callbacks)
             elif not drain.mailbox.busy:
                 # The stop before this one was interrupted, by Ctrl-C say, before it came so far.
                 self._rouse(drain.mailbox)
-            if waiter is not None:
-                drain.waiters.append(waiter)
         self._start_workers()
         if waiter is None:
             return

@@ -64,12 +64,24 @@ class AsyncioHub(LoopHub):
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
         """Have the loop call ``func`` in so many seconds; return what cancels that."""
-        return self.loop.call_later(seconds, func).cancel
+        return self.loop.call_later(seconds, *self._called_by_loop(func)).cancel
 
     def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
         """Have the loop call ``func`` while ``fd`` is readable; return what ends that."""
-        self.loop.add_reader(fd, func)
+        self.loop.add_reader(fd, *self._called_by_loop(func))
         return lambda: self._remove_reader(fd)
+
+    def _called_by_loop(self, func: Callable[[], object]) -> tuple[Callable[..., object], ...]:
+        """Return what the loop is to call, where it may be in the midst of its own C code.
+
+        libuv, below uvloop, has lists on the C stack while it calls for a descriptor or a timer.
+        ``func`` may switch to a greenlet, whose stack takes that place; should it add or remove a
+        reader or a timer, libuv would write into the lists, where they are not. What was asked
+        for by ``call_soon`` is called when there are none.
+        """
+        if isinstance(self.loop, asyncio.BaseEventLoop):  # all Python
+            return (func,)
+        return self.loop.call_soon, func
 
     def _remove_reader(self, fd: int) -> None:
         if not self.loop.is_closed():

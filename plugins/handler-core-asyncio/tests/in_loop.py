@@ -6,6 +6,7 @@
 import asyncio
 import runpy
 import sys
+import threading
 
 from handler_core import get_handler
 
@@ -22,14 +23,28 @@ def program() -> None:
         runpy.run_module(what, run_name="__main__", alter_sys=True)
 
 
-async def main() -> None:
-    await get_handler("asyncio").call(program)
-
-
-if __name__ == "__main__":
+def main() -> None:
+    new_loop = None
     if sys.argv[1] == "uvloop":
         import uvloop
 
-        uvloop.run(main())
-    else:
-        asyncio.run(main())
+        new_loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(get_handler("asyncio").call(program))
+        while not task.done():
+            try:
+                loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit) as error:
+                if task.done():
+                    raise
+                # Some other task's. It ends the loop's turn, but the program is to go on.
+                threading.excepthook(
+                    threading.ExceptHookArgs(
+                        (type(error), error, error.__traceback__, threading.current_thread())
+                    )
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _thread
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core import hookimpl, inherit_hook
 from handler_core.green import GreenHandler
+from handler_core.lifecycle import Task
 from handler_core.parking import Waiter
 from handler_core_greenlet import socket
 from handler_core_greenlet.forking import live_on_alone
@@ -79,11 +80,23 @@ class LoopHandler(GreenHandler):
         """Wake ``waiter`` if the loop ends; False if it has ended already."""
         home = self._home
         if isinstance(home, LoopHub) and home.is_in_this_thread() and not home.is_running():
-            raise RuntimeError(
-                "the event loop that this handler was started in does not run: stop the handler "
-                "while it does, by `await handler.call(handler.stop)` or `async with handler:`"
-            )
+            if not home.has_ended():
+                raise RuntimeError(
+                    "the event loop that this handler was started in does not run: stop the "
+                    "handler while it does, by `await handler.call(handler.stop)` or "
+                    "`async with handler:`"
+                )
+            # Its thread lives on, though, and waits here: what is left runs in another loop.
+            self._callbacks.retire()
+            self._completions.retire()
+            self._home = None
         return super().watch_home(waiter)
+
+    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
+        """Run a worker in the home loop."""
+        if self._home is None:
+            self._home = self._hub_for_tasks()
+        return super().spawn_worker(func, *args)
 
     def _end_inherited_tasks(self) -> None:
         live_on_alone()

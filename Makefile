@@ -16,13 +16,16 @@ EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # The models that the tests against a real ZooKeeper run on.
-MODELS := threading gevent eventlet
+MODELS := threading gevent eventlet asyncio
 
 BENCH_RESULTS := tests/benchmarks/results
 
 # pytest in a process that a model has patched before anything else.
 PATCHED_BY_gevent := $(BIN)/python -m gevent.monkey --module pytest
 PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
+
+# pytest in a greenlet of a loop, add the loop's name.
+IN_LOOP := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py
 
 .PHONY: demo test lint tests docs bench bench-docs zookeeper clean
 
@@ -47,6 +50,8 @@ tests: $(VENV)/.dev zookeeper
 	HANDLER_CORE_TEST_HANDLER=gevent $(PATCHED_BY_gevent) tests/zookeeper
 	HANDLER_CORE_TEST_HANDLER=threading $(PATCHED_BY_gevent) tests/zookeeper
 	HANDLER_CORE_TEST_HANDLER=eventlet $(PATCHED_BY_eventlet) tests/zookeeper
+	set -e; for loop in asyncio uvloop; do \
+		HANDLER_CORE_TEST_HANDLER=asyncio $(IN_LOOP) $$loop -m pytest tests/zookeeper; done
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -89,7 +89,11 @@ class AsyncioHub(LoopHub):
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in a task of its own, while the current greenlet is parked."""
-        waiter = self.new_waiter(greenlet.getcurrent())
+        try:
+            waiter = self.new_waiter(greenlet.getcurrent())
+        except RuntimeError:
+            coroutine.close()  # or it would complain that nobody has awaited it
+            raise
         task = self.loop.create_task(coroutine)
         task.add_done_callback(lambda _: waiter.wake_at_once())
         try:

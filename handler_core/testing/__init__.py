@@ -14,6 +14,7 @@ nothing, and so the suite is imported only when it is asked for.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["HandlerConformance"]
 
+_PARTS = ("callbacks", "lifecycle", "primitives", "results", "selecting", "sockets", "suite")
+
+# Before anybody imports one of them. Where pytest is not there, it will not run their tests.
+if "pytest" in sys.modules:
+    sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
+
 
 def __getattr__(name: str) -> Any:
     if name != "HandlerConformance":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest
-
-    for part in ("callbacks", "lifecycle", "primitives", "results", "selecting", "sockets"):
-        pytest.register_assert_rewrite(f"{__name__}.{part}")
-    pytest.register_assert_rewrite(f"{__name__}.suite")
     from handler_core.testing.conformance import HandlerConformance
 
     return HandlerConformance

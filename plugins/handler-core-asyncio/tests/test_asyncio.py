@@ -461,7 +461,7 @@ class TestBlocking(AsyncioProcess, Suite):
             lambda handler: handler.queue_impl().get(),
             lambda handler: handler.select([], [], [], 1),
             lambda handler: handler.spawn(handler.sleep_func, 0.01).join(),
-            lambda handler: handler.socket().connect(("localhost", 1)),
+            lambda handler: handler.create_connection(("localhost", 1)),
             lambda handler: (handler.dispatch_callback(Callback("", len, ("",))), handler.stop()),
         ],
         ids=["get", "wait", "event", "sleep", "queue", "select", "join", "connect", "stop"],

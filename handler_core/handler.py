@@ -62,6 +62,9 @@ class Handler(Lifecycle):
     #: The model's socket module. The module ``ssl`` next to it does its TLS.
     socket_module: ClassVar[ModuleType] = _imported("socket")
 
+    #: What extends the sockets of connections without TLS.
+    connection_class: ClassVar[type] = _imported("handler_core.connection", "Connection")
+
     #: Blocks the calling task for so many seconds. The library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
 
@@ -140,7 +143,15 @@ class Handler(Lifecycle):
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
         from handler_core.sockets import connect
 
-        return connect(self.socket_module, address, timeout, self.look_up, self.select, **tls)
+        return connect(
+            self.socket_module,
+            address,
+            timeout,
+            self.look_up,
+            self.select,
+            self.connection_class,
+            **tls,
+        )
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""

@@ -93,7 +93,7 @@ def create_tcp_connection(
     if module is not socket:
         look_up = functools.partial(_look_up_here, module)
     select = functools.partial(poll_select, select_module=_sibling(module, "select"))
-    return connect(module, address, timeout, look_up, select, **tls)
+    return connect(module, address, timeout, look_up, select, Connection, **tls)
 
 
 def connect(
@@ -102,6 +102,7 @@ def connect(
     timeout: float | None,
     look_up: LookUp,
     select: Select,
+    connection_class: type,
     *,
     hostname: Any = None,
     use_ssl: bool = False,
@@ -116,7 +117,8 @@ def connect(
 ) -> Any:
     """Do what :func:`create_tcp_connection` says.
 
-    ``look_up`` runs the name look-up, and ``select`` waits for the other side in the handshake.
+    ``look_up`` runs the name look-up, ``select`` waits for the other side in the handshake, and
+    ``connection_class`` extends the module's sockets.
     """
     if not isinstance(address, (tuple, list)) or len(address) < 2:
         raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
@@ -146,7 +148,7 @@ def connect(
         )
     new_socket = module.socket
     if context is None and inspect.isclass(new_socket):  # and nobody has put a function there
-        new_socket = functools.partial(extended_socket, Connection, new_socket)
+        new_socket = functools.partial(extended_socket, connection_class, new_socket)
     infos = _addresses(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):

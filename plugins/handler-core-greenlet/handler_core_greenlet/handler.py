@@ -14,8 +14,9 @@ from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 from handler_core.parking import Waiter
 from handler_core_greenlet import socket
+from handler_core_greenlet.connection import LoopConnection
 from handler_core_greenlet.forking import live_on_alone
-from handler_core_greenlet.hub import LoopHub
+from handler_core_greenlet.hub import LoopHub, running_hub
 from handler_core_greenlet.queues import Empty, Queue
 from handler_core_greenlet.waiting import sleep, thread_waiter
 
@@ -31,6 +32,7 @@ class LoopHandler(GreenHandler):
     """
 
     socket_module: ClassVar[ModuleType] = socket
+    connection_class = LoopConnection
     sleep_func = staticmethod(sleep)
     queue_impl = Queue
     queue_empty = Empty
@@ -58,6 +60,12 @@ class LoopHandler(GreenHandler):
         timeout: float | None,
     ) -> tuple[list[Any], list[Any], list[Any]]:
         """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        if len(wlist) == 1 and not rlist and not xlist:
+            # Before each request a client asks if there is room for it, and mostly there is.
+            (connection,) = wlist
+            hub = running_hub()
+            if isinstance(connection, LoopConnection) and hub and connection.has_room(hub):
+                return [], [connection], []
         return self.select_in_hub(rlist, wlist, xlist, timeout)
 
     def finish_callback(self, outcome: object) -> None:

@@ -41,7 +41,7 @@ class AsyncResult(handler_core.AsyncResult[Any]):
         To cancel the wait does not touch the result.
         """
         if not self.ready():
-            waker = _FutureWaker()
+            waker = _FutureWaker(_running_hub())
             if self.add_waiter(waker):
                 try:
                     yield from waker.future
@@ -53,18 +53,18 @@ class AsyncResult(handler_core.AsyncResult[Any]):
 class _FutureWaker:
     """Wakes a coroutine."""
 
-    __slots__ = ("_loop", "future")
+    __slots__ = ("_hub", "future")
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.future = self._loop.create_future()
+    def __init__(self, hub: AsyncioHub) -> None:
+        self._hub = hub
+        self.future: asyncio.Future[None] = hub.loop.create_future()
 
     def wake(self) -> None:
         """Let the coroutine go on. From any thread."""
-        if asyncio._get_running_loop() is self._loop:
+        if self._hub.is_mine():
             _resolve(self.future)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_resolve, self.future)
+        else:
+            self._hub.call_soon_threadsafe(functools.partial(_resolve, self.future))
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
@@ -179,7 +179,8 @@ class Calling(Generic[T]):
 
 def _running_hub() -> AsyncioHub:
     hub = AsyncioHub.current()
-    assert hub is not None  # a coroutine runs
+    if hub is None:
+        raise RuntimeError("no asyncio loop runs this coroutine: is it another library's?")
     return hub
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import LoopHub
+from handler_core_greenlet import LoopHub, hub_of_thread
 
 __all__ = ["AsyncioHub"]
 
@@ -34,17 +34,17 @@ class AsyncioHub(LoopHub):
     @classmethod
     def current(cls) -> AsyncioHub | None:
         """Return the hub of the loop that runs in this thread; None if there is none."""
+        hub = hub_of_thread()
+        if isinstance(hub, cls) and hub.is_mine():
+            return hub
         loop: Any = asyncio._get_running_loop()
         if loop is None:
             return None
-        hub: AsyncioHub | None = getattr(loop, "_handler_core_hub", None)
-        if hub is None or hub.has_ended():
+        hub = getattr(loop, "_handler_core_hub", None)
+        if not isinstance(hub, cls) or hub.has_ended():
             hub = loop._handler_core_hub = cls(loop)
+        hub.adopt()
         return hub
-
-    def is_mine(self) -> bool:
-        """Return True in the thread that runs the loop."""
-        return asyncio._get_running_loop() is self.loop
 
     def is_running(self) -> bool:
         """Return True while some thread runs the loop."""

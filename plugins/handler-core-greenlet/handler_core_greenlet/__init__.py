@@ -4,7 +4,7 @@ It is no concurrency model: ``handler-core-asyncio`` is one, which adds to this 
 """
 
 from handler_core_greenlet.handler import LoopHandler
-from handler_core_greenlet.hub import LoopHub, TaskGreenlet, running_hub
+from handler_core_greenlet.hub import LoopHub, TaskGreenlet, hub_of_thread, running_hub
 from handler_core_greenlet.queues import Queue
 from handler_core_greenlet.strand import Strand
 from handler_core_greenlet.waiting import new_waiter, sleep
@@ -15,6 +15,7 @@ __all__ = [
     "Queue",
     "Strand",
     "TaskGreenlet",
+    "hub_of_thread",
     "new_waiter",
     "running_hub",
     "sleep",

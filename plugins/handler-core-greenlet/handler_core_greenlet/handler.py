@@ -16,7 +16,7 @@ from handler_core.parking import Waiter
 from handler_core_greenlet import socket
 from handler_core_greenlet.connection import LoopConnection
 from handler_core_greenlet.forking import live_on_alone
-from handler_core_greenlet.hub import LoopHub, running_hub
+from handler_core_greenlet.hub import LoopHub, leave_hubs_to_parent, running_hub
 from handler_core_greenlet.queues import Empty, Queue
 from handler_core_greenlet.waiting import sleep, thread_waiter
 
@@ -105,6 +105,10 @@ class LoopHandler(GreenHandler):
         if self._home is None:
             self._home = self._hub_for_tasks()
         return super().spawn_worker(func, *args)
+
+    def _after_fork_in_child(self) -> None:
+        leave_hubs_to_parent()
+        super()._after_fork_in_child()
 
     def _end_inherited_tasks(self) -> None:
         live_on_alone()

@@ -13,8 +13,8 @@ from __future__ import annotations
 import abc
 import contextvars
 import functools
-import os
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -24,9 +24,11 @@ from handler_core.green import GreenWaiter, Hub
 from handler_core.selecting import Nested
 from handler_core_greenlet.watching import LoopWatch
 
-__all__ = ["LoopHub", "TaskGreenlet", "running_hub"]
+__all__ = ["LoopHub", "TaskGreenlet", "hub_of_thread", "leave_hubs_to_parent", "running_hub"]
 
 _of_thread = threading.local()
+
+_hubs: weakref.WeakSet[LoopHub] = weakref.WeakSet()
 
 
 class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
@@ -42,8 +44,19 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
 def running_hub() -> LoopHub | None:
     """Return the hub whose loop runs in this thread; None if there is no such."""
     current = greenlet.getcurrent()
-    hub = current.hub if isinstance(current, TaskGreenlet) else getattr(_of_thread, "hub", None)
+    hub = current.hub if isinstance(current, TaskGreenlet) else hub_of_thread()
     return hub if hub is not None and hub.is_mine() else None
+
+
+def hub_of_thread() -> LoopHub | None:
+    """Return the hub that was last used in this thread, whether its loop runs or not."""
+    return getattr(_of_thread, "hub", None)
+
+
+def leave_hubs_to_parent() -> None:
+    """Let no hub be taken for one of this process: it is a forked child."""
+    for hub in _hubs:
+        hub._thread = None
 
 
 class LoopHub(Hub):
@@ -57,9 +70,19 @@ class LoopHub(Hub):
 
     def __init__(self) -> None:
         super().__init__(threading.local)
-        self._process = os.getpid()
-        self._thread = threading.get_ident()
+        self.adopt()
+        _hubs.add(self)
+
+    def adopt(self) -> None:
+        """Take the current thread, which runs the loop, for that of the hub."""
+        self._thread: int | None = threading.get_ident()
         _of_thread.hub = self
+
+    def is_mine(self) -> bool:
+        """Return True in the thread that runs the loop."""
+        # Not by asking the loop's library which loop runs here: asyncio asks the system for the
+        # number of the process, each time, and this is asked many times for each request.
+        return self._thread == threading.get_ident() and self.is_running()
 
     @abc.abstractmethod
     def is_running(self) -> bool:
@@ -82,11 +105,11 @@ class LoopHub(Hub):
 
     def is_in_this_thread(self) -> bool:
         """Return True in the thread whose loop it is, also while the loop does not run."""
-        return self._thread == threading.get_ident() and not self.is_forked()
+        return self._thread == threading.get_ident()
 
     def is_forked(self) -> bool:
         """Return True in a forked child, where the loop is that of the parent."""
-        return self._process != os.getpid()
+        return self._thread is None
 
     def may_park(self, greenlet: Any) -> bool:
         """Return True for a greenlet that was made here."""

@@ -63,7 +63,7 @@ class LoopConnection(Connection):
         hub = running_hub()
         if hub is None or flags:
             self._send_what_is_aside()
-        elif self._aside or self._turn == hub.parked_at:
+        elif (self._aside or self._turn == hub.parked_at) and self.fileno() >= 0:
             count: int = self.until_done(self._put_aside, hub, data, writing=True)
             return count
         else:

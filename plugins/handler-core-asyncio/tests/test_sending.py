@@ -1,0 +1,211 @@
+"""Connections that send together what is sent in one turn of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asyncio_process import LOOP
+from handler_core_asyncio import SequentialAsyncioHandler
+from handler_core_greenlet.connection import _MOST, LoopConnection
+
+from handler_core import get_handler
+from handler_core.testing.suite import LIMIT
+
+pytestmark = pytest.mark.skipif(LOOP is not None, reason="this process is in a loop already")
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[SequentialAsyncioHandler, LoopConnection, Any]]:
+    """Yield a handler, a connection of its, and a plain socket at the other end."""
+    handler = get_handler("asyncio")
+    assert isinstance(handler, SequentialAsyncioHandler)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = await handler.call(handler.create_connection, server.getsockname())
+        other, _ = server.accept()
+    with connection, other:
+        assert isinstance(connection, LoopConnection)
+        yield handler, connection, other
+
+
+def run(test: Callable[..., Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(LIMIT), connected() as ends:
+            await test(*ends)
+
+    asyncio.run(main(), debug=True)
+
+
+def there(other: socket.socket) -> bytes:
+    """Return what has arrived."""
+    try:
+        return other.recv(1_000_000, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+
+
+def test_the_first_goes_at_once_and_the_rest_together() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def send() -> list[bytes]:
+            assert [connection.send(bytes([byte])) for byte in b"abc"] == [1, 1, 1]
+            return [there(other)]
+
+        seen = await handler.call(send)
+        await asyncio.sleep(0)
+        seen.append(there(other))
+        await handler.call(handler.sleep_func, 0)
+        seen += [there(other)]
+        assert seen[0] == b"a"
+        assert b"".join(seen) == b"abc"
+
+    run(test)
+
+
+def test_all_that_is_sent_arrives_in_order() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        expected = b"".join(b"%d " % number for number in range(50_000))
+
+        def send() -> None:
+            for number in range(50_000):
+                data = memoryview(b"%d " % number)
+                if number % 1000 == 0:
+                    connection.sendall(data)
+                elif number % 777 == 0:
+                    assert connection.sendmsg([data]) == len(data)
+                else:
+                    assert connection.send(data) == len(data)
+            connection.shutdown(socket.SHUT_WR)
+
+        def receive() -> bytes:
+            got = []
+            while True:
+                handler.select([other], [], [])
+                data = other.recv(100_000)
+                if not data:
+                    return b"".join(got)
+                got.append(data)
+
+        _, got = await asyncio.gather(handler.call(send), handler.call(receive))
+        assert got == expected
+
+    run(test)
+
+
+def test_a_close_loses_nothing() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def fill() -> int:
+            connection.setblocking(False)
+            sent = 0
+            while True:
+                try:
+                    sent += connection.send(bytes(10_000))
+                except BlockingIOError:
+                    assert len(connection._aside) >= _MOST
+                    break
+            connection.close()
+            return sent
+
+        def receive() -> int:
+            got = 0
+            while True:
+                handler.select([other], [], [])
+                data = other.recv(1_000_000)
+                if not data:
+                    return got
+                got += len(data)
+
+        sent = await handler.call(fill)
+        assert await handler.call(receive) == sent
+
+    run(test)
+
+
+def test_whoever_cannot_wait_is_told_so_and_whoever_can_waits() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def fill() -> None:
+            connection.setblocking(False)
+            while True:
+                assert handler.select([], [connection], [], 0)[1] == [connection] or full()
+                try:
+                    connection.send(bytes(10_000))
+                except BlockingIOError:
+                    break
+            assert handler.select([], [connection], [], 0) == ([], [], [])
+            connection.settimeout(0.001)
+            with pytest.raises(TimeoutError):
+                connection.send(b"x")
+
+        def full() -> bool:
+            return not connection.has_room(asyncio.get_running_loop()._handler_core_hub)  # type: ignore[attr-defined]
+
+        await handler.call(fill)
+        connection.settimeout(LIMIT)
+        waiting = asyncio.ensure_future(handler.call(connection.send, b"x"))
+        while not waiting.done():
+            there(other)
+            await asyncio.sleep(0)
+        assert await waiting == 1
+
+    run(test)
+
+
+def test_an_error_is_raised_by_the_next_send() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        other.close()  # resets the connection
+
+        def send() -> None:
+            for _ in range(1000):
+                connection.send(b"x")
+                connection.send(b"x")
+                handler.sleep_func(0)
+
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            await handler.call(send)
+        connection.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await handler.call(connection.send, b"x")
+
+    run(test)
+
+
+def test_a_forked_child_sends_nothing_of_its_parents() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def send() -> int:
+            connection.send(b"a")
+            connection.send(b"b")
+            pid = os.fork()
+            if not pid:
+                connection.close()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+            return len(there(other))
+
+        assert await handler.call(send) == 1
+        await asyncio.sleep(0)
+        await handler.call(handler.select, [other], [], [], LIMIT)
+        assert there(other) == b"b"
+
+    run(test)
+
+
+def test_a_thread_sends_what_was_put_aside_first() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def send() -> None:
+            connection.send(b"a")
+            connection.send(b"b")
+
+        await handler.call(send)
+        await asyncio.to_thread(connection.send, b"c")
+        got = b""
+        while len(got) < 3:
+            await handler.call(handler.select, [other], [], [], LIMIT)
+            got += there(other)
+        assert got == b"abc"
+
+    run(test)

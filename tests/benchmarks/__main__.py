@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import bounds, growth, lookup
+from benchmarks import bounds, coroutines, growth, lookup
 from benchmarks.chart import write_chart
 from benchmarks.child import run_child
 from benchmarks.report import as_json, as_markdown, machine, write_pyperf
@@ -18,7 +18,7 @@ from benchmarks.series import Series
 from benchmarks.sides import MODELS
 from handler_core.testing.zookeeper import ZooKeeperServer
 
-_PARTS = ("rows", "whole", "lookup", "growth")
+_PARTS = ("rows", "whole", "coroutines", "lookup", "growth")
 _BUSY = 1.0
 
 
@@ -33,6 +33,9 @@ def _measure(part: str, models: tuple[str, ...], scale: Scale) -> Iterator[Serie
         with ZooKeeperServer() as server:
             for model in models:
                 yield from run_child(part, model, scale, "--hosts", server.hosts)
+    elif part == "coroutines":
+        with ZooKeeperServer() as server:
+            yield from run_child(part, coroutines.MODEL, scale, "--hosts", server.hosts)
     elif part == "growth":
         for _ in range(scale.passes):
             for item in growth.ITEMS:

@@ -8,10 +8,11 @@ cell shows its ratios beside those of its bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from benchmarks import lookup, rows, whole
+from benchmarks import coroutines, lookup, rows, whole
 from benchmarks.series import KAZOO, OURS, RAW, Series
 
 __all__ = ["BOUNDS", "GROWTH", "Bound", "Cell", "Growth", "cells", "growths"]
@@ -23,14 +24,14 @@ class Bound(NamedTuple):
     Attributes:
         at_most: in the unit of the row: seconds, bytes or a count.
         times_raw: so many times the raw primitive, measured beside it.
-        times_better: kazoo's handler, measured beside it, is to cost so many times more.
+        times_better: of other sides, measured beside it, each is to cost so many times more.
         raw: what the raw primitive took where the bound was set.
         kazoo: what kazoo's handler took there.
     """
 
     at_most: float | None = None
     times_raw: float | None = None
-    times_better: float | None = None
+    times_better: Mapping[str, float] = MappingProxyType({})
     raw: float | None = None
     kazoo: float | None = None
 
@@ -45,12 +46,12 @@ class Bound(NamedTuple):
     def below_kazoo(self) -> float | None:
         """The bound as how many times more kazoo's handler took."""
         if self.kazoo is None:
-            return self.times_better
+            return self.times_better.get(KAZOO)
         if self.at_most is not None:
             return self.kazoo / self.at_most
         if self.times_raw is not None and self.raw is not None:
             return self.kazoo / (self.times_raw * self.raw)
-        return self.times_better
+        return self.times_better.get(KAZOO)
 
 
 _NS = 1e-9
@@ -105,18 +106,25 @@ BOUNDS: dict[tuple[str, str], Bound] = {
     (rows.HAND_OVER, "threading"): Bound(times_raw=1.15, raw=19_500 * _NS, kazoo=34_600 * _NS),
     **_of_each(
         whole.GETS_AT_ONCE,
-        Bound(times_better=2.5),
-        Bound(times_better=3),
-        Bound(times_better=5),
+        Bound(times_better={KAZOO: 2.5}),
+        Bound(times_better={KAZOO: 3}),
+        Bound(times_better={KAZOO: 5}),
     ),
     **_of_each(
         whole.SETS_AT_ONCE,
-        Bound(times_better=2.5),
-        Bound(times_better=3),
-        Bound(times_better=5),
+        Bound(times_better={KAZOO: 2.5}),
+        Bound(times_better={KAZOO: 3}),
+        Bound(times_better={KAZOO: 5}),
     ),
-    **_of_each(whole.GETS_ONE_BY_ONE, *[Bound(times_better=1.4)] * 3),
-    **_of_each(whole.SETS_ONE_BY_ONE, *[Bound(times_better=1.4)] * 3),
+    **_of_each(whole.GETS_ONE_BY_ONE, *[Bound(times_better={KAZOO: 1.4})] * 3),
+    **_of_each(whole.SETS_ONE_BY_ONE, *[Bound(times_better={KAZOO: 1.4})] * 3),
+    (coroutines.AT_ONCE, coroutines.MODEL): Bound(
+        times_better={coroutines.BRIDGE: 4, coroutines.AIOZK: 1.7}
+    ),
+    (coroutines.ONE_BY_ONE, coroutines.MODEL): Bound(
+        times_better={coroutines.BRIDGE: 1.5, coroutines.AIOZK: 1}
+    ),
+    (coroutines.TURN, coroutines.MODEL): Bound(5_000 * _US),
     (lookup.FIRST, "threading"): Bound(times_raw=1.2),
     (lookup.FIRST_ALONE, "threading"): Bound(times_raw=1.2),
     **_of_each(lookup.SECOND, *[Bound(30 * _US)] * 3),
@@ -174,8 +182,11 @@ def _is_inside(cell: Cell) -> bool | None:
         return cell.sides[OURS] <= bound.at_most
     if bound.times_raw is not None:
         return cell.sides[OURS] <= bound.times_raw * cell.sides[RAW]
-    if bound.times_better is not None:
-        return cell.sides[KAZOO] >= bound.times_better * cell.sides[OURS]
+    if bound.times_better:
+        return all(
+            cell.sides[side] >= times * cell.sides[OURS]
+            for side, times in bound.times_better.items()
+        )
     return None
 
 

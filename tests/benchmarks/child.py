@@ -24,7 +24,7 @@ def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series
     """Measure a part on a model, in a process of its own.
 
     Args:
-        part: ``"rows"``, ``"growth"`` or ``"whole"``.
+        part: ``"rows"``, ``"growth"``, ``"whole"`` or ``"coroutines"``.
         model: the concurrency model.
         scale: how much to measure.
         options: further ones of the child's command line.
@@ -48,6 +48,10 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
         from benchmarks import rows
 
         return rows.measure(options.model, scale)
+    if options.part == "coroutines":
+        from benchmarks import coroutines
+
+        return coroutines.measure(scale, options.hosts)
     if options.part == "whole":
         from benchmarks import whole
 
@@ -60,7 +64,7 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
 def main() -> None:
     """Measure, and write what was measured as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("rows", "growth", "whole"))
+    parser.add_argument("part", choices=("rows", "growth", "whole", "coroutines"))
     parser.add_argument("model")
     parser.add_argument("output", type=Path)
     parser.add_argument("--quick", action="store_true")

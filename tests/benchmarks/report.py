@@ -18,10 +18,11 @@ from benchmarks.series import KAZOO, OURS, RAW, Series
 
 __all__ = ["as_json", "as_markdown", "machine", "write_pyperf"]
 
-_PACKAGES = ("kazoo", "gevent", "eventlet", "greenlet", "pluggy", "stevedore")
+_PACKAGES = ("kazoo", "gevent", "eventlet", "greenlet", "pluggy", "stevedore", "aiozk")
 _TITLES = {
     "rows": "Single operations",
     "whole": "The whole way: KazooClient and a ZooKeeper server",
+    "coroutines": "Coroutines: KazooClient on the loop, and other ways from asyncio to ZooKeeper",
     "lookup": "Look-up",
 }
 _NOTHING = "-"
@@ -52,7 +53,10 @@ def as_json(described: dict[str, str], cells: Sequence[Cell], growths: Sequence[
             "cells": [
                 {
                     **cell._asdict(),
-                    "bound": cell.bound._asdict(),
+                    "bound": {
+                        **cell.bound._asdict(),
+                        "times_better": dict(cell.bound.times_better),
+                    },
                     "to_raw": cell.to_raw,
                     "below_kazoo": cell.below_kazoo,
                 }
@@ -109,7 +113,8 @@ _ABOUT = (
     "kazoo's took there. For select, raw is a poll that is made and told its sockets at each "
     "call, as the face of select demands; for look-up, a process that imports pluggy and "
     "importlib_metadata and makes one entry_points call; for a request at a time, the same one "
-    "on a bare socket, with threading through a second thread."
+    "on a bare socket, with threading through a second thread. For coroutines, the bridge is "
+    "KazooClient on kazoo's threads, whose results are sent to the loop by call_soon_threadsafe."
 )
 _ABOUT_GROWTH = (
     "What one piece costs at each size, and the factor from the cheapest smaller size to the "
@@ -167,7 +172,9 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
 
 
 def _shown(value: float, cell: Cell) -> str:
-    return f"{1 / value:,.0f}/s" if cell.part == "whole" else _amount(value, cell.unit)
+    # Requests are shown by their number. A bound that is a time is about something else.
+    is_rate = cell.part in ("whole", "coroutines") and cell.bound.at_most is None
+    return f"{1 / value:,.0f}/s" if is_rate else _amount(value, cell.unit)
 
 
 def _bound(cell: Cell) -> str:
@@ -176,9 +183,8 @@ def _bound(cell: Cell) -> str:
         return _amount(bound.at_most, cell.unit)
     if bound.times_raw is not None:
         return f"{bound.times_raw:g} x raw"
-    if bound.times_better is not None:
-        return f"kazoo / ours at least {bound.times_better:g}"
-    return _NOTHING
+    better = [f"{side} / ours at least {times:g}" for side, times in bound.times_better.items()]
+    return ", ".join(better) or _NOTHING
 
 
 def _table_of_growths(growths: Sequence[Growth]) -> str:

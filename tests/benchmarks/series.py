@@ -18,7 +18,8 @@ class Series(NamedTuple):
     """Values of one kind.
 
     Attributes:
-        part: the part of the benchmarks: ``"rows"``, ``"growth"``, ``"lookup"``, ``"whole"``.
+        part: the part of the benchmarks: ``"rows"``, ``"growth"``, ``"lookup"``, ``"whole"``,
+            ``"coroutines"``.
         model: the concurrency model, in whose process it was measured.
         row: what was done.
         side: who did it: :data:`OURS`, :data:`KAZOO`, :data:`RAW` or another name.

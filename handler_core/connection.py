@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import functools
 import operator
 import socket
 from typing import Any
@@ -57,7 +58,7 @@ class Connection(Extension):
         """
         if not self._ahead and self._error is None:
             try:
-                self._ahead = self._look()
+                self._ahead = self._receive_what_is_there(_AHEAD, _LOOK)
             except BlockingIOError:
                 return 0
             except OSError as error:
@@ -115,24 +116,27 @@ class Connection(Extension):
         self._catch_up()
         return super().detach()
 
-    def _look(self) -> bytes:
-        native = self._native()
-        if native is None or not _DONT_WAIT:
-            return b""
-        data: bytes = self._receive_what_is_there(native, _AHEAD, _LOOK)
-        return data
+    def _receive_what_is_there(self, size: int, flags: int) -> bytes:
+        """Receive without waiting, and without letting a hub run: by the C part of this socket.
 
-    def _receive_what_is_there(self, native: Any, size: int, flags: int) -> Any:
-        # With a timeout it would wait first, whatever the flags are.
-        if native.gettimeout() and self.fileno() >= 0 and not poll_lists([self], [], [], 0)[0]:
-            raise BlockingIOError
-        return native.recv(size, flags)
-
-    def _native(self) -> Any:
-        """Return the C part of this socket, which never lets a hub run."""
+        Raises:
+            BlockingIOError: nothing is there.
+        """
         if isinstance(self, _socket.socket):
-            return super()
-        return getattr(self, "_sock", None)  # as gevent has it
+            gettimeout: Any = functools.partial(_socket.socket.gettimeout, self)
+            receive: Any = functools.partial(_socket.socket.recv, self)
+        else:
+            native = getattr(self, "_sock", None)  # as gevent has it
+            if native is None:
+                raise BlockingIOError
+            gettimeout, receive = native.gettimeout, native.recv
+        # With a timeout it would wait first, whatever the flags are.
+        if not _DONT_WAIT or (
+            gettimeout() and self.fileno() >= 0 and not poll_lists([self], [], [], 0)[0]
+        ):
+            raise BlockingIOError
+        data: bytes = receive(size, flags)
+        return data
 
     def _catch_up(self) -> None:
         """Take out of the kernel what has been received, and forget what else was seen."""
@@ -140,7 +144,7 @@ class Connection(Extension):
         # Unless another reader was faster, all of it is there.
         with contextlib.suppress(BlockingIOError):
             while received:
-                taken = len(self._receive_what_is_there(self._native(), received, _DONT_WAIT))
+                taken = len(self._receive_what_is_there(received, _DONT_WAIT))
                 received = received - taken if taken else 0
         error, self._error = self._error, None
         if error is not None:

@@ -69,7 +69,10 @@ class LoopConnection(Connection):
         else:
             self._turn = hub.parked_at
         self._raise_error_of_send()
-        return super().send(data, flags)  # type: ignore[misc, no-any-return]
+        try:
+            return _socket.socket.send(self, data, flags)  # type: ignore[arg-type]
+        except BlockingIOError:
+            return super().send(data, flags)  # type: ignore[misc, no-any-return]
 
     def has_room(self, hub: LoopHub) -> bool:
         """Return True if a ``send`` will put aside what it is given. In the loop's thread.

@@ -31,6 +31,10 @@ OUTPUT = {
         *(rf"Created /eventlet-test/item-\d{{10}}: data-{number}" for number in range(10)),
         r"Successfully created 10 paths",
     ],
+    "asyncio_handler": [
+        *(rf"Worker {number} completed" for number in range(5)),
+        r"Counter: 5",
+    ],
     "custom_handler": [
         r"State changed to: CONNECTED",
         r"Created with custom handler: /custom-handler-test",
@@ -61,6 +65,7 @@ def test_every_example_is_run() -> None:
         "threading_handler",
         example("gevent_handler", "gevent"),
         example("eventlet_handler", "eventlet"),
+        example("asyncio_handler", "asyncio"),
         "custom_handler",
         "async_results",
     ],

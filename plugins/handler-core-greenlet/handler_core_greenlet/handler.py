@@ -13,6 +13,7 @@ from handler_core import hookimpl, inherit_hook
 from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 from handler_core.parking import Waiter
+from handler_core.selecting import checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet.connection import LoopConnection
 from handler_core_greenlet.forking import live_on_alone
@@ -60,13 +61,16 @@ class LoopHandler(GreenHandler):
         timeout: float | None,
     ) -> tuple[list[Any], list[Any], list[Any]]:
         """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        hub = running_hub()
+        if hub is None:
+            return self.select_in_hub(rlist, wlist, xlist, timeout)
+        timeout = checked_timeout(timeout)
         if len(wlist) == 1 and not rlist and not xlist:
             # Before each request a client asks if there is room for it, and mostly there is.
             (connection,) = wlist
-            hub = running_hub()
-            if isinstance(connection, LoopConnection) and hub and connection.has_room(hub):
+            if isinstance(connection, LoopConnection) and connection.has_room(hub):
                 return [], [connection], []
-        return self.select_in_hub(rlist, wlist, xlist, timeout)
+        return hub.select(greenlet.getcurrent(), rlist, wlist, xlist, timeout)
 
     def finish_callback(self, outcome: object) -> None:
         """Await what a callback has returned, if that is a coroutine."""

@@ -1,0 +1,129 @@
+"""The documentation's web applications, served and asked over HTTP, with a real ZooKeeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from kazoo.client import KazooClient
+
+from handler_core import get_handler
+from handler_core.testing.suite import LIMIT
+from handler_core.testing.zookeeper import ZooKeeperServer
+
+APPLICATIONS = Path(__file__).parents[2] / "docs" / "examples" / "web"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ZooKeeperServer]:
+    missing = ZooKeeperServer.why_missing()
+    if missing is not None:
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with ZooKeeperServer() as server:
+        yield server
+
+
+@pytest.fixture
+def hosts(server: ZooKeeperServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("ZOOKEEPER_HOSTS", server.hosts)
+    return server.hosts
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, APPLICATIONS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(hosts: str, test: Callable[[Any], Awaitable[None]]) -> None:
+    """Run a test in a loop, with a client of its own to look at ZooKeeper; and count threads."""
+
+    async def main() -> None:
+        before = threading.active_count()
+        handler: Any = get_handler("asyncio")
+        async with asyncio.timeout(LIMIT), handler:
+            zk = KazooClient(hosts, handler=handler)
+            await handler.call(zk.start)
+            await test(zk)
+            await handler.call(zk.stop)
+            await handler.call(zk.close)
+            ours = [t for t in threading.enumerate() if not t.name.startswith("asyncio_")]
+            assert len(ours) == before
+
+    asyncio.run(main())
+
+
+@contextlib.asynccontextmanager
+async def starlette_client() -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the application by uvicorn, in this loop."""
+    config = uvicorn.Config(load("starlette_app").app, log_config=None, lifespan="on")
+    web = uvicorn.Server(config)
+    web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = asyncio.ensure_future(web.serve([listening]))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT, trust_env=False) as client:
+            yield client
+        web.should_exit = True
+        await serving
+
+
+def test_starlette_serves_what_a_watch_has_told_it(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        await zk.create_async("/web/greeting", b"hello", makepath=True)
+        async with starlette_client() as client:
+            assert (await client.get("/greeting")).text == "hello"
+            waiting = [asyncio.ensure_future(client.get("/greeting/next")) for _ in range(10)]
+            assert (await client.get("/greeting")).text == "hello"  # nothing stands still
+            number = 0
+            while not all(task.done() for task in waiting):  # some may have come too late
+                number += 1
+                await zk.set_async("/web/greeting", b"hello %d" % number)
+                await asyncio.wait(waiting, timeout=0.1)
+            assert all(task.result().text.startswith("hello ") for task in waiting)
+
+    run(hosts, test)
+
+
+def test_starlette_takes_a_lock(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        async with starlette_client() as client:
+            answers = await asyncio.gather(*(client.post("/visits") for _ in range(20)))
+            assert sorted(int(answer.text) for answer in answers) == list(range(1, 21))
+            assert (await zk.get_async("/web/visits"))[0] == b"20"
+
+    run(hosts, test)
+
+
+def test_tornado_reads_nodes(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        await zk.create_async("/tornado/node", b"data", makepath=True)
+        started, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+        serving = asyncio.ensure_future(load("tornado_app").main(0, started, stop))
+        server = await started
+        (listening,) = server._sockets.values()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT, trust_env=False) as client:
+            answers = await asyncio.gather(*(client.get("/nodes/tornado/node") for _ in range(50)))
+            assert {(answer.status_code, answer.text) for answer in answers} == {(200, "data")}
+            assert answers[0].headers["ETag"] == '"0"'
+            assert (await client.get("/nodes/tornado/other")).status_code == 404
+        stop.set()
+        await serving
+
+    run(hosts, test)

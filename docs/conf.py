@@ -34,5 +34,5 @@ napoleon_numpy_docstring = False
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:(class|obj|exc)", r"(?!handler_core).*"),
-    ("py:class", r"handler_core\.\w+\.([A-Z]|_\w+)"),
+    ("py:class", r"handler_core\w*\.(\w+\.)?([A-Z]|_\w+)"),
 ]

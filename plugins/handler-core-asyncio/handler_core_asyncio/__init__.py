@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -17,7 +17,7 @@ import greenlet  # type: ignore[import-untyped]
 from handler_core_greenlet import LoopHandler, Strand
 
 import handler_core
-from handler_core import HandlerTimeoutError, hookimpl
+from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core_asyncio.hub import AsyncioHub
 from handler_core_asyncio.private import is_private, private_hub
 
@@ -91,6 +91,21 @@ class SequentialAsyncioHandler(LoopHandler):
         """Return the hub of the loop in this thread; that of the private loop if ``make``."""
         hub = AsyncioHub.current()
         return private_hub() if hub is None and make else hub
+
+    start = inherit_hook(LoopHandler.start)
+    stop = inherit_hook(LoopHandler.stop)
+    dispatch_callback = inherit_hook(LoopHandler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
 
     @hookimpl
     def callback_object(self) -> AsyncResult:

@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core import hookimpl, inherit_hook
 from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 from handler_core.parking import Waiter
-from handler_core.selecting import checked_timeout
+from handler_core.selecting import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet.connection import LoopConnection
 from handler_core_greenlet.forking import live_on_alone
@@ -27,9 +26,9 @@ __all__ = ["LoopHandler"]
 class LoopHandler(GreenHandler):
     """The base of a handler whose greenlets run on an event loop.
 
-    A subclass says which loop runs the caller (``current_hub``), what its results are
-    (``callback_object``), and how to run a coroutine where there is no greenlet that could wait
-    for it.
+    A subclass says which loop runs the caller (``current_hub``) and how to run a coroutine where
+    there is no greenlet that could wait for it, and marks the hooks (``select`` by
+    ``select_in_hub``).
     """
 
     socket_module: ClassVar[ModuleType] = socket
@@ -48,22 +47,17 @@ class LoopHandler(GreenHandler):
         hub = self.current_hub()
         return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
 
-    start = inherit_hook(GreenHandler.start)
-    stop = inherit_hook(GreenHandler.stop)
-    dispatch_callback = inherit_hook(GreenHandler.dispatch_callback)
-
-    @hookimpl
-    def select(
+    def select_in_hub(
         self,
-        rlist: Sequence[Any],
-        wlist: Sequence[Any],
-        xlist: Sequence[Any],
+        rlist: Sequence[FileObject],
+        wlist: Sequence[FileObject],
+        xlist: Sequence[FileObject],
         timeout: float | None,
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+    ) -> SelectLists:
+        """Wait as ``select.select`` does, while other greenlets and the loop run."""
         hub = running_hub()
         if hub is None:
-            return self.select_in_hub(rlist, wlist, xlist, timeout)
+            return super().select_in_hub(rlist, wlist, xlist, timeout)
         timeout = checked_timeout(timeout)
         if len(wlist) == 1 and not rlist and not xlist:
             # Before each request a client asks if there is room for it, and mostly there is.

@@ -30,7 +30,7 @@ class Waiter(Waker, Protocol):
     """One caller that waits once."""
 
     def park(self, timeout: float | None = None) -> bool:
-        """Block the caller, and nobody else, until :meth:`wake`.
+        """Block the caller, and nobody else, until it is woken.
 
         Args:
             timeout: seconds; ``None`` waits for ever. Never returns early.

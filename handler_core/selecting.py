@@ -338,7 +338,8 @@ class Nested:
             watch.end(self._epoll.close)
 
     def __del__(self) -> None:
-        self._close()
+        if hasattr(self, "_epoll"):  # else there was no descriptor left for it
+            self._close()
 
 
 def poll_select(

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-import greenlet  # type: ignore[import-untyped]
 from handler_core_greenlet import LoopHandler, Strand
 
 import handler_core
@@ -212,8 +211,9 @@ async def _run(strand: Strand, func: Callable[[], Any]) -> Any:
                 raise
             strand.throw(error)
         except GeneratorExit:
-            # Nobody will ever go on with this: the loop has ended, or is about to.
-            strand.throw(greenlet.GreenletExit())
+            # Nobody will ever go on with this. Not `throw`: this may be any greenlet, or thread,
+            # in which the garbage collector runs.
+            strand.kill()
             raise
     return strand.outcome()
 

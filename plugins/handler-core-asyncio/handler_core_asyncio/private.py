@@ -24,13 +24,10 @@ def private_hub() -> AsyncioHub:
     global _hub
     with _lock:
         if _hub is None:
-            started = threading.Event()
             loop = asyncio.new_event_loop()
-            loop.call_soon(started.set)
             threading.Thread(
                 target=_run, args=(loop,), name="handler-core-asyncio", daemon=True
             ).start()
-            started.wait()
             _hub = asyncio.run_coroutine_threadsafe(_make_hub(loop), loop).result()
         return _hub
 

@@ -228,6 +228,61 @@ class TestCancellation(AsyncioProcess, Suite):
 
         run(main())
 
+    def test_what_waits_when_its_loop_is_closed_is_left_without_a_word(self) -> None:
+        printed = self.run_script(
+            """
+            import asyncio, gc, sys
+            def wait(event, when_over):
+                try:
+                    event.wait()
+                finally:
+                    print(when_over)
+            async def main(handler):
+                waiting = handler.call(wait, handler.event_object(), "a call ended")
+                waiting.send(None)
+                handler.spawn(wait, handler.event_object(), "a task ended")
+                await asyncio.sleep(0)
+                return waiting
+            loop = asyncio.new_event_loop()
+            waiting = loop.run_until_complete(main(handler))
+            loop.close()
+            waiting.close()
+            del waiting, handler
+            gc.collect()
+            print("the loop is closed")
+            """
+        )
+        assert printed == "the loop is closed\n"
+
+    def test_a_function_that_ends_its_greenlet(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                with pytest.raises(greenlet.GreenletExit):
+                    await handler.call(_raise, greenlet.GreenletExit())
+
+        run(main())
+
+    @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python 3.12 has it")
+    def test_eager_tasks(self) -> None:
+        async def main() -> None:
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+            async with new_handler() as handler:
+
+                def work(number: int) -> int:
+                    handler.sleep_func(0.001)
+                    return number
+
+                tasks: list[asyncio.Task[int]] = []
+
+                def begin() -> None:  # in a greenlet, and so does the first step of each task
+                    tasks.extend(asyncio.create_task(handler.call(work, n)) for n in range(10))
+                    handler.sleep_func(0.001)
+
+                await handler.call(begin)
+                assert await asyncio.gather(*tasks) == list(range(10))
+
+        run(main())
+
     def test_a_coroutine_that_nobody_goes_on_with(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -242,6 +297,7 @@ class TestCancellation(AsyncioProcess, Suite):
                 coroutine = handler.call(work)
                 coroutine.send(None)
                 coroutine.close()
+                await asyncio.sleep(0)
                 assert ended == [True]
 
         run(main())
@@ -367,6 +423,55 @@ class TestCallbacks(AsyncioProcess, Suite):
                     result.link(note_value)
                     result.set(number)
             assert ran == [0, 1, 2]
+
+        run(main())
+
+    def test_c3_stop_from_inside(self) -> None:
+        async def main() -> None:
+            ran: list[str] = []
+            handler = new_handler()
+
+            async def stop(*_: Any) -> None:
+                await handler.call(handler.stop)
+                handler.stop()
+                ran.append("stopped")
+
+            handler.start()
+            handler.dispatch_callback(Callback("test", stop, ()))
+            handler.dispatch_callback(Callback("test", ran.append, ("queued",)))
+            await handler.call(handler.stop)
+            assert ran == ["stopped", "queued"]
+            handler.start()
+            result = handler.async_result()
+            result.link(stop)
+            result.set()
+            await handler.call(handler.stop)
+            assert ran == ["stopped", "queued", "stopped"]
+
+        run(main())
+
+    def test_what_a_callback_has_started_is_no_callback(self) -> None:
+        async def main() -> None:
+            ran: list[str] = []
+            started: list[asyncio.Task[None]] = []
+            handler = new_handler()
+
+            async def stop_later() -> None:
+                await asyncio.sleep(0.01)
+                handler.dispatch_callback(Callback("test", ran.append, ("queued",)))
+                await handler.call(handler.stop)
+                assert ran == ["queued"]
+                ran.append("stopped")
+
+            async def begin() -> None:
+                started.append(asyncio.ensure_future(stop_later()))
+
+            handler.start()
+            handler.dispatch_callback(Callback("test", begin, ()))
+            while not started:
+                await asyncio.sleep(0)
+            await started[0]
+            assert ran == ["queued", "stopped"]
 
         run(main())
 

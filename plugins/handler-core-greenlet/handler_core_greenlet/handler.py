@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextvars
 from collections.abc import Callable, Coroutine, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
@@ -71,9 +72,19 @@ class LoopHandler(GreenHandler):
         if outcome is not None and isinstance(outcome, Coroutine):
             hub = self.current_hub()
             if isinstance(hub, LoopHub) and hub.may_park(greenlet.getcurrent()):
-                hub.run_coroutine(outcome)
+                callback = _Callback(self)
+                token = _inside.set(callback)
+                try:
+                    hub.run_coroutine(outcome)
+                finally:
+                    callback.handler = None
+                    _inside.reset(token)
             else:
                 self.run_coroutine_elsewhere(outcome)
+
+    def _in_worker(self) -> bool:
+        callback = _inside.get()
+        return super()._in_worker() or (callback is not None and callback.handler is self)
 
     def run_coroutine_elsewhere(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine for a caller that is no greenlet: the loop itself, or another thread.
@@ -111,6 +122,20 @@ class LoopHandler(GreenHandler):
     def _end_inherited_tasks(self) -> None:
         live_on_alone()
         self._tasks.end_inherited(_never)
+
+
+class _Callback:
+    """A callback that is a coroutine. It runs in a task, and not in the worker that waits for it.
+
+    What it starts inherits its context, and may outlive it: then it is nobody's callback.
+    """
+
+    def __init__(self, handler: LoopHandler) -> None:
+        #: Whose callback it is; None when it has ended.
+        self.handler: LoopHandler | None = handler
+
+
+_inside: contextvars.ContextVar[_Callback | None] = contextvars.ContextVar("_inside", default=None)
 
 
 def _never(func: object) -> None:

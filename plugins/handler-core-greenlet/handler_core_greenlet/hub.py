@@ -35,7 +35,9 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
     """A greenlet that may park, while its hub's loop runs."""
 
     def __init__(self, hub: LoopHub, func: Callable[[], object]) -> None:
-        super().__init__(func)
+        current = greenlet.getcurrent()
+        # The loop's greenlet, in which this is made, but where a task makes another.
+        super().__init__(func, current.parent if isinstance(current, TaskGreenlet) else current)
         #: The hub whose loop runs it; None in a child that it has forked itself.
         self.hub: LoopHub | None = hub
         self.gr_context = contextvars.copy_context()

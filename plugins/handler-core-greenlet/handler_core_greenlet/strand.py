@@ -30,15 +30,25 @@ class Strand:
         self._error: BaseException | None = None
 
     def begin(self, func: Callable[[], object]) -> None:
-        """Call ``func``, at once; return when it has ended, or has parked."""
+        """Call ``func``, at once; return when it has ended, or has parked.
+
+        From a greenlet that may itself park, which an eager task may run in: call it soon.
+        """
         self._func = func
         self._value = self._error = None
         self.idle = False
-        self._greenlet.switch()
+        if self._hub.may_park(greenlet.getcurrent()):
+            self._hub.call_soon(self._greenlet.switch)
+        else:
+            self._greenlet.switch()
 
     def throw(self, exception: BaseException) -> None:
         """Raise an exception where the function is parked."""
         self._greenlet.throw(exception)
+
+    def kill(self) -> None:
+        """End the function where it is parked, as soon as the loop turns. From any thread."""
+        self._hub.call(self._greenlet.throw)
 
     @property
     def succeeded(self) -> bool:
@@ -56,7 +66,8 @@ class Strand:
         return self._value
 
     def _run(self) -> None:
-        while self._func is not None:
+        killed = False
+        while self._func is not None and not killed:
             func, self._func = self._func, None
             try:
                 self._value = func()
@@ -64,10 +75,12 @@ class Strand:
                 if self._hub.is_forked():
                     raise  # nobody is left to get it
                 self._error = error
+                killed = isinstance(error, greenlet.GreenletExit)
             del func
             if self._hub.is_forked():
                 return
             self.idle = True
-            if self.on_idle is not None:
+            if self.on_idle is not None and self._hub.is_mine():  # else the loop has ended
                 self.on_idle()
-            greenlet.getcurrent().parent.switch()
+            if not killed:
+                greenlet.getcurrent().parent.switch()

@@ -252,7 +252,7 @@ class SelectTests(Suite):
             "connection": lambda: self.tcp_pair(handler)[::-1],
         }[kind]
         numbers: list[int] = []
-        descriptors: list[int] = []
+        before = open_descriptors()
         for _ in range(10):
             first, second = make()
             numbers.append(first.fileno())
@@ -271,9 +271,10 @@ class SelectTests(Suite):
             first.close()
             second.close()
             del first, second, task
-            descriptors.append(open_descriptors())
         assert len(set(numbers)) < len(numbers), "no number was used again"
-        assert descriptors[-1] <= descriptors[0], "select has kept descriptors"
+        # What a loop in another thread watches, that thread closes. One may be kept for good, for
+        # something that is made once.
+        self.until(handler, lambda: open_descriptors() <= before + 1)
 
     def test_c17_a_pipe(self, idle: Handler) -> None:
         """Any descriptor will do."""

@@ -131,7 +131,8 @@ class SequentialAsyncioHandler(LoopHandler):
         To cancel this raises ``asyncio.CancelledError`` in the function, where it waits, and
         waits until it has ended.
         """
-        value: T = await _run(Strand(_running_hub()), functools.partial(func, *args, **kwargs))
+        strand = Strand(_running_hub())
+        value: T = await _run(strand, functools.partial(func, *args, **kwargs), last=True)
         return value
 
     def calling(self, manager: AbstractContextManager[T]) -> Calling[T]:
@@ -173,7 +174,7 @@ class Calling(Generic[T]):
     async def __aenter__(self) -> T:
         self._strand = Strand(_running_hub())
         try:
-            value: T = await _run(self._strand, self._manager.__enter__)
+            value: T = await _run(self._strand, self._manager.__enter__, last=False)
         except asyncio.CancelledError:
             if self._strand.succeeded:  # at the very moment of the cancellation
                 await self.__aexit__(None, None, None)
@@ -187,7 +188,7 @@ class Calling(Generic[T]):
         traceback: TracebackType | None,
     ) -> bool | None:
         leave = functools.partial(self._manager.__exit__, kind, value, traceback)
-        suppressed: bool | None = await _run(self._strand, leave)
+        suppressed: bool | None = await _run(self._strand, leave, last=True)
         return suppressed
 
 
@@ -198,9 +199,9 @@ def _running_hub() -> AsyncioHub:
     return hub
 
 
-async def _run(strand: Strand, func: Callable[[], Any]) -> Any:
+async def _run(strand: Strand, func: Callable[[], Any], *, last: bool) -> Any:
     """Have a strand call a function, and wait for its end."""
-    strand.begin(func)
+    strand.begin(func, last=last)
     while not strand.idle:
         future = asyncio.get_running_loop().create_future()
         strand.on_idle = functools.partial(_resolve, future)

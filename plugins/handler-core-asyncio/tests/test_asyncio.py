@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 import socket
 import threading
@@ -15,6 +16,7 @@ import greenlet
 import pytest
 from asyncio_process import LOOP, AsyncioProcess
 from handler_core_asyncio import AsyncioTimeoutError, AsyncResult, SequentialAsyncioHandler
+from handler_core_greenlet import Strand, TaskGreenlet
 
 from handler_core import Callback, Handler, HandlerTimeoutError, get_handler
 from handler_core.testing.suite import LIMIT, LONG, Suite, open_descriptors
@@ -106,6 +108,30 @@ class TestCall(AsyncioProcess, Suite):
                 assert seen == ["the caller's"] * 2
 
         run(main())
+
+    def test_nothing_is_left_of_it(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                for _ in range(10):
+                    await handler.call(len, "abc")
+                    await handler.call(handler.sleep_func, 0)
+                    with pytest.raises(ValueError, match="planned"):
+                        await handler.call(_raise, ValueError("planned"))
+                    with pytest.raises(TimeoutError):
+                        await asyncio.wait_for(handler.call(handler.sleep_func, LONG), 0.001)
+                    async with handler.calling(handler.lock_object()):
+                        pass
+                    with pytest.raises(RuntimeError, match="planned"):
+                        async with handler.calling(_Broken()):
+                            pass
+
+        def left() -> int:
+            gc.collect()
+            return sum(isinstance(each, (Strand, TaskGreenlet)) for each in gc.get_objects())
+
+        before = left()
+        run(main())
+        assert left() == before
 
     def test_before_start_and_after_stop(self) -> None:
         async def main() -> None:
@@ -1033,6 +1059,14 @@ class TestFork(AsyncioProcess, Suite):
             """
         )
         assert printed == "[True]\n"
+
+
+class _Broken:
+    def __enter__(self) -> None:
+        raise RuntimeError("as planned")
+
+    def __exit__(self, *_: object) -> None:
+        raise AssertionError("it was not entered")
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

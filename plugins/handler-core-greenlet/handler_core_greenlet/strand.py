@@ -26,14 +26,21 @@ class Strand:
         self._hub = hub
         self._greenlet = TaskGreenlet(hub, self._run)
         self._func: Callable[[], object] | None = None
+        self._last = False
         self._value: Any = None
         self._error: BaseException | None = None
 
-    def begin(self, func: Callable[[], object]) -> None:
+    def begin(self, func: Callable[[], object], *, last: bool) -> None:
         """Call ``func``, at once; return when it has ended, or has parked.
 
         From a greenlet that may itself park, which an eager task may run in: call it soon.
+
+        Args:
+            func: what to call.
+            last: whether the greenlet ends with it. It always does if ``func`` raises. One that
+                waits for the next function refers to itself by its stack, and is never collected.
         """
+        self._last = last
         self._func = func
         self._value = self._error = None
         self.idle = False
@@ -66,8 +73,7 @@ class Strand:
         return self._value
 
     def _run(self) -> None:
-        killed = False
-        while self._func is not None and not killed:
+        while self._func is not None:
             func, self._func = self._func, None
             try:
                 self._value = func()
@@ -75,12 +81,13 @@ class Strand:
                 if self._hub.is_forked():
                     raise  # nobody is left to get it
                 self._error = error
-                killed = isinstance(error, greenlet.GreenletExit)
+                self._last = True
             del func
             if self._hub.is_forked():
                 return
             self.idle = True
             if self.on_idle is not None and self._hub.is_mine():  # else the loop has ended
                 self.on_idle()
-            if not killed:
-                greenlet.getcurrent().parent.switch()
+            if self._last:
+                return
+            greenlet.getcurrent().parent.switch()

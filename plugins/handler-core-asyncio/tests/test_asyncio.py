@@ -14,6 +14,7 @@ from typing import Any
 
 import greenlet
 import pytest
+import uvloop
 from asyncio_process import LOOP, AsyncioProcess
 from handler_core_asyncio import AsyncioTimeoutError, AsyncResult, SequentialAsyncioHandler
 from handler_core_greenlet import Strand, TaskGreenlet
@@ -41,11 +42,29 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         async with asyncio.timeout(LIMIT):
             return await coroutine
 
-    return asyncio.run(limited(), debug=True)
+    with asyncio.Runner(debug=True, loop_factory=OwnLoop.new_loop) as runner:
+        return runner.run(limited())
 
 
 @own_loop
-class TestCall(AsyncioProcess, Suite):
+class OwnLoop(AsyncioProcess, Suite):
+    """The base of tests whose coroutines run in a loop of theirs: asyncio's, then uvloop's."""
+
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+    @pytest.fixture(autouse=True, params=["asyncio", "uvloop"])
+    def loop_of_the_test(self, request: pytest.FixtureRequest, monkeypatch: Any) -> None:
+        if request.param == "uvloop":
+            monkeypatch.setattr(OwnLoop, "new_loop", uvloop.new_event_loop)
+
+
+def only_asyncio() -> None:
+    """Skip a test of asyncio's loop that would have to reach into uvloop's C."""
+    if OwnLoop.new_loop is not None:
+        pytest.skip("this reaches into the loop, and uvloop's cannot be reached into")
+
+
+class TestCall(OwnLoop):
     def test_its_value_and_its_exception(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -158,8 +177,7 @@ class TestCall(AsyncioProcess, Suite):
         assert not private.running
 
 
-@own_loop
-class TestCancellation(AsyncioProcess, Suite):
+class TestCancellation(OwnLoop):
     def test_it_is_raised_where_the_function_waits(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -329,8 +347,7 @@ class TestCancellation(AsyncioProcess, Suite):
         run(main())
 
 
-@own_loop
-class TestAwaiting(AsyncioProcess, Suite):
+class TestAwaiting(OwnLoop):
     def test_a_value_an_exception_and_again(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -418,13 +435,12 @@ class TestAwaiting(AsyncioProcess, Suite):
             await asyncio.sleep(0)
             assert not any(task.done() for task in tasks)
 
-        asyncio.run(main())
+        run(main())
         result.set(1)
         assert result.get() == 1
 
 
-@own_loop
-class TestCallbacks(AsyncioProcess, Suite):
+class TestCallbacks(OwnLoop):
     def test_coroutine_functions_are_awaited_in_order(self) -> None:
         async def main() -> None:
             ran: list[Any] = []
@@ -580,8 +596,7 @@ class TestCallbacks(AsyncioProcess, Suite):
         assert steps == ["before", "work", "after"]
 
 
-@own_loop
-class TestBlocking(AsyncioProcess, Suite):
+class TestBlocking(OwnLoop):
     @pytest.mark.parametrize(
         "wait",
         [
@@ -651,8 +666,7 @@ class TestBlocking(AsyncioProcess, Suite):
             loop.close()
 
 
-@own_loop
-class TestLoops(AsyncioProcess, Suite):
+class TestLoops(OwnLoop):
     def test_one_handler_in_one_loop_after_the_other(self) -> None:
         handler = new_handler()
         ran: list[int] = []
@@ -739,6 +753,8 @@ class TestLoops(AsyncioProcess, Suite):
                 run(main())
 
     def test_a_ready_socket_that_nobody_waits_for_is_left_alone(self) -> None:
+        only_asyncio()
+
         async def main() -> None:
             handler = new_handler()
             loop = asyncio.get_running_loop()
@@ -775,8 +791,7 @@ class TestLoops(AsyncioProcess, Suite):
         assert get_handler().name == "threading"
 
 
-@own_loop
-class TestCalling(AsyncioProcess, Suite):
+class TestCalling(OwnLoop):
     def test_it_is_entered_and_left_in_one_greenlet(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -840,8 +855,7 @@ class TestCalling(AsyncioProcess, Suite):
         run(main())
 
 
-@own_loop
-class TestFairness(AsyncioProcess, Suite):
+class TestFairness(OwnLoop):
     def test_a_loop_around_select_lets_coroutines_run(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -881,9 +895,9 @@ class TestFairness(AsyncioProcess, Suite):
         run(main())
 
 
-@own_loop
-class TestSockets(AsyncioProcess, Suite):
+class TestSockets(OwnLoop):
     def test_look_ups_go_through_the_loop(self) -> None:
+        only_asyncio()
         asked = []
 
         async def main() -> None:

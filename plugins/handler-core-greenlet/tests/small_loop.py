@@ -1,0 +1,182 @@
+"""A model on the smallest loop that will do, in a daemon thread: what the bridge asks for, no more.
+
+That it keeps the contract shows that the bridge has nothing of asyncio's in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import os
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from handler_core_greenlet import LoopHandler, LoopHub, running_hub
+
+import handler_core
+from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
+
+
+class SmallHub(LoopHub):
+    """The loop and its hub."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running = False
+        self._ready: deque[Callable[[], object]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._cancelled: set[int] = set()
+        self._numbers = itertools.count()
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ringer.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._stop_ringing)
+
+    def run(self) -> None:
+        self._running = True
+        while True:
+            for _ in range(len(self._ready)):
+                self._call(self._ready.popleft())
+            timeout = None
+            if self._ready:
+                timeout = 0.0
+            elif self._timers:
+                timeout = max(0, self._timers[0][0] - time.monotonic())
+            for key, _ in self._selector.select(timeout):
+                self._call(key.data)
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                _, number, func = heapq.heappop(self._timers)
+                if number in self._cancelled:
+                    self._cancelled.discard(number)
+                else:
+                    self._call(func)
+
+    def _call(self, func: Callable[[], object]) -> None:
+        try:
+            func()
+        except BaseException as error:
+            args = (type(error), error, error.__traceback__, threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(args))
+
+    def _stop_ringing(self) -> None:
+        self._bell.recv(1000)
+
+    def is_running(self) -> bool:
+        return self._running
+
+    def call_soon(self, func: Callable[[], object]) -> None:
+        self._ready.append(func)
+
+    def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
+        self._ready.append(func)
+        with contextlib.suppress(BlockingIOError):  # it rings
+            self._ringer.send(b"x")
+
+    def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
+        number = next(self._numbers)
+        heapq.heappush(self._timers, (time.monotonic() + seconds, number, func))
+
+        def cancel() -> None:
+            if any(timer[1] == number for timer in self._timers):
+                self._cancelled.add(number)
+
+        return cancel
+
+    def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
+        self._selector.register(fd, selectors.EVENT_READ, func)
+        return lambda: self._selector.unregister(fd) and None
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return drive(coroutine)
+
+    def getaddrinfo(self, *args: Any) -> Sequence[Any]:
+        return socket.getaddrinfo(*args)
+
+
+def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that waits for nothing: this loop has nothing that it could await."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("it waits")
+
+
+class AsyncResult(handler_core.AsyncResult[Any]):
+    __slots__ = ()
+
+
+class SmallTimeoutError(HandlerTimeoutError):
+    pass
+
+
+class SmallHandler(LoopHandler):
+    name = "small"
+    timeout_exception = SmallTimeoutError
+
+    @classmethod
+    def current_hub(cls, make: bool = False) -> LoopHub | None:
+        hub = running_hub()
+        return _private_hub() if hub is None and make else hub
+
+    start = inherit_hook(LoopHandler.start)
+    stop = inherit_hook(LoopHandler.stop)
+    dispatch_callback = inherit_hook(LoopHandler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> AsyncResult:
+        return AsyncResult(self)
+
+    def run_coroutine_elsewhere(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        drive(coroutine)
+
+
+AsyncResult.detached = SmallHandler()
+
+_hubs: list[SmallHub] = []
+_lock = threading.Lock()
+
+
+def _private_hub() -> SmallHub:
+    with _lock:
+        if not _hubs:
+            made = threading.Event()
+
+            def run() -> None:
+                _hubs.append(SmallHub())
+                _hubs[0].call_soon(made.set)
+                _hubs[0].run()
+
+            threading.Thread(target=run, name="small loop", daemon=True).start()
+            made.wait()
+        return _hubs[0]
+
+
+_parents: list[SmallHub] = []
+
+
+def _forget() -> None:
+    global _lock
+    _parents.extend(_hubs)
+    _hubs.clear()
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import LoopHub, hub_of_thread
+from handler_core_greenlet import LoopHub, Strand, hub_of_thread
 
-__all__ = ["AsyncioHub"]
+__all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
 
 class AsyncioHub(LoopHub):
@@ -103,6 +105,23 @@ class AsyncioHub(LoopHub):
             raise
         return task.result()
 
+    async def until_idle(self, strand: Strand) -> None:
+        """Wait until ``strand`` is idle; a cancellation is raised in it."""
+        while not strand.idle:
+            waker = FutureWaker(self)
+            strand.on_idle = waker.wake
+            try:
+                await waker.future
+            except asyncio.CancelledError as error:
+                if strand.idle:
+                    raise
+                strand.throw(error)
+            except GeneratorExit:
+                # Not `throw`: this may be any greenlet, or thread, in which the garbage collector
+                # runs.
+                strand.kill()
+                raise
+
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
         """Look up by the loop's resolver, while the current greenlet is parked."""
         host, port, family, kind, proto, flags = args
@@ -110,3 +129,45 @@ class AsyncioHub(LoopHub):
             self.loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
         )
         return infos
+
+
+class FutureWaker:
+    """Wakes a coroutine that waits for its future."""
+
+    __slots__ = ("_hub", "future")
+
+    def __init__(self, hub: AsyncioHub) -> None:
+        self._hub = hub
+        self.future: asyncio.Future[None] = hub.loop.create_future()
+
+    def wake(self) -> None:
+        """Let the coroutine go on. From any thread."""
+        if self._hub.is_mine():
+            _resolve(self.future)
+        else:
+            self._hub.call_soon_threadsafe(functools.partial(_resolve, self.future))
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def run_private_loop(begun: Callable[[AsyncioHub], None]) -> None:
+    """Run a loop for ever, and call ``begun`` in it with its hub."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+
+    def begin() -> None:
+        hub = AsyncioHub.current()
+        assert hub is not None
+        begun(hub)
+
+    loop.call_soon(begin)
+    while True:
+        try:
+            loop.run_forever()
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Of one task: as in any thread but the main one, it is no reason to end the others.
+            args = (type(error), error, error.__traceback__, threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(args))

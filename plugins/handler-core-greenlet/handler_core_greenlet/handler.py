@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import _thread
 import contextvars
+import functools
 from collections.abc import Callable, Coroutine, Sequence
-from types import ModuleType
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager
+from types import ModuleType, TracebackType
+from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 from handler_core.parking import Waiter
+from handler_core.result import AsyncResult
 from handler_core.selecting import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
+from handler_core_greenlet.calling import Calling
 from handler_core_greenlet.connection import LoopConnection
 from handler_core_greenlet.forking import live_on_alone
 from handler_core_greenlet.hub import LoopHub, leave_hubs_to_parent, running_hub
+from handler_core_greenlet.private import PrivateLoop
 from handler_core_greenlet.queues import Empty, Queue
+from handler_core_greenlet.strand import Strand
 from handler_core_greenlet.waiting import sleep, thread_waiter
 
 __all__ = ["LoopHandler"]
+
+T = TypeVar("T")
 
 
 class LoopHandler(GreenHandler):
     """The base of a handler whose greenlets run on an event loop.
 
-    A subclass says which loop runs the caller (``current_hub``) and how to run a coroutine where
-    there is no greenlet that could wait for it, and marks the hooks (``select`` by
+    A subclass names the class of its hub and its private loop, and marks the hooks (``select`` by
     ``select_in_hub``).
     """
+
+    #: The loop as a hub.
+    hub_class: ClassVar[type[LoopHub]]
+
+    #: What runs the tasks of a program that runs no loop.
+    private_loop: ClassVar[PrivateLoop]
 
     socket_module: ClassVar[ModuleType] = socket
     connection_class = LoopConnection
@@ -38,6 +51,60 @@ class LoopHandler(GreenHandler):
     queue_impl = Queue
     queue_empty = Empty
     native_lock = staticmethod(_thread.allocate_lock)
+
+    # For coroutines.
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.call(self.stop)
+
+    async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Call a function that blocks, in a greenlet; return or raise what it does.
+
+        It sees the context variables of the caller. To cancel this raises the loop's own exception
+        (``asyncio.CancelledError``) in the function, where it waits, and waits until it has ended.
+
+        Raises:
+            RuntimeError: no loop of this model runs the coroutine.
+        """
+        call = functools.partial(func, *args, **kwargs)
+        value: T = await self._new_strand().call(call, last=True)
+        return value
+
+    def calling(self, manager: AbstractContextManager[T]) -> Calling[T]:
+        """Return a context manager that blocks as one for ``async with``.
+
+        It is entered and left in one greenlet.
+
+        Raises:
+            RuntimeError: no loop of this model runs the coroutine.
+        """
+        return Calling(manager, self._new_strand())
+
+    def _new_strand(self) -> Strand:
+        hub = self.hub_class.current()
+        if hub is None:
+            raise RuntimeError(
+                f"no {self.name} loop runs this coroutine: choose the handler of the library that "
+                "does, by get_handler()"
+            )
+        return Strand(hub)
+
+    # Where the caller is, and how it waits.
+
+    @classmethod
+    def current_hub(cls, make: bool = False) -> LoopHub | None:
+        """Return the hub of the loop in this thread; that of the private loop if ``make``."""
+        hub = cls.hub_class.current()
+        return cls.private_loop.hub() if hub is None and make else hub
 
     def current_task(self) -> Any:
         """Return the current greenlet."""
@@ -67,31 +134,57 @@ class LoopHandler(GreenHandler):
                 return [], [connection], []
         return hub.select(greenlet.getcurrent(), rlist, wlist, xlist, timeout)
 
+    # Callbacks.
+
     def finish_callback(self, outcome: object) -> None:
-        """Await what a callback has returned, if that is a coroutine."""
-        if outcome is not None and isinstance(outcome, Coroutine):
-            hub = self.current_hub()
-            if isinstance(hub, LoopHub) and hub.may_park(greenlet.getcurrent()):
-                callback = _Callback(self)
-                token = _inside.set(callback)
-                try:
-                    hub.run_coroutine(outcome)
-                finally:
-                    callback.handler = None
-                    _inside.reset(token)
-            else:
-                self.run_coroutine_elsewhere(outcome)
+        """Await what a callback has returned, if that is a coroutine.
+
+        The loop itself, which calls the links of a stopped handler's results, only starts it.
+        """
+        if outcome is None or not isinstance(outcome, Coroutine):
+            return
+        hub = self.current_hub()
+        if hub is None:
+            self._await_in_loop(outcome)
+        elif hub.may_park(greenlet.getcurrent()):
+            callback = _Callback(self)
+            token = _inside.set(callback)
+            try:
+                hub.run_coroutine(outcome)
+            finally:
+                callback.handler = None
+                _inside.reset(token)
+        else:
+            hub.spawn(functools.partial(hub.run_coroutine, outcome))
+
+    def _await_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Have a loop await a coroutine, and wait for that, in a thread that runs none."""
+        hub = self._hub_for_tasks()
+        assert isinstance(hub, LoopHub)
+        result: AsyncResult[Any] = AsyncResult(self)
+
+        def run() -> None:
+            try:
+                result.set(hub.run_coroutine(coroutine))
+            except BaseException as error:
+                result.set_exception(error)
+
+        hub.call_soon_threadsafe(functools.partial(hub.spawn, run))
+        result.get()
+
+    def deliver_exit(self, exception: BaseException) -> None:
+        """Raise it in the loop, where a task's would go; that of a private loop as threads do."""
+        hub = self.current_hub()
+        if hub is None or hub.is_private:
+            super().deliver_exit(exception)
+        else:
+            hub.call_soon(functools.partial(_raise, exception))
 
     def _in_worker(self) -> bool:
         callback = _inside.get()
         return super()._in_worker() or (callback is not None and callback.handler is self)
 
-    def run_coroutine_elsewhere(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine for a caller that is no greenlet: the loop itself, or another thread.
-
-        In the loop, this starts it; in another thread, it waits for its end.
-        """
-        raise NotImplementedError
+    # The home loop.
 
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` if the loop ends; False if it has ended already."""
@@ -115,6 +208,8 @@ class LoopHandler(GreenHandler):
             self._home = self._hub_for_tasks()
         return super().spawn_worker(func, *args)
 
+    # Fork.
+
     def _after_fork_in_child(self) -> None:
         leave_hubs_to_parent()
         super()._after_fork_in_child()
@@ -136,6 +231,10 @@ class _Callback:
 
 
 _inside: contextvars.ContextVar[_Callback | None] = contextvars.ContextVar("_inside", default=None)
+
+
+def _raise(exception: BaseException) -> None:
+    raise exception
 
 
 def _never(func: object) -> None:

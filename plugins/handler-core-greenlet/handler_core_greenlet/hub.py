@@ -16,13 +16,16 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.green import GreenWaiter, Hub
 from handler_core.selecting import Nested
 from handler_core_greenlet.watching import LoopWatch
+
+if TYPE_CHECKING:
+    from handler_core_greenlet.strand import Strand
 
 __all__ = ["LoopHub", "TaskGreenlet", "hub_of_thread", "leave_hubs_to_parent", "running_hub"]
 
@@ -70,6 +73,9 @@ class LoopHub(Hub):
     title = "event loop"
     advice = "`await result`, or `await handler.call(func, ...)` for a function that blocks"
 
+    #: True for the hub of a private loop, whose thread has no other purpose.
+    is_private = False
+
     def __init__(self) -> None:
         super().__init__(threading.local)
         self.adopt()
@@ -86,6 +92,11 @@ class LoopHub(Hub):
         # number of the process, each time, and this is asked many times for each request.
         return self._thread == threading.get_ident() and self.is_running()
 
+    @classmethod
+    @abc.abstractmethod
+    def current(cls) -> LoopHub | None:
+        """Return the hub of the loop that runs in this thread; None if there is none."""
+
     @abc.abstractmethod
     def is_running(self) -> bool:
         """Return True while some thread runs the loop. From any thread."""
@@ -95,6 +106,15 @@ class LoopHub(Hub):
         """Await a coroutine of the loop's library, while the current greenlet is parked.
 
         An exception that is thrown into the greenlet meanwhile cancels it.
+        """
+
+    @abc.abstractmethod
+    async def until_idle(self, strand: Strand) -> None:
+        """Wait, in a coroutine of the loop's library, until ``strand`` is idle.
+
+        If the coroutine is cancelled, raise that in the strand, by :meth:`Strand.throw`, and go on
+        waiting; unless it is idle by then. If nobody will go on with the coroutine
+        (``GeneratorExit``), :meth:`Strand.kill` it, and raise.
         """
 
     @abc.abstractmethod

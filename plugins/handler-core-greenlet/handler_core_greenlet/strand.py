@@ -21,7 +21,9 @@ class Strand:
     def __init__(self, hub: LoopHub) -> None:
         #: True while there is nothing that it calls.
         self.idle = True
-        #: Is called when it is idle again.
+        #: True if the last call has ended without an exception.
+        self.succeeded = False
+        #: Is called, in the loop's thread, when it is idle again.
         self.on_idle: Callable[[], object] | None = None
         self._hub = hub
         self._greenlet = TaskGreenlet(hub, self._run)
@@ -29,6 +31,13 @@ class Strand:
         self._last = False
         self._value: Any = None
         self._error: BaseException | None = None
+
+    async def call(self, func: Callable[[], object], *, last: bool) -> Any:
+        """Call ``func``; return what it returns, or raise what it raises. See :meth:`begin`."""
+        self.begin(func, last=last)
+        if not self.idle:
+            await self._hub.until_idle(self)
+        return self.outcome()
 
     def begin(self, func: Callable[[], object], *, last: bool) -> None:
         """Call ``func``, at once; return when it has ended, or has parked.
@@ -43,7 +52,7 @@ class Strand:
         self._last = last
         self._func = func
         self._value = self._error = None
-        self.idle = False
+        self.idle = self.succeeded = False
         if self._hub.may_park(greenlet.getcurrent()):
             self._hub.call_soon(self._greenlet.switch)
         else:
@@ -56,11 +65,6 @@ class Strand:
     def kill(self) -> None:
         """End the function where it is parked, as soon as the loop turns. From any thread."""
         self._hub.call(self._greenlet.throw)
-
-    @property
-    def succeeded(self) -> bool:
-        """True if the last call has ended without an exception."""
-        return self.idle and self._error is None
 
     def outcome(self) -> Any:
         """Return what the function has returned, or raise what it has raised."""
@@ -77,6 +81,7 @@ class Strand:
             func, self._func = self._func, None
             try:
                 self._value = func()
+                self.succeeded = True
             except BaseException as error:
                 if self._hub.is_forked():
                     raise  # nobody is left to get it

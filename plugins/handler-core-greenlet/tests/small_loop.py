@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import os
 import selectors
 import socket
 import threading
@@ -17,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from handler_core_greenlet import LoopHandler, LoopHub, running_hub
+from handler_core_greenlet import LoopHandler, LoopHub, PrivateLoop, Strand, running_hub
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
@@ -68,6 +67,10 @@ class SmallHub(LoopHub):
     def _stop_ringing(self) -> None:
         self._bell.recv(1000)
 
+    @classmethod
+    def current(cls) -> LoopHub | None:
+        return running_hub()
+
     def is_running(self) -> bool:
         return self._running
 
@@ -96,6 +99,9 @@ class SmallHub(LoopHub):
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return drive(coroutine)
 
+    async def until_idle(self, strand: Strand) -> None:
+        raise NotImplementedError("this loop has no coroutines that wait")
+
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
         return socket.getaddrinfo(*args)
 
@@ -107,6 +113,12 @@ def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as end:
         return end.value
     raise RuntimeError("it waits")
+
+
+def run_private_loop(begun: Callable[[LoopHub], None]) -> None:
+    hub = SmallHub()
+    hub.call_soon(lambda: begun(hub))
+    hub.run()
 
 
 class AsyncResult(handler_core.AsyncResult[Any]):
@@ -121,10 +133,8 @@ class SmallHandler(LoopHandler):
     name = "small"
     timeout_exception = SmallTimeoutError
 
-    @classmethod
-    def current_hub(cls, make: bool = False) -> LoopHub | None:
-        hub = running_hub()
-        return _private_hub() if hub is None and make else hub
+    hub_class = SmallHub
+    private_loop = PrivateLoop("small loop", run_private_loop)
 
     start = inherit_hook(LoopHandler.start)
     stop = inherit_hook(LoopHandler.stop)
@@ -144,39 +154,5 @@ class SmallHandler(LoopHandler):
     def callback_object(self) -> AsyncResult:
         return AsyncResult(self)
 
-    def run_coroutine_elsewhere(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        drive(coroutine)
-
 
 AsyncResult.detached = SmallHandler()
-
-_hubs: list[SmallHub] = []
-_lock = threading.Lock()
-
-
-def _private_hub() -> SmallHub:
-    with _lock:
-        if not _hubs:
-            made = threading.Event()
-
-            def run() -> None:
-                _hubs.append(SmallHub())
-                _hubs[0].call_soon(made.set)
-                _hubs[0].run()
-
-            threading.Thread(target=run, name="small loop", daemon=True).start()
-            made.wait()
-        return _hubs[0]
-
-
-_parents: list[SmallHub] = []
-
-
-def _forget() -> None:
-    global _lock
-    _parents.extend(_hubs)
-    _hubs.clear()
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget)

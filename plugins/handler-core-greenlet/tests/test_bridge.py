@@ -49,8 +49,8 @@ def test_callbacks_that_are_coroutines(handler: SmallHandler) -> None:
     handler.stop()
     result = handler.async_result()
     result.link(link)
-    result.set("here")
-    assert ran == ["small loop", "here"]
+    result.set("there")
+    assert ran == ["small loop", "there"]
 
 
 def test_the_loop_itself_may_not_wait(handler: SmallHandler) -> None:

@@ -1,0 +1,70 @@
+"""The loop of programs that run none: one for each model and process, in a daemon thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+from handler_core_greenlet.hub import LoopHub
+
+__all__ = ["PrivateLoop"]
+
+
+class PrivateLoop:
+    """A loop that is started when it is first asked for.
+
+    Args:
+        name: of its thread.
+        run: makes a loop, and runs it for ever. From inside of the loop it is to call the function
+            that it is given with the loop's hub.
+    """
+
+    def __init__(self, name: str, run: Callable[[Callable[[LoopHub], None]], None]) -> None:
+        self._name = name
+        self._run = run
+        self._lock = threading.Lock()
+        self._hub: LoopHub | None = None
+        self._parents: LoopHub | None = None
+        _private_loops.add(self)
+
+    def hub(self) -> LoopHub:
+        """Return the loop's hub.
+
+        Raises:
+            RuntimeError: no thread can be started.
+        """
+        with self._lock:
+            if self._hub is None:
+                started = threading.Event()
+
+                def begun(hub: LoopHub) -> None:
+                    hub.is_private = True
+                    self._hub = hub
+                    started.set()
+
+                threading.Thread(
+                    target=self._run, args=(begun,), name=self._name, daemon=True
+                ).start()
+                started.wait()
+            assert self._hub is not None
+            return self._hub
+
+    def leave_to_parent(self) -> None:
+        """Start anew in a forked child, where the thread is not."""
+        # To be kept: a loop that is freed gives up what it watches, in the parent too.
+        self._parents = self._hub
+        self._hub = None
+        self._lock = threading.Lock()
+
+
+_private_loops: weakref.WeakSet[PrivateLoop] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for loop in _private_loops:
+        loop.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 
 from handler_core import AsyncResult, Handler
+from handler_core.testing.zookeeper import ZooKeeperServer
 
 #: Seconds that anything may take before it counts as hanging.
 LONG = 60.0
@@ -42,6 +46,21 @@ def eventually(handler: Handler, condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
         handler.sleep_func(0.02)
+
+
+def freeze(handler: Handler, server: ZooKeeperServer) -> None:
+    """Stop the server in its tracks. From then on it answers nothing."""
+    os.kill(server.pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{server.pid}/task")
+
+    def is_stopped(thread: Path) -> bool:
+        # The state follows the name, which is in parentheses. A thread may end meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return True
+
+    # The signal is on its way when `kill` returns, and each thread stops when it notices.
+    eventually(handler, lambda: all(map(is_stopped, threads.iterdir())))
 
 
 class Recorder:

@@ -21,6 +21,7 @@ from .support import (
     Recorder,
     assert_all_end,
     expire,
+    freeze,
     in_background,
     many_requests,
 )
@@ -95,7 +96,7 @@ def test_a_server_that_hangs_is_noticed(
     client.start()
     states = Recorder(handler)
     client.add_listener(states)
-    os.kill(own_server.pid, signal.SIGSTOP)
+    freeze(handler, own_server)
     try:
         result = client.get_async("/")
         with pytest.raises(handler.timeout_exception):
@@ -164,7 +165,7 @@ def test_a_crash_of_the_server_ends_every_request_in_flight(
     states, links = Recorder(handler), Recorder(handler)
     own_client.add_listener(states)
 
-    os.kill(own_server.pid, signal.SIGSTOP)
+    freeze(handler, own_server)
     results = many_requests(own_client)
     for result in results:
         result.link(links)

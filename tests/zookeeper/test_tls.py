@@ -19,7 +19,7 @@ from handler_core.testing import zookeeper
 from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
 
 from .conftest import new_server
-from .support import IN_FLIGHT, LONG, Recorder, assert_all_end, many_requests
+from .support import IN_FLIGHT, LONG, Recorder, assert_all_end, freeze, many_requests
 
 #: Bytes of a large node: some sixty TLS records, and nearly all that a server takes.
 LARGE = 900_000
@@ -170,7 +170,7 @@ def test_a_server_that_comes_back(
         states, links = Recorder(handler), Recorder(handler)
         client.add_listener(states)
 
-        os.kill(server.pid, signal.SIGSTOP)
+        freeze(handler, server)
         results = many_requests(client)
         for result in results:
             result.link(links)

@@ -71,7 +71,7 @@ class LoopHub(Hub):
     """
 
     title = "event loop"
-    advice = "`await result`, or `await handler.call(func, ...)` for a function that blocks"
+    advice = "write `await result`, or `await handler.call(...)` with the function that blocks"
 
     #: True for the hub of a private loop, whose thread has no other purpose.
     is_private = False

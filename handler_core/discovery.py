@@ -27,7 +27,7 @@ from handler_core.logs import logger
 from handler_core.spelling import close_matches
 from handler_core.validation import check_constructor, check_handler_class, check_wrapper
 
-__all__ = ["HandlerInfo", "get_handler", "list_handlers"]
+__all__ = ["HandlerInfo", "choice", "get_handler", "list_handlers"]
 
 _HANDLERS = "handler_core.handlers"
 _WRAPPERS = "handler_core.wrappers"
@@ -79,7 +79,7 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
     if isinstance(wrappers, (str, bytes)) or not isinstance(wrappers, Iterable):
         raise TypeError(f"wrappers is a list: write wrappers=[{wrappers!r}]")
     if name is None:
-        entry = _chosen()
+        entry, _ = _chosen()
     elif isinstance(name, str):
         entry = _find(_HANDLERS, name)
     else:
@@ -104,11 +104,23 @@ def list_handlers() -> list[HandlerInfo]:
 # Which model?
 
 
-def _chosen() -> EntryPoint:
-    """Return the plugin to use where the caller named none."""
+def choice() -> tuple[str, str]:
+    """Return the name of the model that ``get_handler()`` takes here, and why, in words.
+
+    Raises:
+        HandlerNotFoundError: it would find none.
+        HandlerValidationError: two distributions claim the name.
+    """
+    entry, reason = _chosen()
+    return entry.name, reason
+
+
+def _chosen() -> tuple[EntryPoint, str]:
+    """Return the plugin to use where the caller named none, and why."""
     name = os.environ.get(_HANDLER_VARIABLE)
     if name:
-        return _find(_HANDLERS, name, _HANDLER_VARIABLE)
+        entry = _find(_HANDLERS, name, _HANDLER_VARIABLE)
+        return entry, f"the variable {_HANDLER_VARIABLE} says so"
     for candidate in sorted(_scan(_HANDLERS)):
         if candidate == _DEFAULT or candidate not in sys.modules:
             continue
@@ -125,8 +137,8 @@ def _chosen() -> EntryPoint:
             logger().warning("passing over %s: is_active() failed", _Origin(entry), exc_info=True)
             continue
         if active:
-            return entry
-    return _find(_HANDLERS, _DEFAULT)
+            return entry, "it runs the caller"
+    return _find(_HANDLERS, _DEFAULT), "no installed model runs the caller, and it is the default"
 
 
 # Entry points. A scan reads the metadata of everything installed, and its result is kept for as

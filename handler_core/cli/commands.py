@@ -8,6 +8,7 @@ import click
 
 from handler_core.cli.bench import bench
 from handler_core.cli.demo import demo
+from handler_core.cli.installed import info, list_models
 
 __all__ = ["cli"]
 
@@ -32,3 +33,5 @@ def cli() -> None:
 
 cli.add_command(bench)
 cli.add_command(demo)
+cli.add_command(info)
+cli.add_command(list_models)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from handler_core.cli.description import Description, describe
 from handler_core.cli.failure import JobError
 from handler_core.cli.load import DISPATCH_EVERY, Load, Measurement
 from handler_core.cli.rounds import Figures, measure_rows
@@ -15,7 +16,7 @@ from handler_core.pipeline import PipelinedClient
 from handler_core.pipeline.server import NOTIFY
 from handler_core.result import AsyncResult
 
-__all__ = ["JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
+__all__ = ["DESCRIPTION", "JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
 
 # Seconds.
 _CONNECT_TIMEOUT = 10.0
@@ -92,11 +93,13 @@ def _run_kazoo_client(
 PIPELINED_CLIENT = "pipelined client"
 KAZOO_CLIENT = "KazooClient"
 MICRO_ROWS = "micro rows"
+DESCRIPTION = "description"
 
 #: Each takes an unstarted handler, a function to call with how much is done, and the arguments of
 #: its own by name.
-JOBS: dict[str, Callable[..., Measurement | Figures]] = {
+JOBS: dict[str, Callable[..., Measurement | Figures | Description]] = {
     PIPELINED_CLIENT: _run_pipelined_client,
     KAZOO_CLIENT: _run_kazoo_client,
     MICRO_ROWS: measure_rows,
+    DESCRIPTION: describe,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
 import threading
@@ -75,6 +76,19 @@ class LifecycleTests(Suite):
             return ran
 
         assert self.os_thread(live).result(handler) == [1, 1]
+
+    def test_c1_a_thread_that_started_the_handler_may_end(self, idle: Handler) -> None:
+        """A stop says that it has, or runs what is left; it never waits for ever."""
+        ran: list[str] = []
+        self.os_thread(idle.start).result(idle)
+        self.dispatch(idle, ran.append, "left")
+        with contextlib.suppress(RuntimeError):
+            idle.stop()
+        assert not idle.running
+        idle.start()
+        self.dispatch(idle, ran.append, "afresh")
+        idle.stop()
+        assert ran == ["left", "afresh"]
 
     def test_c1_with_statement(self, idle: Handler) -> None:
         """``with handler`` starts and stops it."""

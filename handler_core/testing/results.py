@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from handler_core import Handler, HandlerTimeoutError
-from handler_core.testing.suite import Suite, calling
+from handler_core.testing.suite import LIMIT, LONG, Suite, calling
 
 __all__ = ["ResultTests"]
 
@@ -97,6 +99,26 @@ class ResultTests(Suite):
         result.set(1)
         assert result.wait() is True
         assert result.wait(0) is True
+
+    @pytest.mark.parametrize("waits", ["get", "wait"])
+    def test_c11_a_timeout_is_not_late(self, handler: Handler, waits: str) -> None:
+        """At most 50 milliseconds on an idle machine, and even a busy one has an idle moment."""
+        result = handler.async_result()
+        late: list[float] = []
+
+        def is_in_time() -> bool:
+            begun = time.monotonic()
+            if waits == "wait":
+                result.wait(0.02)
+            else:
+                with pytest.raises(handler.timeout_exception):
+                    result.get(timeout=0.02)
+            late.append(time.monotonic() - begun - 0.02)
+            return late[-1] <= 0.05
+
+        given_up = time.monotonic() + LIMIT
+        while not is_in_time():
+            assert time.monotonic() < given_up, f"always late, by {min(late):.3f} seconds and more"
 
     def test_c11_without_blocking(self, handler: Handler) -> None:
         """``get(block=False)`` and ``get_nowait`` time out at once."""
@@ -212,6 +234,29 @@ class ResultTests(Suite):
         """In a thread of the operating system: let the waiter park, and set the result."""
         time.sleep(0.01)
         result.set(value)
+
+    @pytest.mark.parametrize("timeout", [None, LONG], ids=["for ever", "with a timeout"])
+    def test_c12_who_waits_does_not_poll(self, handler: Handler, timeout: float | None) -> None:
+        """Neither a task nor a plain thread, nor an idle worker: the process stands still."""
+        result = handler.async_result()
+        self.drained(handler)
+        task = handler.spawn(result.wait, timeout)
+        thread = self.os_thread(result.wait, timeout)
+
+        def switches() -> int:
+            return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+        def stands_still() -> bool:
+            before = switches()
+            handler.sleep_func(0.5)
+            return switches() - before < 5
+
+        # Whatever else there is in this process may have something to do, but not for ever.
+        still = any(stands_still() for _ in range(10))
+        result.set()
+        self.ended(task)
+        thread.result(handler)
+        assert still, "the process wakes up again and again while nothing happens"
 
     def test_c12_set_races_with_wait_and_link(self, handler: Handler) -> None:
         """Whoever comes first, each wait ends and each link is called once."""
@@ -375,3 +420,74 @@ class ResultTests(Suite):
         task.join()
         handler.stop()
         handler.stop()
+
+    @pytest.fixture
+    def looping(self, handler: Handler) -> Handler:
+        """Return the handler, if its model has an event loop."""
+        if not self.in_loop(handler, lambda: None):
+            pytest.skip("this model has no event loop; if it has one, override in_loop()")
+        return handler
+
+    @pytest.mark.parametrize(
+        "name", ["get", "timed get", "wait", "timed wait", "event", "lock", "stop", "join"]
+    )
+    def test_c16_a_wait_in_the_loop_is_refused(self, looping: Handler, name: str) -> None:
+        """It would never end, and so it does not begin; the handler goes on."""
+        handler = looping
+        result, event, lock = handler.async_result(), handler.event_object(), handler.lock_object()
+        lock.acquire()
+        task = handler.spawn(result.wait)
+        self.drained(handler)
+        self.dispatch(handler, result.wait)  # so that there is something to wait for in stop, too
+        waits: dict[str, Callable[[], object]] = {
+            "get": result.get,
+            "timed get": lambda: result.get(timeout=LONG),
+            "wait": result.wait,
+            "timed wait": lambda: result.wait(LONG),
+            "event": event.wait,
+            "lock": lock.acquire,
+            "stop": handler.stop,
+            "join": task.join,
+        }
+        refused: list[str] = []
+        called = handler.event_object()
+
+        def wait() -> None:
+            try:
+                waits[name]()
+            except RuntimeError as error:
+                refused.append(str(error))
+            finally:
+                called.set()
+
+        self.in_loop(handler, wait)
+        self.happens(called)
+        assert len(refused) == 1, "it was not refused"
+        assert refused[0], "the refusal does not say what to do instead"
+        assert handler.running
+        result.set()
+        self.ended(task)
+        self.drained(handler)
+
+    def test_c16_a_wait_that_is_over_returns_in_the_loop_too(self, looping: Handler) -> None:
+        """As everything does that does not wait."""
+        handler = looping
+        result, event, lock = handler.async_result(), handler.event_object(), handler.lock_object()
+        result.set(1)
+        event.set()
+        task = handler.spawn(int)
+        self.ended(task)
+        returned: list[Any] = []
+        called = handler.event_object()
+
+        def wait() -> None:
+            try:
+                returned.extend((result.get(), result.get(timeout=LONG), result.wait()))
+                returned.extend((event.wait(), lock.acquire(), task.join()))
+                returned.append(handler.async_result().wait(0))
+            finally:
+                called.set()
+
+        self.in_loop(handler, wait)
+        self.happens(called)
+        assert returned == [1, 1, True, True, True, None, False]

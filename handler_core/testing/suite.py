@@ -35,6 +35,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from handler_core import Callback, Handler, get_handler
+from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 
 __all__ = [
@@ -169,7 +170,7 @@ class OSThread:
 class Suite:
     """The base of the conformance classes."""
 
-    #: What to call :func:`handler_core.get_handler` with.
+    #: What to call :func:`handler_core.get_handler` with. Left out, the option ``--handler``.
     handler_name: ClassVar[str]
 
     #: Python source that runs first in every process that a test starts, such as a patching.
@@ -185,6 +186,23 @@ class Suite:
     def make_handler(self) -> Handler:
         """Return a new handler. Override it to add wrappers, say."""
         return get_handler(self.handler_name)
+
+    def in_loop(self, handler: Handler, func: Callable[[], object]) -> bool:
+        """Have the model's event loop call ``func`` soon, where nobody can park.
+
+        Return False for a model that has no loop. The suite knows the hubs of green handlers;
+        override it for a loop of another kind.
+        """
+        if not isinstance(handler, GreenHandler):
+            return False
+
+        def call() -> None:
+            hub = handler.current_hub()
+            assert hub is not None, "a task runs in a thread without a hub"
+            hub.call_soon(func)
+
+        handler.spawn(call)
+        return True
 
     @pytest.fixture(autouse=True)
     def time_limit(self) -> Iterator[None]:

@@ -311,47 +311,6 @@ def test_doorbells_end_with_their_threads() -> None:
     until(lambda: not [bell for bell in bells if bell() is not None])
 
 
-# Where nobody may block.
-
-
-def test_c16_in_the_hub(handler: Any) -> None:
-    seen: list[str] = []
-    ready = handler.async_result()
-    ready.set(1)
-    gate = handler.event_object()
-    task = handler.spawn(gate.wait, LIMIT)
-    locked = handler.lock_object()
-    locked.acquire()
-    dispatch(handler, gate.wait, LIMIT)
-    eventlet.sleep(0)
-
-    def in_the_hub() -> None:
-        assert ready.get() == 1
-        assert ready.wait()
-        for wait in (
-            handler.async_result().get,
-            lambda: handler.async_result().wait(1),
-            handler.event_object().wait,
-            locked.acquire,
-            task.join,
-            handler.stop,
-            lambda: handler.select([], [], [], 1),
-        ):
-            try:
-                wait()
-            except RuntimeError as error:
-                seen.append(str(error))
-        finished.append(True)
-
-    finished: list[bool] = []
-    hubs.get_hub().schedule_call_global(0, in_the_hub)
-    until(lambda: finished)
-    gate.set()
-    assert len(seen) == 7
-    assert all("handler.spawn" in message for message in seen)
-    assert handler.running
-
-
 # Kills and exits.
 
 

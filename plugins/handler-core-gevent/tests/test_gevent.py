@@ -257,38 +257,6 @@ class TestHome(OwnTests):
 
 
 class TestTheHubItself(OwnTests):
-    @pytest.mark.parametrize("wait", ["get", "timed get", "wait", "event", "lock", "stop", "join"])
-    def test_c16_no_wait_in_the_hub(self, handler: Handler, wait: str) -> None:
-        """It would never end, and so it does not begin."""
-        result, event, lock = handler.async_result(), handler.event_object(), handler.lock_object()
-        lock.acquire()
-        task = handler.spawn(result.wait)
-        self.drained(handler)
-        self.dispatch(handler, result.wait)
-        func = {
-            "get": result.get,
-            "timed get": lambda: result.get(timeout=LIMIT),
-            "wait": result.wait,
-            "event": event.wait,
-            "lock": lock.acquire,
-            "stop": handler.stop,
-            "join": task.join,
-        }[wait]
-        raised: list[Exception] = []
-
-        def in_hub() -> None:
-            try:
-                func()
-            except RuntimeError as error:
-                raised.append(error)
-
-        gevent.get_hub().loop.run_callback(in_hub)
-        self.until(handler, lambda: bool(raised))
-        assert "handler.spawn" in str(raised[0])
-        assert handler.running
-        result.set()
-        task.join(LIMIT)
-
     def test_what_does_not_wait_works_in_the_hub(self, handler: Handler) -> None:
         result, done = handler.async_result(), handler.event_object()
         seen: list[Any] = []

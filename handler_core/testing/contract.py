@@ -1,0 +1,162 @@
+"""The contract, a sentence a line: what a failing test of the suite is about, in words.
+
+The documentation's page of the contract says more; each line has an anchor there. Where the
+documentation lies, the distribution's metadata says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import importlib_metadata
+
+__all__ = ["CONTRACT", "Line", "line_of"]
+
+_DISTRIBUTION = "handler-core"
+_PAGE = "reference/contract.html"
+
+
+class Line(NamedTuple):
+    """A line of the contract.
+
+    Attributes:
+        number: 1 to 20.
+        title: its heading.
+        promise: what it says, in short.
+    """
+
+    number: int
+    title: str
+    promise: str
+
+    @property
+    def heading(self) -> str:
+        """What it is called: ``C13 Links``."""
+        return f"C{self.number} {self.title}"
+
+    @property
+    def url(self) -> str:
+        """Where the documentation has it."""
+        urls = importlib_metadata.metadata(_DISTRIBUTION).get_all("Project-URL") or []
+        sites = dict(url.split(", ", 1) for url in urls)
+        return f"{sites['Documentation']}{_PAGE}#c{self.number}"
+
+
+def line_of(test: str) -> Line | None:
+    """Return the line that a test of the suite holds a handler to, by the name of the test."""
+    named = re.match(r"test_c(\d+)_", test)
+    return CONTRACT.get(int(named[1])) if named else None
+
+
+_LINES = (
+    (
+        "Start and stop",
+        "start and stop may each be called twice, and from any thread; a stopped handler can be "
+        "started again; where the thread that ran the workers has ended, stop raises a "
+        "RuntimeError and does not wait for ever.",
+    ),
+    (
+        "Nothing is lost",
+        "When stop returns, all callbacks dispatched and all links of results set before it have "
+        "run. What is dispatched to a handler that does not run waits for the next start; links "
+        "of a result that is set meanwhile are called at once, by the setter.",
+    ),
+    (
+        "Stop from a callback",
+        "stop, called by one of the handler's own callbacks, returns promptly, and what was "
+        "queued still runs.",
+    ),
+    (
+        "The interpreter exits",
+        "A program can always end, without a hang and without a traceback, also where a callback "
+        "blocks for ever or nobody has called stop.",
+    ),
+    (
+        "Fork",
+        "After os.fork the child has a stopped, empty handler that can be started, the parent "
+        "notices nothing, and no worker or spawned task runs in the child.",
+    ),
+    (
+        "Nothing is left behind",
+        "A stopped handler that nobody refers to is garbage-collected, and leaves no thread, "
+        "descriptor, exit function or memory behind.",
+    ),
+    (
+        "Order",
+        "Callbacks run one at a time, in the order of dispatch; links run on a second worker, one "
+        "at a time, in the order in which the results were set; neither can block the other.",
+    ),
+    (
+        "Exceptions",
+        "What a callback raises is logged once, with its traceback, by the logger handler_core, "
+        "and the worker goes on; KeyboardInterrupt and SystemExit go where the model sends those "
+        "of a task, and the worker goes on too.",
+    ),
+    (
+        "Dispatch from anywhere",
+        "dispatch_callback may be called from any thread of the operating system, and wakes an "
+        "idle worker; what is no callback is refused with a TypeError.",
+    ),
+    (
+        "The outcome",
+        "ready, successful, value and exception tell what the outcome is; a later set or "
+        "set_exception replaces it.",
+    ),
+    (
+        "Timeouts",
+        "get and wait never time out early, and on an idle machine at most 50 milliseconds late. "
+        "get then raises handler.timeout_exception, in a form that is a builtin TimeoutError "
+        "too; wait returns False.",
+    ),
+    (
+        "Thread safety",
+        "set, set_exception, link, unlink, get and wait are safe from any thread of the operating "
+        "system, and who waits is woken at once, without polling.",
+    ),
+    (
+        "Links",
+        "A linked callback is called exactly once, with the result as its only argument, whether "
+        "it was linked before or after the outcome came. Linked twice while the result is pending "
+        "counts once; unlink before the outcome removes it.",
+    ),
+    (
+        "All waiters wake",
+        "When the outcome comes, every task and every thread that waits for it goes on.",
+    ),
+    (
+        "Tracebacks do not grow",
+        "One exception may be raised by many gets and stored in many results, and its traceback "
+        "never becomes longer than one get makes it.",
+    ),
+    (
+        "No blocking of the event loop",
+        "A wait that would block the event loop, where the caller cannot park, raises a "
+        "RuntimeError that says what to do instead; a wait that is already over returns.",
+    ),
+    (
+        "Select",
+        "select does what select.select does: the caller's own objects come back, in the lists in "
+        "which they were given, out-of-band data in the third; any number of descriptors; the "
+        "same errors. While it waits, other tasks go on.",
+    ),
+    (
+        "Connections",
+        "create_connection has one deadline for look-up, connect and TLS; tries every address of "
+        "the name; checks certificates and host names; lets other tasks run; sets TCP_NODELAY and "
+        "close-on-exec; and leaves no descriptor open when it fails.",
+    ),
+    (
+        "The socket pair",
+        "Both ends are sockets of the model. However many bytes are sent before anyone reads, "
+        "send neither blocks nor raises, and every byte arrives, in order.",
+    ),
+    (
+        "Events, locks, queues, sleep, spawn",
+        "They behave as those of the standard library, before start and after stop too, and let "
+        "other tasks run while they wait.",
+    ),
+)
+
+#: The lines by their numbers.
+CONTRACT = {number: Line(number, *line) for number, line in enumerate(_LINES, start=1)}

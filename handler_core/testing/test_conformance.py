@@ -1,0 +1,10 @@
+"""The suite, for the model that ``--handler`` names.
+
+``pytest --pyargs handler_core.testing --handler NAME`` runs it.
+"""
+
+from handler_core.testing.conformance import HandlerConformance
+
+
+class TestConformance(HandlerConformance):
+    """The whole contract, C1 to C20."""

@@ -27,12 +27,12 @@ PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched
 # pytest in a greenlet of a loop, add the loop's name.
 IN_LOOP := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py
 
-.PHONY: demo test lint tests docs bench bench-docs zookeeper clean
+.PHONY: demo test lint tests test-suite docs bench bench-docs zookeeper clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handler-core demo
 
-test: lint tests
+test: lint tests test-suite
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,7 +41,7 @@ lint: $(VENV)/.dev
 
 # Each model and each patching in a process of its own: they do not live in one together.
 tests: $(VENV)/.dev zookeeper
-	$(BIN)/pytest tests --ignore tests/zookeeper
+	$(BIN)/pytest tests --ignore tests/zookeeper --ignore tests/conformance
 	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
 	set -e; for model in $(filter-out threading,$(MODELS)); do \
 		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/test_connection.py; done
@@ -52,6 +52,10 @@ tests: $(VENV)/.dev zookeeper
 	HANDLER_CORE_TEST_HANDLER=eventlet $(PATCHED_BY_eventlet) tests/zookeeper
 	set -e; for loop in asyncio uvloop; do \
 		HANDLER_CORE_TEST_HANDLER=asyncio $(IN_LOOP) $$loop -m pytest tests/zookeeper; done
+
+# The conformance suite on handlers that are broken.
+test-suite: $(VENV)/.dev
+	$(BIN)/pytest tests/conformance
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -1,0 +1,780 @@
+"""Handlers that each break one line of the contract, and are otherwise in order.
+
+Their names begin with the line. The first of each line breaks that line alone, as far as one can:
+where another line relies on it, :data:`ALSO` says so. The rest are other ways to break a line,
+most of them seen in real handlers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import select
+import socket
+import threading
+import time
+from typing import Any
+
+from handler_core_gevent import SequentialGeventHandler
+from handler_core_threading import SequentialThreadingHandler
+
+import handler_core
+from handler_core import Callback, hookimpl
+from handler_core.green import GreenWaiter
+from handler_core.lifecycle import _State
+
+#: Lines that rely on the one that a handler breaks, and are broken with it.
+ALSO: dict[str, set[int]] = {}
+
+
+def also(*lines: int) -> Any:
+    """Say which other lines a handler breaks."""
+
+    def register(cls: type) -> type:
+        ALSO[cls.__name__] = set(lines)
+        return cls
+
+    return register
+
+
+class Threads(SequentialThreadingHandler):
+    """The handler that all but a few are: one whose results may be of a class of its own."""
+
+    result_class: Any = handler_core.AsyncResult
+
+    @hookimpl
+    def callback_object(self) -> Any:
+        return self.result_class(self)
+
+
+# C1
+
+
+class C1StartsOnce(Threads):
+    """As a thread: a second start is an error."""
+
+    @hookimpl
+    def start(self) -> None:
+        if self.running:
+            raise RuntimeError("already started")
+        super().start()
+
+
+class C1EndsForGood(Threads):
+    """After a stop, a start does nothing."""
+
+    stopped = False
+
+    @hookimpl
+    def start(self) -> None:
+        if not self.stopped:
+            super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        self.stopped = True
+        super().stop()
+
+
+class C1StopNeedsStart(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._state is _State.STOPPED:
+            raise RuntimeError("not started")
+        super().stop()
+
+
+class C1WithDoesNotStart(Threads):
+    def __enter__(self) -> Any:
+        return self
+
+
+# C2
+
+
+class C2ForgetsLastResults(Threads):
+    """A result that is set after the stop calls nobody."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        pass
+
+
+class C2StopDoesNotWait(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        threading.Thread(target=super().stop, daemon=True).start()
+
+
+class C2StopDropsTheQueue(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        with self._lock:
+            for mailbox in (self._callbacks, self._completions):
+                mailbox.items.clear()
+        super().stop()
+
+
+class C2DropsWhatComesWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self.running:
+            super().dispatch_callback(callback)
+
+
+class C2RunsAtOnceWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._state is _State.STOPPED:
+            callback.func(*callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
+# C3
+
+
+class C3StopFromACallbackFails(Threads):
+    """As kazoo's, which joins the thread that it is called in."""
+
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            raise RuntimeError("cannot join current thread")
+        super().stop()
+
+
+class C3StopFromACallbackDropsTheRest(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            self._callbacks.items.clear()
+            self._completions.items.clear()
+        super().stop()
+
+
+# C4
+
+
+class C4ThreadsKeepTheProgramAlive(Threads):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=False)
+        thread.start()
+        return thread
+
+
+class C4StopsAtExit(Threads):
+    """Waits at exit for callbacks that may never end."""
+
+    @hookimpl
+    def start(self) -> None:
+        atexit.register(self.stop)
+        super().start()
+
+
+# C5
+
+
+class C5ForgetsThatItForked(Threads):
+    def _after_fork_in_child(self) -> None:
+        pass
+
+
+class C5ChildRunsTheQueue(Threads):
+    """What the parent has queued runs in the child as well."""
+
+    def _after_fork_in_child(self) -> None:
+        queued = list(self._callbacks.items)
+        super()._after_fork_in_child()
+        self._callbacks.items.extend(queued)
+
+
+# C6
+
+
+class C6RegistersAtExit(Threads):
+    """An exit function for each handler, which keeps it alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        atexit.register(len, [self])
+
+
+class C6LeaksDescriptors(Threads):
+    def __init__(self) -> None:
+        super().__init__()
+        self.descriptor = os.open(os.devnull, os.O_RDONLY)
+
+
+class C6LeaksThreads(Threads):
+    ends = threading.Event()
+
+    @hookimpl
+    def start(self) -> None:
+        threading.Thread(target=self.ends.wait, daemon=True).start()
+        super().start()
+
+
+class C6RemembersEveryHandler(Threads):
+    handlers: list[Any] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers.append(self)
+
+
+# C7
+
+
+@also(2, 9)
+class C7LastInFirstOut(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self.running and self._callbacks.items:
+            self._callbacks.items.appendleft(callback)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C7OneBlocksTheOther(Threads):
+    """While a callback runs, no link does, as if there were one worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one_at_a_time = threading.Lock()
+        self._run_callback = self.run_one
+
+    def run_one(self, callback: Any) -> None:
+        with self.one_at_a_time:
+            callback.func(*callback.args)
+
+
+class C7CallbacksSideBySide(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        super().dispatch_callback(Callback("", self.spawn, (callback.func, *callback.args)))
+
+
+class C7LinksSideBySide(Threads):
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        for link in links:
+            self.spawn(link, result)
+        return True
+
+
+# C8
+
+
+class C8EndsWithATimeout(Threads):
+    """What is no ``Exception`` ends a worker, unseen."""
+
+    def is_kill(self, exception: BaseException) -> bool:
+        return not isinstance(exception, Exception)
+
+
+class C8SaysNothing(Threads):
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_quietly
+
+    def run_quietly(self, callback: Any) -> None:
+        with contextlib.suppress(Exception):
+            callback.func(*callback.args)
+
+
+class C8NoTraceback(Threads):
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            logging.getLogger("handler_core").error("callback failed: %s", error)
+
+
+class C8KeepsExitsForItself(Threads):
+    def deliver_exit(self, exception: BaseException) -> None:
+        pass
+
+
+# C9
+
+
+@also(1)
+class C9RefusesStrangers(Threads):
+    """Dispatches for threads of ``threading`` only."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            raise RuntimeError("not from this thread")
+        super().dispatch_callback(callback)
+
+
+class C9TakesAnything(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if hasattr(callback, "func"):
+            super().dispatch_callback(callback)
+
+
+class C9DoesNotWakeTheWorker(Threads):
+    """Unless the dispatch comes from a thread that it knows."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            self._callbacks.items.append(callback)
+        else:
+            super().dispatch_callback(callback)
+
+
+# C10
+
+
+class _FirstOutcomeStays(handler_core.AsyncResult[Any]):
+    def set(self, value: Any = None) -> None:
+        if not self.ready():
+            super().set(value)
+
+    def set_exception(self, exception: BaseException) -> None:
+        if not self.ready():
+            super().set_exception(exception)
+
+
+class C10FirstOutcomeStays(Threads):
+    result_class = _FirstOutcomeStays
+
+
+class _NoneIsNothing(handler_core.AsyncResult[Any]):
+    def successful(self) -> bool:
+        return self.value is not None
+
+
+class C10NoneIsNothing(Threads):
+    result_class = _NoneIsNothing
+
+
+class _ValueIsTheException(handler_core.AsyncResult[Any]):
+    @property
+    def value(self) -> Any:
+        return self.exception or super().value
+
+
+class C10ValueIsTheException(Threads):
+    result_class = _ValueIsTheException
+
+
+# C11
+
+
+class _Early(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout if timeout is None else timeout / 2)
+
+
+class C11TimesOutEarly(Threads):
+    result_class = _Early
+
+
+class _Late(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout if timeout is None else timeout + 0.1)
+
+
+class C11TimesOutLate(Threads):
+    result_class = _Late
+
+
+class _BuiltinTimeout(handler_core.AsyncResult[Any]):
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return super().get(block, timeout)
+        except handler_core.HandlerTimeoutError:
+            raise TimeoutError from None
+
+
+class C11RaisesAnotherTimeout(Threads):
+    result_class = _BuiltinTimeout
+
+
+class _NotTheBuiltin(handler_core.AsyncResult[Any]):
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return super().get(block, timeout)
+        except handler_core.HandlerTimeoutError:
+            raise C11IsNoBuiltinTimeout.timeout_exception from None
+
+
+class C11IsNoBuiltinTimeout(Threads):
+    result_class = _NotTheBuiltin
+
+
+class C11TimeoutIsAnOSError(Threads):
+    timeout_exception = type("Timeout", (handler_core.HandlerTimeoutError, OSError), {})
+
+
+class _WaitReturnsNothing(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> Any:
+        super().wait(timeout)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        super().wait(timeout if block else 0)
+        return super().get(False)
+
+
+class C11WaitReturnsNothing(Threads):
+    result_class = _WaitReturnsNothing
+
+
+# C12
+
+
+class _Polling(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.ready():
+            left = 0.02 if deadline is None else min(0.02, deadline - time.monotonic())
+            if left <= 0:
+                break
+            time.sleep(left)
+        return self.ready()
+
+
+class C12Polls(Threads):
+    result_class = _Polling
+
+
+class _StrangersDoNotWake(handler_core.AsyncResult[Any]):
+    """As eventlet's: noticed when the wait is over."""
+
+    def set(self, value: Any = None) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            self._waiters = None
+        super().set(value)
+
+
+class C12StrangersDoNotWake(Threads):
+    result_class = _StrangersDoNotWake
+
+
+# C13
+
+
+class _LinkedTwice(handler_core.AsyncResult[Any]):
+    def link(self, callback: Any) -> None:
+        if self.ready():
+            super().link(callback)
+        else:
+            with self._handler._lock:
+                self._links = [*(self._links or ()), callback]
+
+
+class C13CountsTwice(Threads):
+    result_class = _LinkedTwice
+
+
+class _AllAgain(handler_core.AsyncResult[Any]):
+    """As kazoo's: a link to a ready result calls those before it again."""
+
+    __slots__ = ("called",)
+
+    def link(self, callback: Any) -> None:
+        again = [] if not self.ready() else [*getattr(self, "called", ())]
+        self.called = [*getattr(self, "called", ()), callback]
+        for each in (*again, callback):
+            super().link(each)
+
+    rawlink = link
+
+
+class C13CallsAllAgain(Threads):
+    result_class = _AllAgain
+
+
+class _LateLinksAreLost(handler_core.AsyncResult[Any]):
+    def link(self, callback: Any) -> None:
+        if not self.ready():
+            super().link(callback)
+
+    rawlink = link
+
+
+class C13LateLinksAreLost(Threads):
+    result_class = _LateLinksAreLost
+
+
+class _NoUnlink(handler_core.AsyncResult[Any]):
+    def unlink(self, callback: Any) -> None:
+        pass
+
+
+class C13DoesNotUnlink(Threads):
+    result_class = _NoUnlink
+
+
+class C13PassesTheValue(Threads):
+    """Its links get what ``set`` got."""
+
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        return super()._queue_links(result.value, links)
+
+
+# C14
+
+
+@also(12, 15)
+class C14WakesOne(Threads):
+    class result_class(handler_core.AsyncResult[Any]):
+        """Of those who wait, the first goes on."""
+
+        def _settle(self, outcome: Any) -> None:
+            with self._handler._lock:
+                if self._waiters:
+                    del self._waiters[1:]
+            super()._settle(outcome)
+
+
+# C15
+
+
+class _Growing(handler_core.AsyncResult[Any]):
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if block:
+            self.wait(timeout)
+        if self.exception is not None:
+            raise self.exception
+        return super().get(False)
+
+
+class C15TracebackGrows(Threads):
+    result_class = _Growing
+
+
+# C16
+
+
+class C16BlocksTheHub(SequentialGeventHandler):
+    def new_waiter(self) -> Any:
+        hub = self.current_hub()
+        return super().new_waiter() if hub is None else GreenWaiter(hub, self.current_task())
+
+
+class _MayNotWait(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        if self._handler.current_hub().may_park(self._handler.current_task()):  # type: ignore[attr-defined]
+            return super().wait(timeout)
+        raise RuntimeError("call it in a greenlet")
+
+
+class C16RefusesWhatIsOver(SequentialGeventHandler):
+    @hookimpl
+    def callback_object(self) -> Any:
+        return _MayNotWait(self)
+
+
+# C17
+
+
+class C17ForgetsExceptionalConditions(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, _ = super().select(rlist, wlist, xlist, timeout)
+        return readable, writable, []
+
+
+class C17ReturnsDescriptors(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        return tuple([handler_core.fileobj_to_fd(each) for each in part] for part in lists)
+
+
+class C17HasALimit(Threads):
+    """``select.select`` itself, which knows descriptors below 1,024."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return select.select(rlist, wlist, xlist, timeout)
+
+
+class C17ReadableIsNotWritable(Threads):
+    """As kazoo's."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        return readable, [each for each in writable if each not in readable], exceptional
+
+
+class C17TakesNegativeTimeouts(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return super().select(rlist, wlist, xlist, None if timeout is None else max(0, timeout))
+
+
+class C17BlocksTheHub(SequentialGeventHandler):
+    """Nobody else runs while it waits."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return handler_core.poll_select(rlist, wlist, xlist, timeout)
+
+
+# C18
+
+
+class C18TrustsEverybody(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.get("check_hostname"):
+            return super().create_connection(address, timeout, **tls)
+        return super().create_connection(address, timeout, **(tls | {"verify_certs": False}))
+
+
+class C18LeaksWhatFails(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18WaitsToSendMore(Threads):
+    """Without ``TCP_NODELAY``."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        return connection
+
+
+class C18IsInherited(Threads):
+    """Children get the connection too."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.set_inheritable(True)
+        return connection
+
+
+class C18KnowsNoDeadline(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        return super().create_connection(address, None, **tls)
+
+
+class C18BlocksTheHub(SequentialGeventHandler):
+    """Connects by the standard library's sockets."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        handler = SequentialThreadingHandler()
+        return handler.create_connection(address, timeout, **tls)
+
+
+# C19
+
+
+class C19HoldsSome(Threads):
+    """A pair with no more room than the system gives it."""
+
+    def create_socket_pair(self) -> Any:
+        pair = socket.socketpair()
+        for end in pair:
+            end.setblocking(False)
+        return pair
+
+
+class C19LosesSome(Threads):
+    class _End(socket.socket):
+        def send(self, data: Any, flags: int = 0) -> int:
+            try:
+                return super().send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return len(data)
+
+    def create_socket_pair(self) -> Any:
+        return tuple(
+            self._End(end.family, end.type, end.proto, fileno=end.detach())
+            for end in socket.socketpair()
+        )
+
+
+class C19OfAnotherModel(SequentialGeventHandler):
+    """Plain sockets, in a model that has its own."""
+
+    def create_socket_pair(self) -> Any:
+        return handler_core.create_socket_pair(socket)
+
+
+# C20
+
+
+class C20QueueIsAStack(Threads):
+    queue_impl = queue.LifoQueue
+
+
+class C20IsFalse(Threads):
+    def __len__(self) -> int:
+        return 0
+
+
+class C20SleepsShort(Threads):
+    @staticmethod
+    def sleep_func(seconds: float) -> None:
+        time.sleep(seconds / 2)
+
+
+class C20SleepBlocksTheHub(SequentialGeventHandler):
+    sleep_func = staticmethod(time.sleep)
+
+
+class C20ForgetsKeywords(Threads):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().spawn(func, *args)
+
+
+class C20LockIgnoresTimeouts(Threads):
+    class _Lock:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.release = self.lock.release
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            self.lock.acquire(blocking)
+            return True
+
+        def __enter__(self) -> Any:
+            return self.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.release()
+
+    def lock_object(self) -> Any:
+        return self._Lock()
+
+
+class C20RLockIsPlain(Threads):
+    def rlock_object(self) -> Any:
+        return threading.Lock()
+
+
+class C20EventWakesOne(Threads):
+    class _Event(threading.Event):
+        def set(self) -> None:
+            with self._cond:  # type: ignore[attr-defined]
+                self._flag = True
+                self._cond.notify(1)  # type: ignore[attr-defined]
+
+    def event_object(self) -> Any:
+        return self._Event()
+
+
+HANDLERS = {
+    name: cls for name, cls in list(globals().items()) if name[0] == "C" and name[1:2].isdigit()
+}

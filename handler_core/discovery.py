@@ -27,7 +27,7 @@ from handler_core.logs import logger
 from handler_core.spelling import close_matches
 from handler_core.validation import check_constructor, check_handler_class, check_wrapper
 
-__all__ = ["HandlerInfo", "choice", "get_handler", "list_handlers"]
+__all__ = ["HandlerInfo", "choice", "get_handler", "list_handlers", "models_on_offer"]
 
 _HANDLERS = "handler_core.handlers"
 _WRAPPERS = "handler_core.wrappers"
@@ -180,7 +180,7 @@ def _not_found(group: str, name: str) -> str:
     kind = "handler" if group == _HANDLERS else "wrapper"
     shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
     installed = sorted(_scan(group))
-    on_offer = [] if group != _HANDLERS else sorted(set(_models_on_offer()) - set(installed))
+    on_offer = [] if group != _HANDLERS else sorted(set(models_on_offer()) - set(installed))
     install = {model: f'pip install "{_DISTRIBUTION}[{model}]"' for model in on_offer}
     lines = [f"no {kind} named {shown} is installed"]
     close = []
@@ -197,7 +197,7 @@ def _not_found(group: str, name: str) -> str:
     return "; ".join(lines)
 
 
-def _models_on_offer() -> Iterable[str]:
+def models_on_offer() -> Iterable[str]:
     """Return the models that are extras of ours: the core's own metadata is the list of them."""
     try:
         metadata = importlib_metadata.distribution(_DISTRIBUTION)

@@ -7,8 +7,10 @@ from typing import Any
 import click
 
 from handler_core.cli.bench import bench
+from handler_core.cli.check import check
 from handler_core.cli.demo import demo
 from handler_core.cli.installed import info, list_models
+from handler_core.cli.new import new
 
 __all__ = ["cli"]
 
@@ -32,6 +34,8 @@ def cli() -> None:
 
 
 cli.add_command(bench)
+cli.add_command(check)
 cli.add_command(demo)
 cli.add_command(info)
 cli.add_command(list_models)
+cli.add_command(new)

@@ -18,12 +18,14 @@ class Description(NamedTuple):
     """A model that works.
 
     Attributes:
+        name: what its handlers call themselves.
         handler_class: its full name.
         file: where its module lies.
         summary: the first line of what it says of itself.
         library: what it stands on, with its version; empty if that cannot be said.
     """
 
+    name: str
     handler_class: str
     file: str
     summary: str
@@ -37,6 +39,7 @@ def describe(handler: Handler, report: Callable[[int], object]) -> Description:
     module = sys.modules[cls.__module__]
     report(1)
     return Description(
+        handler.name,
         f"{cls.__module__}.{cls.__qualname__}",
         getattr(module, "__file__", None) or "",
         summary,

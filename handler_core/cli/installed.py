@@ -19,7 +19,7 @@ from handler_core.cli.runs import models_named
 from handler_core.discovery import HandlerInfo, choice, list_handlers
 from handler_core.exceptions import HandlerLoadError, HandlerNotFoundError, HandlerValidationError
 
-__all__ = ["info", "list_models"]
+__all__ = ["describe_model", "info", "list_models"]
 
 # Seconds. An import may take its time on a busy machine.
 _TIMEOUT = 60.0
@@ -31,7 +31,7 @@ def list_models() -> None:
 
     And which one get_handler() chooses here. A broken model is shown with its error.
     """
-    installed = [(each, _describe(each.name)) for each in list_handlers()]
+    installed = [(each, describe_model(each.name)) for each in list_handlers()]
     console = output()
     if installed:
         console.print(_table(installed))
@@ -49,7 +49,7 @@ def info(name: str) -> None:
     The exit status is 1 if it is not installed, or is broken.
     """
     models_named([name])
-    described = _describe(name)
+    described = describe_model(name)
     console = output()
     for each in list_handlers():
         if each.name != name:
@@ -72,7 +72,8 @@ def info(name: str) -> None:
     write(console, _what_is_chosen())
 
 
-def _describe(name: str) -> Description | ChildError:
+def describe_model(name: str) -> Description | ChildError:
+    """Return what a model says of itself, or why it cannot."""
     try:
         described = run_in_child(
             DESCRIPTION, name, {}, total=1, unit="models", timeout=_TIMEOUT, report=int

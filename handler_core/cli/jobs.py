@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from handler_core.cli.conformance import Conformance, run_quick_part
 from handler_core.cli.description import Description, describe
 from handler_core.cli.failure import JobError
 from handler_core.cli.load import DISPATCH_EVERY, Load, Measurement
@@ -16,7 +17,7 @@ from handler_core.pipeline import PipelinedClient
 from handler_core.pipeline.server import NOTIFY
 from handler_core.result import AsyncResult
 
-__all__ = ["DESCRIPTION", "JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
+__all__ = ["CONFORMANCE", "DESCRIPTION", "JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
 
 # Seconds.
 _CONNECT_TIMEOUT = 10.0
@@ -94,12 +95,14 @@ PIPELINED_CLIENT = "pipelined client"
 KAZOO_CLIENT = "KazooClient"
 MICRO_ROWS = "micro rows"
 DESCRIPTION = "description"
+CONFORMANCE = "conformance"
 
 #: Each takes an unstarted handler, a function to call with how much is done, and the arguments of
 #: its own by name.
-JOBS: dict[str, Callable[..., Measurement | Figures | Description]] = {
+JOBS: dict[str, Callable[..., Measurement | Figures | Description | Conformance]] = {
     PIPELINED_CLIENT: _run_pipelined_client,
     KAZOO_CLIENT: _run_kazoo_client,
     MICRO_ROWS: measure_rows,
     DESCRIPTION: describe,
+    CONFORMANCE: run_quick_part,
 }

@@ -56,10 +56,12 @@ class Runs:
         self._unit = unit
         self._timeout = timeout
 
-    def measure(
-        self, job: str, model: str, arguments: Mapping[str, object]
-    ) -> dict[str, Any] | None:
-        """Run a job on a model; return what it has measured, or None if it failed."""
+    def run(self, job: str, model: str, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Run a job on a model, and return what it has found.
+
+        Raises:
+            ChildError: it failed.
+        """
         task = self.progress.add_task("", total=self._total, model=model, job=job)
 
         def report(done: int) -> None:
@@ -75,11 +77,18 @@ class Runs:
                 timeout=self._timeout,
                 report=report,
             )
+        finally:
+            self.progress.stop_task(task)
+
+    def measure(
+        self, job: str, model: str, arguments: Mapping[str, object]
+    ) -> dict[str, Any] | None:
+        """Run a job on a model; return what it has measured, or None, having said why it failed."""
+        try:
+            return self.run(job, model, arguments)
         except ChildError as error:
             self.fail(f"{model}, {job}: {error}")
             return None
-        finally:
-            self.progress.stop_task(task)
 
     @contextlib.contextmanager
     def waiting_for(self, what: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The contract, a sentence a line: what a failing test of the suite is about, in words.
 
 The documentation's page of the contract says more; each line has an anchor there. Where the
-documentation lies, the distribution's metadata says.
+documentation lies, :mod:`handler_core.site` says.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import importlib_metadata
+from handler_core.site import documentation
 
 __all__ = ["CONTRACT", "Line", "line_of"]
-
-_DISTRIBUTION = "handler-core"
-_PAGE = "reference/contract.html"
 
 
 class Line(NamedTuple):
@@ -38,9 +35,7 @@ class Line(NamedTuple):
     @property
     def url(self) -> str:
         """Where the documentation has it."""
-        urls = importlib_metadata.metadata(_DISTRIBUTION).get_all("Project-URL") or []
-        sites = dict(url.split(", ", 1) for url in urls)
-        return f"{sites['Documentation']}{_PAGE}#c{self.number}"
+        return documentation(f"reference/contract.html#c{self.number}")
 
 
 def line_of(test: str) -> Line | None:

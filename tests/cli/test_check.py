@@ -1,0 +1,137 @@
+"""``handler-core check``."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from handler_core.cli.versions import compatible_range
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+MakePlugin = Callable[[str, str], Path]
+
+WORKS = """
+from handler_core_threading import SequentialThreadingHandler
+
+class Handler(SequentialThreadingHandler):
+    '''Does what threads do.'''
+
+    name = "works"
+"""
+
+REQUIRES = "Requires-Dist: handler-core<99,>=0.1\n"
+
+
+def requiring(folder: Path, lines: str) -> Path:
+    """Have a made-up distribution say something more of itself."""
+    (metadata,) = folder.glob("*.dist-info/METADATA")
+    metadata.write_text(metadata.read_text() + lines)
+    return folder
+
+
+def outcomes(output: str) -> dict[str, str]:
+    """Return the outcome of each check."""
+    found = {}
+    for line in output.splitlines():
+        for outcome in (" ok ", " failed ", " advice "):
+            subject, separator, _ = line.partition(outcome)
+            if separator and subject.strip() and len(subject) - len(subject.lstrip()) == 2:
+                found[subject.strip()] = outcome.strip()
+                break
+    return found
+
+
+@pytest.mark.parametrize("model", ["threading", "gevent", "eventlet", "asyncio"])
+def test_our_own_models_are_in_order(run: Run, model: str) -> None:
+    done = run("check", model)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    found = outcomes(done.stdout)
+    assert set(found.values()) == {"ok"}
+    assert {"entry point", "class and hooks", "requirement", "C1 Start and stop"} <= set(found)
+    # All but those that take long.
+    assert len([subject for subject in found if subject[0] == "C"]) == 16
+    assert f"pytest --pyargs handler_core.testing --handler {model}" in done.stdout
+
+
+def test_what_breaks_the_contract_is_said_in_words(run: Run, plugin: MakePlugin) -> None:
+    source = WORKS + "\n    def give_way(self): pass\n\n    def __len__(self): return 0\n"
+    done = run("check", "works", folders=[requiring(plugin("works", source), REQUIRES)])
+    assert done.returncode == 1
+    found = outcomes(done.stdout)
+    assert [subject for subject in found if found[subject] == "failed"] == [
+        "C20 Events, locks, queues, sleep, spawn"
+    ]
+    assert "test_c20_a_handler_is_true" in done.stdout
+    assert "reference/contract.html#c20" in done.stdout
+    assert "1 of these checks failed for works" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "subject", "said"),
+    [
+        ("import no_such_library", REQUIRES, "class and hooks", "No module named"),
+        (
+            "import handler_core\nclass Handler(handler_core.Handler): pass",
+            REQUIRES,
+            "class and hooks",
+            "missing hook select",
+        ),
+        (WORKS.replace('"works"', '"other"'), REQUIRES, "name", "write name = 'works'"),
+        (WORKS, "", "requirement", 'add "handler-core>='),
+        (WORKS, "Requires-Dist: handler-core<0.1\n", "requirement", "which is not the"),
+    ],
+    ids=["import", "hooks", "name", "no requirement", "wrong requirement"],
+)
+def test_what_is_wrong_is_said_and_the_suite_is_not_run(
+    run: Run, plugin: MakePlugin, source: str, lines: str, subject: str, said: str
+) -> None:
+    done = run("check", "works", folders=[requiring(plugin("works", source), lines)])
+    assert done.returncode == 1
+    found = outcomes(done.stdout)
+    assert found[subject] == "failed"
+    assert said in done.stdout
+    assert not [each for each in found if each[0] == "C"]
+
+
+def test_advice_is_no_fault(run: Run, plugin: MakePlugin) -> None:
+    folder = requiring(plugin("works", WORKS), "Requires-Dist: handler-core>=0.1\n")
+    done = run("check", "works", folders=[folder])
+    assert done.returncode == 0, done.stdout
+    assert outcomes(done.stdout)["requirement"] == "advice"
+    assert outcomes(done.stdout)["metadata"] == "advice"
+
+
+def test_a_model_that_ends_the_process_is_said(run: Run, plugin: MakePlugin) -> None:
+    source = WORKS + "\n    def spawn(self, *args, **kwargs): import os; os._exit(7)\n"
+    done = run("check", "works", folders=[requiring(plugin("works", source), REQUIRES)])
+    assert done.returncode == 1
+    assert "the process ended with status 7" in done.stdout
+
+
+def test_what_is_not_installed_is_said(run: Run) -> None:
+    done = run("check", "threadng")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "did you mean threading?" in done.stderr
+
+
+def test_without_pytest_it_says_what_to_install(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pytest.py").write_text("raise ModuleNotFoundError('no pytest', name='pytest')")
+    done = run("check", "threading", folders=[tmp_path])
+    assert done.returncode == 1
+    assert 'pip install "handler-core[testing]"' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        ("0.1.0", ">=0.1,<0.2"),
+        ("0.9.3", ">=0.9,<0.10"),
+        ("1.2.3", ">=1.2,<2"),
+        ("2.0rc1", ">=2.0,<3"),
+    ],
+)
+def test_the_range_of_versions(version: str, found: str) -> None:
+    assert compatible_range(version) == found

@@ -24,6 +24,7 @@ from handler_core.selecting import fileobj_to_fd, poll_select, selector_select
 
 if typing.TYPE_CHECKING:
     from handler_core.capture import capture_exceptions, wrap
+    from handler_core.dispatched import Dispatched
     from handler_core.interfaces import IAsyncResult, IHandler
     from handler_core.socketpair import create_socket_pair
     from handler_core.sockets import create_tcp_connection, create_tcp_socket
@@ -31,6 +32,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "AsyncResult",
     "Callback",
+    "Dispatched",
     "Handler",
     "HandlerInfo",
     "HandlerLoadError",
@@ -59,6 +61,7 @@ __all__ = [
 
 # What no look-up needs: these names' modules are imported when somebody asks for one of them.
 _MODULES = {
+    "Dispatched": "dispatched",
     "IAsyncResult": "interfaces",
     "IHandler": "interfaces",
     "capture_exceptions": "capture",

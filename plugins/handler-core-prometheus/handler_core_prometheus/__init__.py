@@ -1,0 +1,197 @@
+"""Metrics of the callbacks that handlers run, for Prometheus.
+
+Metrics belong to a registry, of which a process has one, and wrappers to handlers, of which it may
+have thousands: so there is one :class:`_Metrics` a registry, made when the first wrapper needs it.
+
+A dispatch may come from a signal handler or a finalizer, in the midst of anything at all, and the
+locks of ``prometheus_client`` are not re-entrant. So a dispatch touches none of its objects: what
+it counts is collected when somebody scrapes.
+"""
+
+from __future__ import annotations
+
+import _thread
+import itertools
+import time
+import weakref
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from handler_core import Dispatched, Handler, hookimpl
+
+__all__ = ["PrometheusWrapper"]
+
+# Seconds: a callback may be one assignment, or wait for a server.
+_BUCKETS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+class PrometheusWrapper:
+    """Counts and times callbacks. One object may serve many handlers, from any thread.
+
+    The metrics, each by the label ``handler``, the handler's name: the counters
+    ``handler_core_callbacks_dispatched_total``, ``handler_core_callbacks_run_total`` and
+    ``handler_core_callbacks_failed_total``; the gauge ``handler_core_queue_length``, how many
+    dispatched callbacks wait to be run, in all handlers of that name; the histograms
+    ``handler_core_callback_queued_seconds`` and ``handler_core_callback_running_seconds``. Those of
+    what has run have a label ``kind`` too: ``dispatched``, or ``linked`` to a result.
+
+    Args:
+        registry: where the metrics are registered; the default is the one that is scraped.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._dispatched: Dispatched[float] = Dispatched()
+        self._metrics = _metrics_of(registry)
+        self._metrics.wrappers.add(self)
+
+    @hookimpl(wrapper=True)
+    def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
+        """Count a dispatch, and remember when it was."""
+        # Before the dispatch: the callback may run before that returns.
+        self._dispatched.remember(handler, callback, time.perf_counter())
+        try:
+            outcome = yield
+        except BaseException:
+            self._dispatched.forget(handler, callback)
+            raise
+        self._metrics.tally(handler.name).add()
+        return outcome
+
+    @hookimpl(wrapper=True)
+    def run_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
+        """Count a run, and time it."""
+        begun = time.perf_counter()
+        dispatched = self._dispatched.take(handler, callback)
+        kind = "linked" if dispatched is None else "dispatched"
+        runs = self._metrics.runs(handler.name, kind)
+        if dispatched is not None:
+            runs.queued.observe(begun - dispatched)
+        try:
+            return (yield)
+        except BaseException:
+            runs.failed.inc()
+            raise
+        finally:
+            runs.running.observe(time.perf_counter() - begun)
+            runs.run.inc()
+
+    def queued(self) -> Iterator[tuple[str, int]]:
+        """Yield, for each handler, its name and how many callbacks wait."""
+        for handler in self._dispatched.handlers():
+            yield handler.name, self._dispatched.count(handler)
+
+
+class _Runs:
+    """The metrics of what runs, for one handler's name and one kind of callbacks.
+
+    Looked up once: to find them by their labels takes longer than all else.
+    """
+
+    __slots__ = ("failed", "queued", "run", "running")
+
+    def __init__(self, metrics: _Metrics, name: str, kind: str) -> None:
+        self.run = metrics.run.labels(name, kind)
+        self.failed = metrics.failed.labels(name, kind)
+        self.queued = metrics.queued.labels(name)
+        self.running = metrics.running.labels(name, kind)
+
+
+class _Tally:
+    """Counts, by a step that nothing can interrupt, a signal handler neither."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self._reads = 0
+        self._lock = _thread.RLock()
+
+    def add(self) -> None:
+        next(self._count)
+
+    def value(self) -> int:
+        with self._lock:
+            value = next(self._count) - self._reads
+            self._reads += 1
+        return value
+
+
+class _Metrics:
+    """All metrics of one registry, and the collector of what is counted at a dispatch."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ("handler", "kind")
+        self.run = Counter(
+            "handler_core_callbacks_run", "Callbacks that have run", labels, registry=registry
+        )
+        self.failed = Counter(
+            "handler_core_callbacks_failed",
+            "Callbacks that have raised an exception",
+            labels,
+            registry=registry,
+        )
+        self.queued = Histogram(
+            "handler_core_callback_queued_seconds",
+            "How long a dispatched callback waited until it ran",
+            ("handler",),
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self.running = Histogram(
+            "handler_core_callback_running_seconds",
+            "How long a callback ran",
+            labels,
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+        self.wrappers: weakref.WeakSet[PrometheusWrapper] = weakref.WeakSet()
+        self._dispatched: dict[str, _Tally] = {}
+        self._runs: dict[tuple[str, str], _Runs] = {}
+        registry.register(self)
+
+    def runs(self, name: str, kind: str) -> _Runs:
+        found = self._runs.get((name, kind))
+        if found is None:
+            found = self._runs[name, kind] = _Runs(self, name, kind)
+        return found
+
+    def tally(self, name: str) -> _Tally:
+        found = self._dispatched.get(name)
+        return self._dispatched.setdefault(name, _Tally()) if found is None else found
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is counted at a dispatch: called by the registry, for each scrape."""
+        dispatched = CounterMetricFamily(
+            "handler_core_callbacks_dispatched",
+            "Callbacks that were dispatched",
+            labels=["handler"],
+        )
+        queue = GaugeMetricFamily(
+            "handler_core_queue_length", "Dispatched callbacks that wait to run", labels=["handler"]
+        )
+        lengths = dict.fromkeys(list(self._dispatched), 0)
+        for wrapper in list(self.wrappers):
+            for name, length in wrapper.queued():
+                lengths[name] = lengths.get(name, 0) + length
+        for name, length in sorted(lengths.items()):
+            dispatched.add_metric([name], self.tally(name).value())
+            queue.add_metric([name], length)
+        yield dispatched
+        yield queue
+
+
+_lock = _thread.RLock()
+_metrics: weakref.WeakKeyDictionary[CollectorRegistry, weakref.ref[_Metrics]]
+_metrics = weakref.WeakKeyDictionary()
+
+
+def _metrics_of(registry: CollectorRegistry) -> _Metrics:
+    """Return the metrics of a registry, which keeps them alive as they keep it not."""
+    with _lock:
+        known = _metrics.get(registry)
+        metrics = None if known is None else known()
+        if metrics is None:
+            metrics = _Metrics(registry)
+            _metrics[registry] = weakref.ref(metrics)
+        return metrics

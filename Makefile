@@ -1,5 +1,5 @@
 # make demo   run a small network client on every installed concurrency model
-# make test   check style and types, and run all tests
+# make test   check style and types, run all tests, and try what would be distributed
 # make docs   build the documentation into docs/_build/html
 # make bench  measure everything beside kazoo's handlers, on a machine that does nothing else
 #
@@ -27,12 +27,12 @@ PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched
 # pytest in a greenlet of a loop, add the loop's name.
 IN_LOOP := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py
 
-.PHONY: demo test lint tests test-suite docs bench bench-docs zookeeper clean
+.PHONY: demo test lint tests test-suite test-dist docs bench bench-docs zookeeper clean
 
 demo: $(VENV)/.demo
 	$(BIN)/handler-core demo
 
-test: lint tests test-suite
+test: lint tests test-suite test-dist
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,7 +41,8 @@ lint: $(VENV)/.dev
 
 # Each model and each patching in a process of its own: they do not live in one together.
 tests: $(VENV)/.dev zookeeper
-	$(BIN)/pytest tests --ignore tests/zookeeper --ignore tests/conformance
+	$(BIN)/pytest tests --ignore tests/zookeeper \
+		--ignore tests/conformance --ignore tests/distributions
 	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
 	set -e; for model in $(filter-out threading,$(MODELS)); do \
 		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/test_connection.py; done
@@ -56,6 +57,10 @@ tests: $(VENV)/.dev zookeeper
 # The conformance suite on handlers that are broken.
 test-suite: $(VENV)/.dev
 	$(BIN)/pytest tests/conformance
+
+# All distributions, built and installed into empty environments.
+test-dist: $(VENV)/.dev
+	$(BIN)/pytest tests/distributions
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

@@ -1,0 +1,112 @@
+"""pool as a concurrency model of handler-core: tasks are work items of a thread pool."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+from queue import SimpleQueue
+from typing import Any
+
+from handler_core import (
+    AsyncResult,
+    Handler,
+    HandlerTimeoutError,
+    hookimpl,
+    inherit_hook,
+    poll_select,
+)
+
+__all__ = ["PoolTimeoutError", "SequentialPoolHandler"]
+
+
+class Pool(Executor):
+    """An executor of daemon threads: as many as are needed, and each is used again."""
+
+    def __init__(self) -> None:
+        self._idle: deque[SimpleQueue[Callable[[], None]]] = deque()
+
+    def submit(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a thread call ``func(*args, **kwargs)``, an idle one if there is one."""
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(func(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+        try:
+            inbox = self._idle.pop()
+        except IndexError:
+            inbox = SimpleQueue()
+            threading.Thread(target=self._serve, args=(inbox,), daemon=True).start()
+        inbox.put(work)
+        return future
+
+    def forget_threads(self) -> None:
+        """In a forked child, which has none of its parent's threads."""
+        self._idle.clear()
+
+    def _serve(self, inbox: SimpleQueue[Callable[[], None]]) -> None:
+        while True:
+            work = inbox.get()
+            work()
+            del work  # or an idle thread would keep alive what it did last
+            self._idle.append(inbox)
+
+
+POOL = Pool()
+os.register_at_fork(after_in_child=POOL.forget_threads)
+
+
+class PoolTimeoutError(HandlerTimeoutError):
+    """A wait was over before what it waited for had come."""
+
+
+class Task:
+    """What ``spawn`` returns."""
+
+    def __init__(self, future: Future[object]) -> None:
+        self._future = future
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the task has ended, for ``timeout`` seconds at the most."""
+        wait([self._future], timeout)
+
+    def is_alive(self) -> bool:
+        """Return True while the task has not ended."""
+        return not self._future.done()
+
+
+class SequentialPoolHandler(Handler):
+    """Runs callbacks, and whatever is spawned, on the threads of one pool."""
+
+    name = "pool"
+    timeout_exception = PoolTimeoutError
+
+    start = inherit_hook(Handler.start)
+    stop = inherit_hook(Handler.stop)
+    dispatch_callback = inherit_hook(Handler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors, as ``select.select`` does."""
+        return poll_select(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> AsyncResult[Any]:
+        """Return a new, pending result."""
+        return AsyncResult(self)
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        """Run ``func(*args, **kwargs)`` on a thread of the pool."""
+        return Task(POOL.submit(func, *args, **kwargs))

@@ -1,0 +1,70 @@
+"""pool as a concurrency model of handler-core: tasks are work items of a thread pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from handler_core import (
+    AsyncResult,
+    Handler,
+    HandlerTimeoutError,
+    hookimpl,
+    inherit_hook,
+    poll_select,
+)
+
+__all__ = ["PoolTimeoutError", "SequentialPoolHandler"]
+
+POOL = ThreadPoolExecutor(max_workers=64)
+
+
+class PoolTimeoutError(HandlerTimeoutError):
+    """A wait was over before what it waited for had come."""
+
+
+class Task:
+    """What ``spawn`` returns."""
+
+    def __init__(self, future: Future[object]) -> None:
+        self._future = future
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the task has ended, for ``timeout`` seconds at the most."""
+        wait([self._future], timeout)
+
+    def is_alive(self) -> bool:
+        """Return True while the task has not ended."""
+        return not self._future.done()
+
+
+class SequentialPoolHandler(Handler):
+    """Runs callbacks, and whatever is spawned, on the threads of one pool."""
+
+    name = "pool"
+    timeout_exception = PoolTimeoutError
+
+    start = inherit_hook(Handler.start)
+    stop = inherit_hook(Handler.stop)
+    dispatch_callback = inherit_hook(Handler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors, as ``select.select`` does."""
+        return poll_select(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> AsyncResult[Any]:
+        """Return a new, pending result."""
+        return AsyncResult(self)
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        """Run ``func(*args, **kwargs)`` on a thread of the pool."""
+        return Task(POOL.submit(func, *args, **kwargs))

@@ -1,0 +1,33 @@
+"""What was built, and an environment to install it in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from environments import PROJECTS, Environment, metadata_of
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build every distribution from a copy, as a release would: an sdist, and from that a wheel."""
+    built, sources = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("sources")
+    for project in PROJECTS:
+        source = sources / str(metadata_of(project)["name"])
+        ignored = shutil.ignore_patterns(".*", "plugins", "docs", "__pycache__")
+        shutil.copytree(project, source, ignore=ignored)
+        subprocess.run(
+            [sys.executable, "-m", "build", "--no-isolation", "--outdir", built, source],
+            check=True,
+            capture_output=True,
+        )
+    return built
+
+
+@pytest.fixture
+def environment(built: Path, tmp_path: Path) -> Environment:
+    """Return an empty environment."""
+    return Environment(tmp_path, built)

@@ -1,0 +1,203 @@
+"""The distributions as a user gets them: built, checked, and installed into empty environments."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from environments import PROJECTS, ROOT, VERSION, Environment, metadata_of, required_by
+from packaging.requirements import Requirement
+
+from handler_core import list_handlers
+from handler_core.cli.versions import compatible_range
+
+pytestmark = pytest.mark.timeout(900)
+
+MODELS = [info.name for info in list_handlers()]
+WRAPPERS = ["opentelemetry", "prometheus"]
+
+
+def name_of(project: Path) -> str:
+    return str(metadata_of(project)["name"])
+
+
+def files_of(project: Path, built: Path) -> tuple[set[str], set[str]]:
+    """Return the files in the wheel and in the sdist of a project."""
+    stem = f"{name_of(project).replace('-', '_')}-{VERSION}"
+    (wheel,) = built.glob(f"{stem}-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        in_wheel = set(archive.namelist())
+    with tarfile.open(built / f"{stem}.tar.gz") as archive:
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
+    return in_wheel, in_sdist
+
+
+def tracked(project: Path, *paths: str) -> set[str]:
+    """Return the files of a project that git knows."""
+    listed = subprocess.run(
+        ["git", "ls-files", *paths], cwd=project, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return set(listed.stdout.splitlines())
+
+
+def test_there_is_one_version_for_all_and_the_plugins_are_bound_to_it() -> None:
+    for project in PROJECTS:
+        metadata = metadata_of(project)
+        assert metadata["version"] == VERSION, project
+        requirements: list[str] = list(metadata["dependencies"])  # type: ignore[call-overload]
+        for texts in metadata.get("optional-dependencies", {}).values():  # type: ignore[attr-defined]
+            requirements += texts
+        for requirement in map(Requirement, requirements):
+            if requirement.name.startswith("handler-core-") or (
+                requirement.name == "handler-core" and project != ROOT
+            ):
+                assert str(requirement.specifier) == str(
+                    Requirement(f"x{compatible_range(VERSION)}").specifier
+                ), (project, requirement)
+
+
+def test_there_is_an_extra_for_each_model() -> None:
+    extras = metadata_of(ROOT)["optional-dependencies"]
+    for model in MODELS:
+        (requirement,) = extras[model]  # type: ignore[index]
+        assert Requirement(requirement).name == f"handler-core-{model}"
+
+
+def test_twine_finds_nothing_wrong(built: Path) -> None:
+    files = sorted(built.iterdir())
+    assert len(files) == 2 * len(PROJECTS)
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.count("PASSED") == len(files)
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=name_of)
+def test_no_file_is_missing_and_none_is_stray(project: Path, built: Path) -> None:
+    package = name_of(project).replace("-", "_")
+    in_wheel, in_sdist = files_of(project, built)
+    modules = tracked(project, package)
+    others = set()
+    if project == ROOT:
+        modules |= {"_handler_core_pytest.py"}
+        others |= {"CHANGELOG.md"}
+    else:
+        others |= tracked(project, "tests")
+    assert f"{package}/py.typed" in modules
+    info = f"{package}-{VERSION}.dist-info/"
+    assert {name for name in in_wheel if not name.startswith(info)} == modules
+    expected = {*modules, *others, "README.md", "LICENSE", "pyproject.toml", "PKG-INFO"}
+    # hatchling always adds the file that says what is not to be added.
+    assert in_sdist - {".gitignore"} == expected
+
+
+def brings_only_what_it_needs(environment: Environment, requirement: str, name: str) -> None:
+    """Install what others have made first: then our own is all that a requirement adds."""
+    ours, others = required_by(name)
+    environment.install(*others)
+    before = environment.added()
+    environment.install(requirement)
+    assert environment.added() - before == ours
+
+
+def test_the_core_alone(environment: Environment) -> None:
+    brings_only_what_it_needs(environment, "handler-core", "handler-core")
+    said = environment.run(
+        "python",
+        "-c",
+        "import handler_core\n"
+        "try:\n"
+        "    handler_core.get_handler('threading')\n"
+        "except handler_core.HandlerNotFoundError as error:\n"
+        "    print(error)\n"
+        "print(handler_core.list_handlers())\n",
+    )
+    assert 'pip install "handler-core[threading]"' in said
+    assert said.endswith("[]\n")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_by_its_extra(model: str, environment: Environment) -> None:
+    brings_only_what_it_needs(environment, f"handler-core[{model}]", f"handler-core-{model}")
+    where, name = environment.run(
+        "python",
+        "-c",
+        "import handler_core\n"
+        f"with handler_core.get_handler({model!r}) as handler:\n"
+        "    print(handler_core.__file__)\n"
+        "    print(handler.name)\n",
+    ).splitlines()
+    assert where.startswith(str(environment.folder))
+    assert name == model
+
+    environment.install("handler-core[cli,testing]")
+    passed = environment.run(
+        "python", "-m", "pytest", "-q", "--pyargs", "handler_core.testing", "--handler", model
+    )
+    assert " passed" in passed
+    environment.run("handler-core", "check", model)
+    table = environment.run("handler-core", "demo", model, "--requests", "2000")
+    assert model in table
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapper_by_its_name(wrapper: str, environment: Environment) -> None:
+    environment.install("handler-core[threading]", f"handler-core-{wrapper}")
+    said = environment.run(
+        "python",
+        "-c",
+        "from handler_core import Callback, get_handler\n"
+        f"with get_handler('threading', wrappers=[{wrapper!r}]) as handler:\n"
+        "    handler.dispatch_callback(Callback('test', print, ('ran',)))\n",
+    )
+    assert said == "ran\n"
+
+
+def test_a_new_plugin_is_built_installed_and_found(
+    environment: Environment, built: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As the author's guide has it, with nothing of this checkout."""
+    environment.install("handler-core[cli,testing]", "build", "twine")
+    environment.run("handler-core", "new", "pool")
+    project = environment.folder / "handler-core-pool"
+    environment.run("python", "-m", "pip", "install", "--quiet", "-e", ".", cwd=project)
+    assert " passed" in environment.run("pytest", cwd=project)
+
+    module = project / "handler_core_pool" / "__init__.py"
+    shutil.copy(ROOT / "docs" / "examples" / "pool" / "first.py", module)
+    said = environment.run("pytest", "-k", "c4 and sleeps", cwd=project, status=1)
+    assert "C4 The interpreter exits: this line of the contract is broken" in said
+
+    shutil.copy(ROOT / "docs" / "examples" / "pool" / "final.py", module)
+    assert " passed" in environment.run("pytest", cwd=project)
+    environment.run("handler-core", "check", "pool", cwd=project)
+    environment.run("handler-core", "demo", "pool", "--requests", "2000", cwd=project)
+
+    environment.run("python", "-m", "build", cwd=project)
+    made = sorted((project / "dist").iterdir())
+    assert [path.name for path in made] == [
+        "handler_core_pool-0.1.0-py3-none-any.whl",
+        "handler_core_pool-0.1.0.tar.gz",
+    ]
+    environment.run("twine", "check", "--strict", *made)
+
+    elsewhere = Environment(tmp_path_factory.mktemp("elsewhere"), built)
+    elsewhere.install(made[0])
+    assert {"handler-core", "handler-core-pool"} <= elsewhere.added()
+    said = elsewhere.run(
+        "python",
+        "-c",
+        "from handler_core import Callback, get_handler\n"
+        "with get_handler('pool') as handler:\n"
+        "    handler.dispatch_callback(Callback('test', print, ('ran',)))\n",
+    )
+    assert said == "ran\n"

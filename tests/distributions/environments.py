@@ -56,7 +56,9 @@ class Environment:
         self._constraints.write_text("\n".join([pinned, *ours]) + "\n")
         self._before = self.installed()
 
-    def run(self, *command: str | Path, cwd: Path | None = None, status: int = 0) -> str:
+    def run(
+        self, *command: str | Path, cwd: Path | None = None, status: int = 0, **variables: str
+    ) -> str:
         """Run a program of the environment; return what it wrote on standard output."""
         environment = {
             name: value
@@ -73,7 +75,7 @@ class Environment:
         ended = subprocess.run(
             [self.bin / program, *arguments],
             cwd=cwd or self.folder,
-            env=environment,
+            env=environment | variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

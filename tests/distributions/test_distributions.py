@@ -150,16 +150,34 @@ def test_a_model_by_its_extra(model: str, environment: Environment) -> None:
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_a_wrapper_by_its_name(wrapper: str, environment: Environment) -> None:
-    environment.install("handler-core[threading]", f"handler-core-{wrapper}")
-    said = environment.run(
-        "python",
-        "-c",
-        "from handler_core import Callback, get_handler\n"
-        f"with get_handler('threading', wrappers=[{wrapper!r}]) as handler:\n"
-        "    handler.dispatch_callback(Callback('test', print, ('ran',)))\n",
-    )
-    assert said == "ran\n"
+def test_a_wrapper_around_every_model(wrapper: str, environment: Environment) -> None:
+    """What is wrapped keeps the contract."""
+    brings_only_what_it_needs(environment, f"handler-core-{wrapper}", f"handler-core-{wrapper}")
+    environment.install("handler-core[all,testing]")
+    for model in MODELS:
+        said = environment.run(
+            "python",
+            "-W",
+            "ignore",
+            "-c",
+            "from handler_core import Callback, get_handler\n"
+            f"with get_handler({model!r}, wrappers=[{wrapper!r}]) as handler:\n"
+            "    handler.dispatch_callback(Callback('test', print, ('ran',)))\n",
+        )
+        assert said == "ran\n"
+        passed = environment.run(
+            *("python", "-m", "pytest", "-q"),
+            *("--pyargs", "handler_core.testing", "--handler", model),
+            HANDLER_CORE_WRAPPERS=wrapper,
+        )
+        assert " passed" in passed
+
+
+def test_all_models_by_one_extra(environment: Environment) -> None:
+    environment.install("handler-core[all,cli]")
+    table = environment.run("handler-core", "list")
+    assert table.count(" works") == len(MODELS)
+    assert [model for model in MODELS if model not in table] == []
 
 
 def test_a_new_plugin_is_built_installed_and_found(

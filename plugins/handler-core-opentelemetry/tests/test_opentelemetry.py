@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from handler_core.testing.suite import Suite
-
-MODELS = ["threading", "gevent", "eventlet", "asyncio"]
 
 BEGINNING = """
 import logging
@@ -368,21 +364,3 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk.t
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ran\n", "")
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("model", MODELS)
-def test_wrapped_handlers_keep_the_contract(model: str, tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."),
-            *("--pyargs", "handler_core.testing", "--handler", model),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"HANDLER_CORE_WRAPPERS": "opentelemetry"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
-    assert " passed" in ended.stdout

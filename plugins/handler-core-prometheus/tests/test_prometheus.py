@@ -11,8 +11,6 @@ import pytest
 
 from handler_core.testing.suite import Suite
 
-MODELS = ["threading", "gevent", "eventlet", "asyncio"]
-
 # A real scrape, by a process of its own: no model of this one serves and asks at the same time.
 SCRAPE = """
 import logging, os, subprocess, sys
@@ -356,21 +354,3 @@ print(registry.get_sample_value("handler_core_callbacks_run_total", labels))
         [sys.executable, "-c", reading], env=environment, stdout=subprocess.PIPE, check=True
     )
     assert read.stdout == b"2.0\n"
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("model", MODELS)
-def test_wrapped_handlers_keep_the_contract(model: str, tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."),
-            *("--pyargs", "handler_core.testing", "--handler", model),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"HANDLER_CORE_WRAPPERS": "prometheus"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
-    assert " passed" in ended.stdout

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 import importlib_metadata
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from rich import box
 from rich.table import Table
@@ -101,8 +101,12 @@ def _says_its_name(name: str, described: Description) -> Iterator[_Finding]:
 def _metadata(info: HandlerInfo) -> Iterator[_Finding]:
     """Look at what an installer sees."""
     core = importlib_metadata.version("handler-core")
-    distribution = importlib_metadata.distribution(info.distribution)
-    requirements = [Requirement(text) for text in distribution.requires or ()]
+    try:
+        distribution = importlib_metadata.distribution(info.distribution)
+        requirements = [Requirement(text) for text in distribution.requires or ()]
+    except (importlib_metadata.PackageNotFoundError, InvalidRequirement) as error:
+        yield _Finding("metadata", False, f"it cannot be read; install it again: {error}")
+        return
     ours = [
         each
         for each in requirements

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import threading
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -16,6 +17,9 @@ from handler_core import Handler
 from handler_core.testing.suite import LONG, Suite, calling, open_descriptors
 
 __all__ = ["LifecycleTests"]
+
+# Cycles until caches and pools have their size.
+_WARM_UP = 50
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
@@ -596,15 +600,7 @@ class LifecycleTests(Suite):
         alive: list[weakref.ref[Handler]] = []
 
         def cycle() -> None:
-            handler = self.make_handler()
-            alive.append(weakref.ref(handler))
-            handler.start()
-            ran = handler.event_object()
-            result = handler.async_result()
-            result.link(calling(ran.set))
-            self.dispatch(handler, result.set, 1)
-            self.happens(ran)
-            handler.stop()
+            alive.append(weakref.ref(self.live_and_stop()))
 
         def left() -> tuple[int, int, int, int]:
             gc.collect()
@@ -612,7 +608,7 @@ class LifecycleTests(Suite):
             objects = len(gc.get_objects())
             return threading.active_count(), open_descriptors(), registered, objects
 
-        for _ in range(50):  # until caches and pools have their size
+        for _ in range(_WARM_UP):
             cycle()
         threads, descriptors, registered, objects = left()
         for _ in range(1000):
@@ -624,3 +620,31 @@ class LifecycleTests(Suite):
         assert after[2] <= registered, "exit functions are left"
         # The list of weak references is ours: one object a cycle, and a hundred to spare.
         assert after[3] < objects + 1000 + 100, "objects are left"
+
+    def test_c6_a_stopped_handler_leaves_no_memory_behind(self) -> None:
+        """What the collector does not look at neither: bytes and text."""
+        tracemalloc.start()
+        try:
+            for _ in range(_WARM_UP):
+                self.live_and_stop()
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(300):
+                self.live_and_stop()
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert after - before < 300 * 100, f"{(after - before) // 300} bytes a handler are left"
+
+    def live_and_stop(self) -> Handler:
+        """Make a handler, use it for a moment, and stop it."""
+        handler = self.make_handler()
+        handler.start()
+        ran = handler.event_object()
+        result = handler.async_result()
+        result.link(calling(ran.set))
+        self.dispatch(handler, result.set, 1)
+        self.happens(ran)
+        handler.stop()
+        return handler

@@ -96,6 +96,30 @@ def test_what_is_wrong_is_said_and_the_suite_is_not_run(
     assert not [each for each in found if each[0] == "C"]
 
 
+@pytest.mark.parametrize("broken", ["gone", "wrong requirement"])
+def test_metadata_that_cannot_be_read_is_said(run: Run, plugin: MakePlugin, broken: str) -> None:
+    folder = plugin("works", WORKS)
+    if broken == "gone":
+        (metadata,) = folder.glob("*.dist-info/METADATA")
+        metadata.unlink()
+    else:
+        requiring(folder, "Requires-Dist: a b c\n")
+    done = run("check", "works", folders=[folder])
+    assert done.returncode == 1
+    assert outcomes(done.stdout)["metadata"] == "failed"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_two_claim_is_said(run: Run, plugin: MakePlugin) -> None:
+    folders = [plugin("works", WORKS), plugin("other", WORKS)]
+    (entries,) = folders[1].glob("*.dist-info/entry_points.txt")
+    entries.write_text("[handler_core.handlers]\nworks = other_plugin:Handler\n")
+    done = run("check", "works", folders=folders)
+    assert done.returncode == 1
+    assert outcomes(done.stdout)["entry point"] == "failed"
+    assert "of other 1.0" in done.stdout
+
+
 def test_advice_is_no_fault(run: Run, plugin: MakePlugin) -> None:
     folder = requiring(plugin("works", WORKS), "Requires-Dist: handler-core>=0.1\n")
     done = run("check", "works", folders=[folder])

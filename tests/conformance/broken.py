@@ -225,6 +225,14 @@ class C6RemembersEveryHandler(Threads):
         self.handlers.append(self)
 
 
+class C6LeaksMemory(Threads):
+    names: list[bytes] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names.append(b"handler" * 100 + str(len(self.names)).encode())
+
+
 # C7
 
 

@@ -46,13 +46,16 @@ HOOKS: dict[str, tuple[str, ...]] = {
 #: Those that every handler class implements.
 HOOKS_OF_A_HANDLER = tuple(name for name in HOOKS if name != "run_callback")
 
+# One string for all look-ups: CPython's cache of methods keeps each name that it is asked for.
+_MARKER = f"{PROJECT_NAME}_impl"
+
 #: Under which other name a handler offers a hook.
 _ALIASES = {"callback_object": "async_result"}
 
 
 def marker_of(function: object) -> dict[str, Any] | None:
     """Return the options of ``@hookimpl`` on a function, None if it is not marked."""
-    options = getattr(function, f"{PROJECT_NAME}_impl", None)
+    options = getattr(function, _MARKER, None)
     return options if isinstance(options, dict) else None
 
 

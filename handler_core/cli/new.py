@@ -16,10 +16,11 @@ from pathlib import Path
 
 import click
 import importlib_metadata
+from packaging.utils import canonicalize_name
 
 from handler_core.cli.display import output, write
 from handler_core.cli.versions import compatible_range
-from handler_core.discovery import list_handlers, models_on_offer
+from handler_core.discovery import list_handlers, list_wrappers, models_on_offer
 from handler_core.site import documentation
 
 __all__ = ["new"]
@@ -36,7 +37,12 @@ _FILES = {
     "tests/test_plugin.py": "test_plugin.py.txt",
 }
 
-_LONGEST_NAME = 50
+# The lines of the template have room for it.
+_LONGEST_NAME = 26
+
+# What handler-core's own distributions are called that are no models, and what would give the
+# template two classes of one name.
+_RESERVED = {"greenlet", "handler", "opentelemetry", "prometheus"}
 
 
 @click.command()
@@ -62,7 +68,7 @@ def new(name: str) -> None:
         _write(project, names)
     except OSError as error:
         shutil.rmtree(project, ignore_errors=True)
-        raise click.ClickException(f"cannot write {error.filename}: {error}") from None
+        raise click.ClickException(f"cannot write the files of {project}: {error}") from None
     write(
         output(),
         f"{project} is a plugin for the model {name}, which works as it is. To go on:\n\n"
@@ -89,21 +95,31 @@ def _check(name: str) -> None:
         raise click.ClickException(
             f"a name may have {_LONGEST_NAME} characters, and {name!r} has {len(name)}"
         )
-    for info in list_handlers():
-        if info.name == name:
-            raise click.ClickException(
-                f"{name} is taken by {info.distribution} {info.version}, which is installed here: "
-                "take another name"
-            )
-    if name in models_on_offer():
+    if name in _RESERVED or name in models_on_offer():
+        raise click.ClickException(f"{name} is one of handler-core's own names: take another name")
+    names = _names(name)
+    taken = {
+        canonicalize_name(each)
+        for info in (*list_handlers(), *list_wrappers())
+        for each in (info.distribution, f"handler-core-{info.name}")
+    }
+    if names["distribution"] in taken or _is_installed(names["distribution"]):
         raise click.ClickException(
-            f"{name} is the name of one of handler-core's own models: take another name"
+            f"{name} is taken by a plugin that is installed here: take another name"
         )
-    package = _names(name)["package"]
+    package = names["package"]
     if importlib.util.find_spec(package) is not None:
         raise click.ClickException(
             f"{name} is taken: there is a package {package} here; take another name"
         )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib_metadata.distribution(distribution)
+    except importlib_metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _names(name: str) -> dict[str, str]:
@@ -116,7 +132,7 @@ def _names(name: str) -> dict[str, str]:
         "package": f"handler_core_{name}",
         "handler_class": handler_class,
         "timeout_class": timeout_class,
-        "exports": ", ".join(f'"{each}"' for each in sorted((handler_class, timeout_class))),
+        "exports": "".join(f'    "{each}",\n' for each in sorted((handler_class, timeout_class))),
         "range": compatible_range(importlib_metadata.version("handler-core")),
         "documentation": documentation(),
         "year": str(datetime.date.today().year),

@@ -12,8 +12,14 @@ from pathlib import Path
 import importlib_metadata
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from handler_core.cli.new import _RESERVED
+from handler_core.discovery import models_on_offer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+LONGEST = "x" * 26
 
 FILES = {
     "pyproject.toml",
@@ -79,33 +85,32 @@ def test_what_to_replace_is_marked(project: Path) -> None:
     assert source.count("# Replace: ") >= 5
 
 
-@pytest.mark.parametrize(
-    "tool",
-    [
-        ("mypy", "--strict", "handler_core_my_model"),
+@pytest.mark.parametrize("name", ["a", "my_model", LONGEST, f"my_{LONGEST[3:]}"])
+def test_the_code_is_clean(run: Run, folder: Path, name: str) -> None:
+    assert run("new", name).returncode == 0
+    (project,) = folder.iterdir()
+    for tool in (
+        ("mypy", "--strict", f"handler_core_{name}"),
         ("ruff", "check"),
         ("ruff", "format", "--check"),
-    ],
-    ids=["mypy", "ruff", "format"],
-)
-def test_the_code_is_clean(project: Path, tool: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *tool], cwd=project, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *tool], cwd=project, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *("", "My", "1st", "my-model", "my model", "_my", "my_", "my__model", "class", "../my"),
-        *("a/b", "mödel", "my\n", "-x", "x" * 51),
+        *("a/b", "mödel", "my\n", "-x", f"{LONGEST}x"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused(run: Run, folder: Path, name: str) -> None:
     done = run("new", "--", name)
     assert done.returncode == 1
-    assert "my_model" in done.stderr or "a name may have 50 characters" in done.stderr
+    assert "my_model" in done.stderr or "a name may have 26 characters" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []
 
@@ -113,9 +118,10 @@ def test_a_name_that_cannot_be_is_refused(run: Run, folder: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("gevent", "gevent is taken by handler-core-gevent"),
-        ("trio", "trio is the name of one of handler-core's own models"),
-        ("greenlet", "there is a package handler_core_greenlet here"),
+        ("gevent", "gevent is one of handler-core's own names"),
+        ("trio", "trio is one of handler-core's own names"),
+        ("greenlet", "greenlet is one of handler-core's own names"),
+        ("handler", "handler is one of handler-core's own names"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(run: Run, folder: Path, name: str, said: str) -> None:
@@ -125,12 +131,35 @@ def test_a_name_that_is_taken_is_refused(run: Run, folder: Path, name: str, said
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("distribution", "group", "entry"),
+    [
+        ("other", "handlers", "my_model"),
+        ("other", "handlers", "my-model"),
+        ("other", "wrappers", "my.model"),
+        ("Handler.Core-My_Model", "handlers", "other"),
+        ("handler-core-my-model", "nothing", "other"),
+    ],
+)
 def test_a_plugin_that_is_installed_takes_its_name(
-    run: Run, folder: Path, plugin: Callable[[str, str], Path]
+    run: Run, folder: Path, tmp_path: Path, distribution: str, group: str, entry: str
 ) -> None:
-    done = run("new", "other", folders=[plugin("other", "Handler = None")])
+    site = tmp_path / "site"
+    metadata = site / f"{canonicalize_name(distribution).replace('-', '_')}-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[handler_core.{group}]\n{entry} = x:Handler\n")
+    done = run("new", "my_model", folders=[site])
     assert done.returncode == 1
-    assert "other is taken by other 1.0" in done.stderr
+    assert "my_model is taken by a plugin that is installed here" in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_what_our_own_distributions_are_called_is_refused() -> None:
+    """Where they are not installed, too."""
+    plugins = Path(__file__).parents[2] / "plugins"
+    ours = {path.name.removeprefix("handler-core-") for path in plugins.iterdir()}
+    assert ours <= {*_RESERVED, *models_on_offer()}
 
 
 @pytest.mark.parametrize("kind", ["folder", "empty folder", "file", "broken link"])

@@ -51,7 +51,8 @@ class Pool(Executor):
         self._idle.clear()
 
     def _serve(self, inbox: SimpleQueue[Callable[[], None]]) -> None:
-        while True:
+        process = os.getpid()
+        while os.getpid() == process:  # and not in the child of work that forks
             work = inbox.get()
             work()
             del work  # or an idle thread would keep alive what it did last
@@ -64,6 +65,14 @@ os.register_at_fork(after_in_child=POOL.forget_threads)
 
 class PoolTimeoutError(HandlerTimeoutError):
     """A wait was over before what it waited for had come."""
+
+
+def report_error(future: Future[object]) -> None:
+    """Say what a task has raised, as a thread does: nobody will ask for its outcome."""
+    error = future.exception()
+    if error is not None:
+        args = (type(error), error, error.__traceback__, threading.current_thread())
+        threading.excepthook(threading.ExceptHookArgs(args))
 
 
 class Task:
@@ -109,4 +118,6 @@ class SequentialPoolHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
         """Run ``func(*args, **kwargs)`` on a thread of the pool."""
-        return Task(POOL.submit(func, *args, **kwargs))
+        future = POOL.submit(func, *args, **kwargs)
+        future.add_done_callback(report_error)
+        return Task(future)

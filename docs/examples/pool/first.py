@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -22,6 +23,14 @@ POOL = ThreadPoolExecutor(max_workers=64)
 
 class PoolTimeoutError(HandlerTimeoutError):
     """A wait was over before what it waited for had come."""
+
+
+def report_error(future: Future[object]) -> None:
+    """Say what a task has raised, as a thread does: nobody will ask for its outcome."""
+    error = future.exception()
+    if error is not None:
+        args = (type(error), error, error.__traceback__, threading.current_thread())
+        threading.excepthook(threading.ExceptHookArgs(args))
 
 
 class Task:
@@ -67,4 +76,6 @@ class SequentialPoolHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
         """Run ``func(*args, **kwargs)`` on a thread of the pool."""
-        return Task(POOL.submit(func, *args, **kwargs))
+        future = POOL.submit(func, *args, **kwargs)
+        future.add_done_callback(report_error)
+        return Task(future)

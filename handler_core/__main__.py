@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -9,6 +10,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; say what to install where its packages are missing (status 2)."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a plugin says may have letters that the terminal, or the locale, has not.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from handler_core.cli.commands import cli
     except ModuleNotFoundError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import importlib_metadata
@@ -27,12 +27,24 @@ from handler_core.logs import logger
 from handler_core.spelling import close_matches
 from handler_core.validation import check_constructor, check_handler_class, check_wrapper
 
-__all__ = ["HandlerInfo", "choice", "get_handler", "list_handlers", "models_on_offer"]
+__all__ = [
+    "WRAPPERS_VARIABLE",
+    "HandlerInfo",
+    "candidates",
+    "choice",
+    "get_handler",
+    "get_wrapper",
+    "list_handlers",
+    "list_wrappers",
+    "models_on_offer",
+    "wrappers_of_the_environment",
+]
 
 _HANDLERS = "handler_core.handlers"
 _WRAPPERS = "handler_core.wrappers"
 _HANDLER_VARIABLE = "HANDLER_CORE_HANDLER"
-_WRAPPERS_VARIABLE = "HANDLER_CORE_WRAPPERS"
+#: Names the wrappers that an operator puts around every handler.
+WRAPPERS_VARIABLE = "HANDLER_CORE_WRAPPERS"
 _DEFAULT = "threading"
 _DISTRIBUTION = "handler-core"
 # A longer name is nobody's, and comparing it with others would take its time.
@@ -40,7 +52,7 @@ _LONGEST_NAME = 100
 
 
 class HandlerInfo(NamedTuple):
-    """An installed concurrency model.
+    """An installed concurrency model, or a wrapper.
 
     Attributes:
         name: what to pass to :func:`get_handler`.
@@ -85,44 +97,76 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
     else:
         raise TypeError(f"the name of a handler is a string, not {name!r}")
     handler = _new_handler(entry)
-    named = os.environ.get(_WRAPPERS_VARIABLE)
+    named = wrappers_of_the_environment()
     if named or wrappers:
-        names = filter(None, (part.strip() for part in (named or "").split(",")))
-        _wrap(handler, [*(_find(_WRAPPERS, each, _WRAPPERS_VARIABLE) for each in names), *wrappers])
+        _wrap(handler, [*(_find(_WRAPPERS, each, WRAPPERS_VARIABLE) for each in named), *wrappers])
     return handler
 
 
 def list_handlers() -> list[HandlerInfo]:
     """Return the installed concurrency models, sorted by name, without importing any."""
-    return sorted(
-        HandlerInfo(entry.name, *_distribution(entry), entry.value)
-        for entries in _scan(_HANDLERS, afresh=True).values()
-        for entry in entries
-    )
+    return _list(_HANDLERS)
+
+
+# For the command line.
+
+
+def list_wrappers() -> list[HandlerInfo]:
+    """Return the installed wrappers, sorted by name, without importing any."""
+    return _list(_WRAPPERS)
+
+
+def get_wrapper(name: str) -> object:
+    """Return a new wrapper of that name.
+
+    Raises:
+        HandlerNotFoundError: nothing of that name is installed.
+        HandlerLoadError: importing the plugin failed.
+        HandlerValidationError: it is no wrapper, or two distributions claim the name.
+    """
+    (wrapper,) = _resolve([name])
+    return wrapper
+
+
+def wrappers_of_the_environment() -> list[str]:
+    """Return the names of the wrappers that the operator wants to be around each handler."""
+    named = os.environ.get(WRAPPERS_VARIABLE, "")
+    return [part.strip() for part in named.split(",") if part.strip()]
 
 
 # Which model?
 
 
-def choice() -> tuple[str, str]:
+def candidates() -> list[str]:
+    """Return the models that may run the caller: their libraries are imported.
+
+    Threads run every caller, and are what is left.
+    """
+    return [name for name in sorted(_scan(_HANDLERS)) if name in sys.modules and name != _DEFAULT]
+
+
+def choice(passing_over: Collection[str] = ()) -> tuple[str, str]:
     """Return the name of the model that ``get_handler()`` takes here, and why, in words.
+
+    Args:
+        passing_over: models that are not to be asked, for they are known to be broken.
 
     Raises:
         HandlerNotFoundError: it would find none.
         HandlerValidationError: two distributions claim the name.
     """
-    entry, reason = _chosen()
+    entry, reason = _chosen(passing_over)
     return entry.name, reason
 
 
-def _chosen() -> tuple[EntryPoint, str]:
+def _chosen(passing_over: Collection[str] = ()) -> tuple[EntryPoint, str]:
     """Return the plugin to use where the caller named none, and why."""
     name = os.environ.get(_HANDLER_VARIABLE)
     if name:
         entry = _find(_HANDLERS, name, _HANDLER_VARIABLE)
         return entry, f"the variable {_HANDLER_VARIABLE} says so"
-    for candidate in sorted(_scan(_HANDLERS)):
-        if candidate == _DEFAULT or candidate not in sys.modules:
+    for candidate in candidates():
+        if candidate in passing_over:
             continue
         # Nobody asked for it by name, and it must not be what breaks this program.
         try:
@@ -155,10 +199,41 @@ def _scan(group: str, afresh: bool = False) -> dict[str, list[EntryPoint]]:
     if kept is not None and kept[0] == path and not afresh:
         return kept[1]
     found: dict[str, list[EntryPoint]] = {}
-    for entry in importlib_metadata.entry_points(group=group):
+    for entry in _entry_points(group):
         found.setdefault(entry.name, []).append(entry)
     _scans[group] = path, found
     return found
+
+
+def _entry_points(group: str) -> Iterable[EntryPoint]:
+    try:
+        return importlib_metadata.entry_points(group=group)
+    except (ValueError, TypeError, LookupError, OSError):
+        # Somebody's metadata is damaged. That is no reason not to find ours.
+        return list(_readable_entry_points(group))
+
+
+def _readable_entry_points(group: str) -> Iterator[EntryPoint]:
+    """Read one distribution after the other. As on ``sys.path``, the first of a name counts."""
+    seen = set()
+    for distribution in importlib_metadata.distributions():
+        try:
+            name = distribution.name.lower().replace("_", "-").replace(".", "-")
+            entries = list(distribution.entry_points.select(group=group))
+        except (ValueError, TypeError, LookupError, OSError) as error:
+            logger().warning("passing over a distribution that cannot be read: %r", error)
+            continue
+        if name not in seen:
+            seen.add(name)
+            yield from entries
+
+
+def _list(group: str) -> list[HandlerInfo]:
+    return sorted(
+        HandlerInfo(entry.name, *_distribution(entry), entry.value)
+        for entries in _scan(group, afresh=True).values()
+        for entry in entries
+    )
 
 
 def _find(group: str, name: str, variable: str | None = None) -> EntryPoint:
@@ -217,7 +292,7 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
         return "an unknown distribution", ""
     try:
         return distribution.name, distribution.version
-    except (FileNotFoundError, KeyError):  # half uninstalled: the file METADATA is gone
+    except (OSError, LookupError, ValueError):  # half uninstalled, or damaged
         return "a distribution without metadata", ""
 
 

@@ -2,7 +2,8 @@
 
 It looks at everything that can be seen in seconds: the entry point, whether the class can be
 imported and has its hooks, what the distribution says of itself, and the quick part of the
-conformance suite. The rest of the suite is for the plugin's own tests.
+conformance suite. The rest of the suite is for the plugin's own tests, and the report says what
+that is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import click
 import importlib_metadata
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 from rich import box
 from rich.table import Table
@@ -20,26 +21,30 @@ from rich.text import Text
 
 from handler_core.binding import HOOKS_OF_A_HANDLER
 from handler_core.cli.children import ChildError
+from handler_core.cli.conformance import ALL, LONG_LINES, Conformance
 from handler_core.cli.description import Description
-from handler_core.cli.display import output, write
+from handler_core.cli.display import output, printable, write
 from handler_core.cli.installed import describe_model
 from handler_core.cli.jobs import CONFORMANCE
+from handler_core.cli.libraries import requirements
 from handler_core.cli.runs import Runs, models_named
 from handler_core.cli.versions import compatible_range
 from handler_core.discovery import HandlerInfo, list_handlers
 
 __all__ = ["check"]
 
-# The tests of the quick part, for the bar; seconds for all of them.
-_TESTS = 110
+# Seconds, for the quick part of the suite.
 _TIMEOUT = 600.0
+
+_OK, _FAILED, _ADVICE, _NOT_RUN = "ok", "failed", "advice", "not run"
+_STYLES = {_OK: "green", _FAILED: "bold red", _ADVICE: "yellow", _NOT_RUN: "dim"}
 
 
 class _Finding(NamedTuple):
-    """One line of the report; ``passed`` is None where it is advice, and no fault."""
+    """One line of the report."""
 
     subject: str
-    passed: bool | None
+    outcome: str
     text: str
 
 
@@ -53,18 +58,22 @@ def check(name: str) -> None:
     """
     models_named([name])
     findings = [*_plugin(name)]
-    if all(finding.passed is not False for finding in findings):
+    if not _faults(findings):
         findings += _suite(name)
     console = output()
     console.print(_table(findings))
-    faults = sum(finding.passed is False for finding in findings)
+    faults = _faults(findings)
     if faults:
         raise click.ClickException(f"{faults} of these checks failed for {name}")
     write(
         console,
-        f"{name} is in order. The whole suite: "
+        f"{name} is in order, as far as it was looked at. The whole suite: "
         f"pytest --pyargs handler_core.testing --handler {name}",
     )
+
+
+def _faults(findings: list[_Finding]) -> int:
+    return sum(finding.outcome == _FAILED for finding in findings)
 
 
 def _plugin(name: str) -> Iterator[_Finding]:
@@ -72,15 +81,15 @@ def _plugin(name: str) -> Iterator[_Finding]:
     claims = [info for info in list_handlers() if info.name == name]
     yield _Finding(
         "entry point",
-        len(claims) == 1,
+        _OK if len(claims) == 1 else _FAILED,
         " and ".join(f"{info.value} of {info.distribution} {info.version}" for info in claims),
     )
     described = describe_model(name)
     if isinstance(described, ChildError):
-        yield _Finding("class and hooks", False, str(described))
+        yield _Finding("class and hooks", _FAILED, str(described))
     else:
         yield _Finding(
-            "class and hooks", True, f"{described.handler_class}: {', '.join(HOOKS_OF_A_HANDLER)}"
+            "class and hooks", _OK, f"{described.class_name}: {', '.join(HOOKS_OF_A_HANDLER)}"
         )
         yield from _says_its_name(name, described)
     if len(claims) == 1:
@@ -91,51 +100,52 @@ def _says_its_name(name: str, described: Description) -> Iterator[_Finding]:
     if described.name != name:
         yield _Finding(
             "name",
-            False,
+            _FAILED,
             f"its handlers call themselves {described.name!r}: write name = {name!r} in the class",
         )
     if not described.summary:
-        yield _Finding("docstring", None, "the class says nothing of itself: give it a docstring")
+        yield _Finding(
+            "docstring", _ADVICE, "the class says nothing of itself: give it a docstring"
+        )
 
 
 def _metadata(info: HandlerInfo) -> Iterator[_Finding]:
     """Look at what an installer sees."""
     core = importlib_metadata.version("handler-core")
     try:
-        distribution = importlib_metadata.distribution(info.distribution)
-        requirements = [Requirement(text) for text in distribution.requires or ()]
-    except (importlib_metadata.PackageNotFoundError, InvalidRequirement) as error:
-        yield _Finding("metadata", False, f"it cannot be read; install it again: {error}")
+        required = requirements(info.distribution)
+        metadata = importlib_metadata.metadata(info.distribution)
+    except (importlib_metadata.PackageNotFoundError, InvalidRequirement, ValueError) as error:
+        yield _Finding("metadata", _FAILED, f"it cannot be read; install it again: {error}")
         return
-    ours = [
-        each
-        for each in requirements
-        if canonicalize_name(each.name) == "handler-core"
-        and (each.marker is None or each.marker.evaluate({"extra": ""}))
-    ]
+    ours = [each for each in required if canonicalize_name(each.name) == "handler-core"]
     if not ours:
         yield _Finding(
-            "requirement", False, f'it does not require handler-core: add "{_range_of(core)}"'
+            "requirement", _FAILED, f'it does not require handler-core: add "{_range_of(core)}"'
         )
     for each in ours:
         fits = each.specifier.contains(core, prereleases=True)
         bounded = any(part.operator in ("<", "<=", "==", "~=") for part in each.specifier)
         if not fits:
-            yield _Finding("requirement", False, f"{each}, which is not the {core} that is here")
+            yield _Finding("requirement", _FAILED, f"{each}, which is not the {core} that is here")
         elif not bounded:
-            yield _Finding("requirement", None, f'{each} has no upper bound: "{_range_of(core)}"')
+            yield _Finding(
+                "requirement", _ADVICE, f'{each} has no upper bound: "{_range_of(core)}"'
+            )
         else:
-            yield _Finding("requirement", True, str(each))
-    metadata = distribution.metadata
+            yield _Finding("requirement", _OK, str(each))
     for key, advice in (
         ("Summary", "a description"),
         ("Requires-Python", "requires-python"),
         ("Description", "a readme"),
     ):
         if not metadata.get(key):
-            yield _Finding("metadata", None, f"the distribution has no {key}: give it {advice}")
-    if not (metadata.get("License-Expression") or metadata.get("License")):
-        yield _Finding("metadata", None, "the distribution has no license: name one")
+            yield _Finding("metadata", _ADVICE, f"the distribution has no {key}: give it {advice}")
+    classifiers = metadata.get_all("Classifier") or []
+    if not any(metadata.get(key) for key in ("License-Expression", "License", "License-File")) and (
+        not any(each.startswith("License ::") for each in classifiers)
+    ):
+        yield _Finding("metadata", _ADVICE, "the distribution has no license: name one")
 
 
 def _range_of(core: str) -> str:
@@ -146,32 +156,33 @@ def _suite(name: str) -> Iterator[_Finding]:
     """Run the quick part of the conformance suite."""
     from handler_core.testing.contract import CONTRACT
 
-    runs = Runs(_TESTS, "tests", _TIMEOUT)
+    runs = Runs(ALL, "percent of the tests", _TIMEOUT)
     with runs.progress:
         try:
-            found = runs.run(CONFORMANCE, name, {})
+            found = Conformance(**runs.run(CONFORMANCE, name, {}))
         except ChildError as error:
-            yield _Finding("conformance", False, str(error))
+            yield _Finding("conformance", _FAILED, str(error))
             return
     for number, line in CONTRACT.items():
-        passed = found["passed"].get(str(number), 0)
-        failed = found["failed"].get(str(number), [])
+        passed = found.passed.get(str(number), 0)
+        failed = found.failed.get(str(number), [])
         if failed:
-            yield _Finding(line.heading, False, "\n".join((*failed, line.promise, line.url)))
+            yield _Finding(line.heading, _FAILED, "\n".join((*failed, line.promise, line.url)))
         elif passed:
-            yield _Finding(line.heading, True, f"{passed} tests passed")
+            yield _Finding(line.heading, _OK, f"{passed} test{'s' * (passed > 1)} passed")
+        elif number in LONG_LINES:
+            yield _Finding(line.heading, _NOT_RUN, "it takes long: the whole suite has its tests")
+        elif found.hangs:
+            yield _Finding(line.heading, _NOT_RUN, f"{found.hangs} hangs, and was the last one")
+        else:
+            yield _Finding(line.heading, _NOT_RUN, "there is nothing to test here")
 
 
 def _table(findings: list[_Finding]) -> Table:
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column("subject", style="bold", overflow="fold")
-    table.add_column("outcome")
+    table.add_column("outcome", no_wrap=True)
     table.add_column("text", overflow="fold")
-    outcomes = {
-        True: Text("ok", style="green"),
-        None: Text("advice", style="yellow"),
-        False: Text("failed", style="bold red"),
-    }
-    for finding in findings:
-        table.add_row(finding.subject, outcomes[finding.passed], Text(finding.text))
+    for subject, outcome, text in findings:
+        table.add_row(subject, Text(outcome, style=_STYLES[outcome]), Text(printable(text)))
     return table

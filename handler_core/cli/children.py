@@ -62,21 +62,24 @@ def run_in_child(
             stderr=stderr,
             bufsize=0,
         )
+        measured: dict[str, Any] | None = None
         try:
-            measured: dict[str, Any] | None = None
             for message in _messages(process, deadline):
                 if "failed" in message:
-                    raise ChildError(message["failed"])
+                    shown = _end_of(stderr) if message["see_output"] else ""
+                    raise ChildError(f"{message['failed']}{shown}")
                 if "measured" in message:
                     measured = message["measured"]
-                else:
-                    done = message["done"]
-                    report(done)
+                    break  # whoever else has the pipe, a child of the child say, may keep it
+                done = message["done"]
+                report(done)
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
+            reached = f"{done:,} of {total:,} {unit} done"
+            if measured is not None:
+                reached += ", and the process did not end"
             raise ChildError(
-                f"took longer than {timeout:g} seconds, with {done:,} of {total:,} {unit} done"
-                f"{_end_of(stderr)}"
+                f"took longer than {timeout:g} seconds, with {reached}{_end_of(stderr)}"
             ) from None
         finally:
             process.kill()
@@ -101,7 +104,11 @@ def _messages(process: subprocess.Popen[bytes], deadline: float) -> Iterator[dic
         if not data:
             return
         *lines, unread = (unread + data).split(b"\n")
-        yield from map(json.loads, lines)
+        try:
+            messages = list(map(json.loads, lines))
+        except ValueError:
+            raise ChildError(f"something else than the job wrote {lines!r} to its pipe") from None
+        yield from messages
 
 
 def _describe(status: int) -> str:

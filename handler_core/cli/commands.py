@@ -9,7 +9,7 @@ import click
 from handler_core.cli.bench import bench
 from handler_core.cli.check import check
 from handler_core.cli.demo import demo
-from handler_core.cli.installed import info, list_models
+from handler_core.cli.installed import info, list_plugins
 from handler_core.cli.new import new
 
 __all__ = ["cli"]
@@ -37,5 +37,5 @@ cli.add_command(bench)
 cli.add_command(check)
 cli.add_command(demo)
 cli.add_command(info)
-cli.add_command(list_models)
+cli.add_command(list_plugins)
 cli.add_command(new)

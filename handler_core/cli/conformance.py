@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handler_core.cli.failure import JobError
 from handler_core.handler import Handler
 
-__all__ = ["Conformance", "run_quick_part"]
+__all__ = ["ALL", "LONG_LINES", "Conformance", "run_quick_part"]
 
-# Lines whose tests start processes and servers of their own, or make handlers by the thousand.
-_LONG = ("c4", "c5", "c6", "c18")
+#: Lines whose tests start processes and servers of their own, or make handlers by the thousand.
+LONG_LINES = (4, 5, 6, 18)
+
+#: What is reported when all has run: percent.
+ALL = 100
+
+_INSTALL = 'pip install "handler-core[testing]"'
+
+# By these the user has pytest do something else, in other runs.
+_VARIABLES_OF_PYTEST = (
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+)
 
 
 class Conformance(NamedTuple):
@@ -20,58 +33,89 @@ class Conformance(NamedTuple):
 
     Attributes:
         passed: how many tests of each line have passed, by the line's number as text.
-        failed: the tests that have failed, in the same way.
+        failed: the tests that have failed, in the same way, each with the reason.
+        hangs: the test that hangs, and with which the run ended; empty if there is none.
     """
 
     passed: dict[str, int]
     failed: dict[str, list[str]]
+    hangs: str
 
 
 def run_quick_part(handler: Handler, report: Callable[[int], object]) -> Conformance:
     """Run all tests of the suite that need neither a process of their own nor a server.
+
+    One that hangs is the last one: the others would take as long.
 
     Raises:
         JobError: the suite cannot run here.
     """
     try:
         import pytest
-
-        from handler_core.testing.contract import line_of
     except ModuleNotFoundError as error:
-        raise JobError(
-            f"the conformance suite needs the package {error.name}, which is not installed: "
-            'pip install "handler-core[testing]"'
-        ) from None
-    found = Conformance({}, {})
+        raise JobError(f"the suite needs the package {error.name}: {_INSTALL}") from None
+    for variable in _VARIABLES_OF_PYTEST:
+        os.environ.pop(variable, None)
 
+    passed: dict[str, int] = {}
+    failed: dict[str, list[str]] = {}
+    hanging: list[str] = []
+    seen: set[int] = set()
+    told: set[str] = set()
+
+    # It imports of the suite what it needs when pytest has imported that: asserts that pytest has
+    # not rewritten tell nothing.
     class Collector:
+        done = total = 0
+
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            self.total = len(session.items)
+
+        def pytest_exception_interact(self, node: pytest.Item, call: Any) -> None:
+            if call.excinfo.typename == "Overdue" and not hanging:
+                hanging.append(node.name)
+                node.session.shouldfail = f"{node.name} hangs"
+
         def pytest_runtest_logreport(self, report: Any) -> None:
+            from handler_core.testing.contract import line_of
+
             name = report.nodeid.split("::", 2)[2]
             line = line_of(name)
             assert line is not None
+            seen.add(line.number)
             key = str(line.number)
-            if report.failed:
-                failed = found.failed.setdefault(key, [])
-                if name not in failed:
-                    failed.append(name)
+            if report.failed and report.nodeid not in told:
+                told.add(report.nodeid)
+                crash = getattr(report.longrepr, "reprcrash", None)
+                reason = str(crash.message if crash else report.longrepr).partition("\n")[0]
+                failed.setdefault(key, []).append(f"{name}: {reason}")
             elif report.passed and report.when == "call":
-                found.passed[key] = found.passed.get(key, 0) + 1
+                passed[key] = passed.get(key, 0) + 1
 
         def pytest_runtest_logfinish(self) -> None:
-            done[0] += 1
-            report(done[0])
+            self.done += 1
+            report(ALL * self.done // self.total)
 
-    done = [0]
     # What lies about where the command is called has no part in it.
-    status = pytest.main(
-        [
-            *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", "."),
-            "--noconftest",
-            *("-k", " and ".join(f"not test_{line}_" for line in _LONG)),
-            *("--pyargs", "handler_core.testing", "--handler", handler.name),
-        ],
-        plugins=[Collector()],
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        status = pytest.main(
+            [
+                *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder),
+                *("--noconftest", "--tb", "short"),
+                *("-k", " and ".join(f"not test_c{number}_" for number in LONG_LINES)),
+                *("--pyargs", "handler_core.testing", f"--handler={handler.name}"),
+            ],
+            plugins=[Collector()],
+        )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise JobError(f"pytest could not run the suite: it ended with status {int(status)}")
-    return found
+        raise JobError(
+            f"pytest could not run the suite, and ended with status {int(status)}; "
+            f"what it needs: {_INSTALL}",
+            see_output=True,
+        )
+    from handler_core.testing.contract import CONTRACT
+
+    missed = set(CONTRACT) - set(LONG_LINES) - seen
+    if missed and not hanging:
+        raise JobError(f"the suite ran, and without its tests of {missed}", see_output=True)
+    return Conformance(passed, failed, "".join(hanging))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["output", "progress_on", "write"]
+__all__ = ["output", "printable", "progress_on", "write"]
 
 # Columns.
 _NO_TERMINAL = 160
@@ -31,8 +31,27 @@ def output() -> Console:
     return console if console.is_terminal else Console(width=_NO_TERMINAL)
 
 
-def write(console: Console, text: str, style: str | None = None) -> None:
-    """Write text as it is: no markup in it, and its lines broken for a terminal only."""
+def write(console: Console, text: str, style: str | None = None, *, wrap: bool = True) -> None:
+    """Write text as it is: no markup in it, and its lines broken for a terminal only.
+
+    Args:
+        console: where to.
+        text: what.
+        style: that of a rich console.
+        wrap: False for what is to be copied, a path say, which is never broken.
+    """
     console.print(
-        text, style=style, markup=False, highlight=False, soft_wrap=not console.is_terminal
+        printable(text),
+        style=style,
+        markup=False,
+        highlight=False,
+        soft_wrap=not (wrap and console.is_terminal),
+    )
+
+
+def printable(text: str) -> str:
+    """Return a text that a terminal only shows: what a plugin says may have control characters."""
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
     )

@@ -6,7 +6,16 @@ __all__ = ["JobError", "check_ran"]
 
 
 class JobError(Exception):
-    """The job did not go as it should have gone. The message is the reason, for people."""
+    """The job did not go as it should have gone. The message is the reason, for people.
+
+    Args:
+        message: the reason.
+        see_output: whether what the process has written belongs to it.
+    """
+
+    def __init__(self, message: str, *, see_output: bool = False) -> None:
+        super().__init__(message)
+        self.see_output = see_output
 
 
 def check_ran(kind: str, ran: int, expected: int) -> None:

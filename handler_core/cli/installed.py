@@ -1,10 +1,12 @@
 """``handler-core list`` and ``handler-core info NAME``: what is installed here, and does it work?
 
-To find that out a model must be imported, and so each is, in a process of its own: one that is
+To find that out a plugin must be imported, and so each is, in a process of its own: one that is
 broken, in whatever way, breaks nothing else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 import click
 from rich import box
@@ -13,93 +15,138 @@ from rich.text import Text
 
 from handler_core.cli.children import ChildError, run_in_child
 from handler_core.cli.description import Description
-from handler_core.cli.display import output, write
-from handler_core.cli.jobs import DESCRIPTION
+from handler_core.cli.display import output, printable, write
+from handler_core.cli.jobs import DESCRIPTION, WRAPPER_DESCRIPTION
+from handler_core.cli.libraries import libraries
 from handler_core.cli.runs import models_named
-from handler_core.discovery import HandlerInfo, choice, list_handlers
+from handler_core.discovery import (
+    WRAPPERS_VARIABLE,
+    HandlerInfo,
+    candidates,
+    choice,
+    list_handlers,
+    list_wrappers,
+    wrappers_of_the_environment,
+)
 from handler_core.exceptions import HandlerLoadError, HandlerNotFoundError, HandlerValidationError
 
-__all__ = ["describe_model", "info", "list_models"]
+__all__ = ["describe_model", "info", "list_plugins"]
 
 # Seconds. An import may take its time on a busy machine.
 _TIMEOUT = 60.0
 
+_Described = Sequence[tuple[HandlerInfo, Description | ChildError]]
+
 
 @click.command("list")
-def list_models() -> None:
-    """List the installed models: what each is, where it comes from, and whether it works.
+def list_plugins() -> None:
+    """List the installed models and wrappers: where each comes from, and whether it works.
 
-    And which one get_handler() chooses here. A broken model is shown with its error.
+    And which model get_handler() chooses here. What is broken is shown with its error.
     """
-    installed = [(each, describe_model(each.name)) for each in list_handlers()]
+    models = [(each, describe_model(each.name)) for each in list_handlers()]
+    wrappers = [(each, _describe_wrapper(each.name)) for each in list_wrappers()]
     console = output()
-    if installed:
-        console.print(_table(installed))
-    for each, described in installed:
-        if isinstance(described, ChildError):
-            write(console, f"{each.name} of {each.distribution} is broken: {described}\n")
-    write(console, _what_is_chosen())
+    for kind, described in (("model", models), ("wrapper", wrappers)):
+        if described:
+            console.print(_table(kind, described))
+        for each, description in described:
+            if isinstance(description, ChildError):
+                of = each.distribution
+                write(console, f"the {kind} {each.name} of {of} is broken: {description}\n")
+    broken = {each.name for each, found in models if isinstance(found, ChildError)}
+    write(console, _what_is_chosen(broken))
 
 
 @click.command()
 @click.argument("name")
 def info(name: str) -> None:
-    """Tell all there is to tell of the model NAME.
+    """Tell all there is to tell of the model, or the wrapper, NAME.
 
     The exit status is 1 if it is not installed, or is broken.
     """
-    models_named([name])
-    described = describe_model(name)
+    wrappers = [each for each in list_wrappers() if each.name == name]
+    models = [each for each in list_handlers() if each.name == name]
+    if not wrappers:
+        models_named([name])
+    if models:
+        _tell("model", models, describe_model(name))
+        others = [each for each in candidates() if each != name]
+        broken = {each for each in others if isinstance(describe_model(each), ChildError)}
+        write(output(), _what_is_chosen(broken))
+    if wrappers:
+        _tell("wrapper", wrappers, _describe_wrapper(name))
+
+
+def _tell(kind: str, plugins: list[HandlerInfo], described: Description | ChildError) -> None:
+    """Write what there is to tell of the plugins of one name, more than one if it is contested."""
     console = output()
-    for each in list_handlers():
-        if each.name != name:
-            continue
+    for each in plugins:
         lines = [
-            ("model", each.name),
+            (kind, each.name),
             ("distribution", f"{each.distribution} {each.version}".strip()),
             ("entry point", each.value),
+            ("library", libraries(each)),
         ]
         if isinstance(described, Description):
             lines += [
-                ("class", described.handler_class),
+                ("class", described.class_name),
                 ("file", described.file),
-                ("library", described.library or "not known"),
                 ("summary", described.summary),
             ]
-        write(console, "\n".join(f"{title + ':':<14}{text}" for title, text in lines))
+        for title, text in lines:
+            write(console, f"{title + ':':<14}{text}", wrap=False)
     if isinstance(described, ChildError):
-        raise click.ClickException(f"{name} is broken: {described}")
-    write(console, _what_is_chosen())
+        raise click.ClickException(printable(f"{plugins[0].name} is broken: {described}"))
 
 
 def describe_model(name: str) -> Description | ChildError:
     """Return what a model says of itself, or why it cannot."""
+    return _describe(DESCRIPTION, name, "models")
+
+
+def _describe_wrapper(name: str) -> Description | ChildError:
+    return _describe(WRAPPER_DESCRIPTION, name, "wrappers")
+
+
+def _describe(job: str, name: str, unit: str) -> Description | ChildError:
     try:
         described = run_in_child(
-            DESCRIPTION, name, {}, total=1, unit="models", timeout=_TIMEOUT, report=int
+            job, name, {}, total=1, unit=unit, timeout=_TIMEOUT, report=lambda done: None
         )
     except ChildError as error:
         return error
     return Description(**described)
 
 
-def _table(installed: list[tuple[HandlerInfo, Description | ChildError]]) -> Table:
+def _table(kind: str, plugins: _Described) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("model", style="bold", overflow="fold")
+    table.add_column(kind, style="bold", overflow="fold")
     for heading in ("distribution", "version", "library", "state"):
         table.add_column(heading, overflow="fold")
-    for each, described in installed:
-        if isinstance(described, Description):
-            library, state = described.library or "not known", Text("works", style="green")
-        else:
-            library, state = "", Text("broken", style="bold red")
-        table.add_row(each.name, each.distribution, each.version, library, state)
+    for each, described in plugins:
+        state = Text("works", style="green")
+        if isinstance(described, ChildError):
+            state = Text("broken", style="bold red")
+        texts = (each.name, each.distribution, each.version, libraries(each))
+        table.add_row(*(Text(printable(text)) for text in texts), state)
     return table
 
 
-def _what_is_chosen() -> str:
+def _what_is_chosen(broken: Collection[str]) -> str:
+    """Say what ``get_handler()`` returns here. Broken models are not asked: they do anything."""
+    wrappers = wrappers_of_the_environment()
+    missing = sorted(set(wrappers) - {each.name for each in list_wrappers()})
+    if missing:
+        return (
+            f"get_handler() fails here: the variable {WRAPPERS_VARIABLE} names "
+            f"{', '.join(missing)}, and there is no such wrapper"
+        )
     try:
-        name, reason = choice()
+        name, reason = choice(broken)
     except (HandlerNotFoundError, HandlerLoadError, HandlerValidationError) as error:
         return f"get_handler() fails here: {error}"
-    return f"get_handler() takes {name} here: {reason}"
+    if name in broken:
+        return f"get_handler() fails here: it takes {name} ({reason}), which is broken"
+    around = f", with {', '.join(wrappers)} around it" if wrappers else ""
+    return f"get_handler() takes {name} here{around}: {reason}"

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import functools
+import os
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from handler_core.cli.conformance import Conformance, run_quick_part
-from handler_core.cli.description import Description, describe
+from handler_core.cli.description import Description, describe_handler, describe_wrapper
 from handler_core.cli.failure import JobError
 from handler_core.cli.load import DISPATCH_EVERY, Load, Measurement
 from handler_core.cli.rounds import Figures, measure_rows
+from handler_core.discovery import WRAPPERS_VARIABLE, get_handler, get_wrapper
 from handler_core.handler import Handler
 from handler_core.pipeline import PipelinedClient
 from handler_core.pipeline.server import NOTIFY
 from handler_core.result import AsyncResult
 
-__all__ = ["CONFORMANCE", "DESCRIPTION", "JOBS", "KAZOO_CLIENT", "MICRO_ROWS", "PIPELINED_CLIENT"]
+__all__ = [
+    "CONFORMANCE",
+    "DESCRIPTION",
+    "JOBS",
+    "KAZOO_CLIENT",
+    "MICRO_ROWS",
+    "PIPELINED_CLIENT",
+    "WRAPPER_DESCRIPTION",
+]
 
 # Seconds.
 _CONNECT_TIMEOUT = 10.0
@@ -95,14 +105,34 @@ PIPELINED_CLIENT = "pipelined client"
 KAZOO_CLIENT = "KazooClient"
 MICRO_ROWS = "micro rows"
 DESCRIPTION = "description"
+WRAPPER_DESCRIPTION = "description of a wrapper"
 CONFORMANCE = "conformance"
 
-#: Each takes an unstarted handler, a function to call with how much is done, and the arguments of
-#: its own by name.
-JOBS: dict[str, Callable[..., Measurement | Figures | Description | Conformance]] = {
-    PIPELINED_CLIENT: _run_pipelined_client,
-    KAZOO_CLIENT: _run_kazoo_client,
-    MICRO_ROWS: measure_rows,
-    DESCRIPTION: describe,
-    CONFORMANCE: run_quick_part,
+
+class Job(NamedTuple):
+    """What a child process does.
+
+    Attributes:
+        make: returns what it is done with, by the name of the plugin.
+        run: takes that, a function to call with how much is done, and the arguments of the job by
+            name.
+    """
+
+    make: Callable[[str], Any]
+    run: Callable[..., Measurement | Figures | Description | Conformance]
+
+
+def _get_handler_alone(name: str) -> Handler:
+    """Make a handler, and have no wrappers in this process: it is the model that is looked at."""
+    os.environ.pop(WRAPPERS_VARIABLE, None)
+    return get_handler(name)
+
+
+JOBS = {
+    PIPELINED_CLIENT: Job(get_handler, _run_pipelined_client),
+    KAZOO_CLIENT: Job(get_handler, _run_kazoo_client),
+    MICRO_ROWS: Job(get_handler, measure_rows),
+    DESCRIPTION: Job(_get_handler_alone, describe_handler),
+    WRAPPER_DESCRIPTION: Job(get_wrapper, describe_wrapper),
+    CONFORMANCE: Job(_get_handler_alone, run_quick_part),
 }

@@ -46,7 +46,7 @@ def demo_table(results: Sequence[tuple[str, str, Measurement | None]], requests:
             table.add_section()
         previous = job
         if measured is None:
-            table.add_row(model, job, _FAILED)
+            table.add_row(Text(model), job, _FAILED)
         else:
             table.add_row(
                 model,

@@ -31,6 +31,9 @@ class Handler(SequentialThreadingHandler):
 BROKEN = {
     "raises": ("raise ValueError('as planned')", "cannot be imported: ValueError: as planned"),
     "misses": ("import no_such_library", "No module named 'no_such_library'"),
+    "speaks": ("raise ValueError('größe [/b] \x1b[2J')", r"ValueError: größe [/b] \x1b[2J"),
+    # The name of a module that the command itself has imported.
+    "json": ("import os; os._exit(3)", "the process ended with status 3 and no result"),
     "exits": ("import os; os._exit(3)", "the process ended with status 3 and no result"),
     "crashes": ("import os; os.kill(os.getpid(), 11)", "the process was killed by SIGSEGV"),
     "no_hooks": (
@@ -69,12 +72,101 @@ def test_a_broken_model_is_shown_and_breaks_nothing_else(
     assert row_of(done.stdout, name)[-1] == "broken"
     assert row_of(done.stdout, "threading")[-1] == "works"
     assert f"{name} of {name} is broken: " in done.stdout
+    assert "get_handler() takes threading here" in done.stdout
     assert reason in done.stdout
     done = run("info", name, folders=[folder])
     assert done.returncode == 1
     assert f"{name}_plugin:Handler" in done.stdout
     assert f"Error: {name} is broken: " in done.stderr
     assert reason in done.stderr
+
+
+def test_a_plugin_that_forks_as_it_is_imported_works(run: Run, plugin: MakePlugin) -> None:
+    """Its child has the pipe to the command too, and keeps it."""
+    source = "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n"
+    done = run("list", folders=[plugin("model", source + WORKS)])
+    assert row_of(done.stdout, "model")[-1] == "works"
+
+
+@pytest.mark.parametrize("damage", ["no METADATA", "METADATA", "entry_points.txt"])
+def test_damaged_metadata_of_somebody_else_breaks_nothing(
+    run: Run, tmp_path: Path, damage: str
+) -> None:
+    metadata = tmp_path / "site" / "somebody-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    texts = {
+        "METADATA": b"Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n",
+        "entry_points.txt": b"[handler_core.handlers]\nother = other:Handler\n",
+        "RECORD": b"gevent/__init__.py,,\n",
+        "top_level.txt": b"gevent\n",
+    }
+    if damage == "no METADATA":
+        del texts["METADATA"]
+    else:
+        texts[damage] += b"\xff\xfe [\n"
+    for name, text in texts.items():
+        (metadata / name).write_bytes(text)
+    done = run("list", folders=[metadata.parent])
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    for model in ("threading", "gevent", "asyncio"):
+        assert row_of(done.stdout, model)[-1] == "works"
+    assert re.search(r"^library: +gevent \d", run("info", "gevent").stdout, re.MULTILINE)
+
+
+def test_what_is_said_where_the_locale_has_no_letters_for_it(
+    run: Run, plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in (
+        ("LC_ALL", "C"),
+        ("PYTHONUTF8", "0"),
+        ("PYTHONCOERCECLOCALE", "0"),
+        ("PYTHONIOENCODING", "ascii"),
+    ):
+        monkeypatch.setenv(variable, value)
+    done = run("list", folders=[plugin("speaks", "raise ValueError('größe')")])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"ValueError: gr\xf6\xdfe" in done.stdout
+
+
+def test_a_library_that_is_missing_is_said(run: Run, plugin: MakePlugin) -> None:
+    folder = plugin("model", "import no_such_library")
+    (metadata,) = folder.glob("*.dist-info/METADATA")
+    metadata.write_text(
+        metadata.read_text()
+        + "Requires-Dist: handler-core\nRequires-Dist: no-such-library>=2\n"
+        + "Requires-Dist: click\nRequires-Dist: other; extra == 'more'\n"
+    )
+    library = "no-such-library is missing, click 8"
+    assert library in run("list", folders=[folder]).stdout
+    done = run("info", "model", folders=[folder])
+    assert f"library:      {library}" in done.stdout
+
+
+def test_wrappers_are_there_too(run: Run, tmp_path: Path) -> None:
+    metadata = tmp_path / "bad-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[handler_core.wrappers]\nbad = builtins:object\n")
+    done = run("list", folders=[tmp_path])
+    assert done.returncode == 0
+    assert row_of(done.stdout, "prometheus")[1] == "handler-core-prometheus"
+    assert row_of(done.stdout, "prometheus")[-1] == "works"
+    assert row_of(done.stdout, "bad")[-1] == "broken"
+    assert "it has no hooks" in done.stdout
+    told = run("info", "prometheus").stdout
+    assert re.search(r"^class: +handler_core_prometheus.PrometheusWrapper$", told, re.MULTILINE)
+    assert run("info", "bad", folders=[tmp_path]).returncode == 1
+
+
+def test_wrappers_of_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDLER_CORE_WRAPPERS", "prometheus, opentelemetry")
+    said = "get_handler() takes threading here, with prometheus, opentelemetry around it: "
+    assert said in run("list").stdout
+    monkeypatch.setenv("HANDLER_CORE_WRAPPERS", "prometheus,nix")
+    done = run("list")
+    assert row_of(done.stdout, "threading")[-1] == "works"
+    assert "get_handler() fails here: the variable HANDLER_CORE_WRAPPERS names nix" in done.stdout
 
 
 def test_what_there_is_to_tell_of_a_model(run: Run, plugin: MakePlugin) -> None:
@@ -88,7 +180,7 @@ def test_what_there_is_to_tell_of_a_model(run: Run, plugin: MakePlugin) -> None:
         "entry point": "model_plugin:Handler",
         "class": "model_plugin.Handler",
         "file": str(folder / "model_plugin.py"),
-        "library": "not known",
+        "library": "the standard library",
         "summary": "Does what threads do.",
     }
 

@@ -6,17 +6,36 @@ second time. Threads of the operating system do not come along; but in a process
 eventlet has patched, those of ``threading`` are greenlets too.
 
 They are ended by the exception that ends greenlets, inside ``fork`` itself: left to the hub, one
-that is about to be resumed would read the parent's next bytes first.
+that is about to be resumed would read the parent's next bytes first. What they do as they end must
+not reach the parent either, whose ``epoll`` the child's hub has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["GreenletTasks"]
+__all__ = ["GreenletTasks", "renew_epoll"]
+
+
+def renew_epoll(hub: Any) -> None:
+    """Give a hub an ``epoll`` of its own, with what is in the one that it shares with the parent.
+
+    A descriptor that is given up in a shared one is given up for the parent too, which then waits
+    for ever.
+
+    Args:
+        hub: one like eventlet's, with ``poll``, which need not be an ``epoll``, and ``listeners``.
+    """
+    if not hasattr(hub.poll, "fileno"):
+        return
+    hub.poll = type(hub.poll)()
+    for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
+        with contextlib.suppress(OSError):  # closed meanwhile: the old one forgot it too
+            hub.register(fd, new=True)
 
 
 class GreenletTasks:

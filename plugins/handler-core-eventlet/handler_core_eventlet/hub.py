@@ -32,6 +32,7 @@ from eventlet import hubs, patcher  # type: ignore[import-untyped]
 from eventlet.hubs import epolls  # type: ignore[import-untyped]
 
 from handler_core.green import Hub
+from handler_core.inherited import renew_epoll
 
 __all__ = ["EventletHub", "TaskGreenlet", "library_hub"]
 
@@ -232,10 +233,7 @@ class EventletHub(Hub):
     def _renew(self) -> None:
         library = self._library
         if isinstance(library, epolls.Hub):
-            library.poll = type(library.poll)()
-            for fd in {*library.listeners[library.READ], *library.listeners[library.WRITE]}:
-                with contextlib.suppress(OSError):  # closed meanwhile: the old one forgot it too
-                    library.register(fd, new=True)
+            renew_epoll(library)
         library.mark_as_reopened(self._of_thread.bell.fileno())  # which takes it off the hub
         self._hang_bell()
 

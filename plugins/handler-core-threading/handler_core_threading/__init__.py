@@ -7,6 +7,7 @@ green, and so is this handler. Let the patching come first, as both ask for it.
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
-from handler_core.inherited import GreenletTasks
+from handler_core.inherited import GreenletTasks, renew_epoll
 from handler_core.selecting import A_MOMENT, FAIR
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
@@ -88,7 +89,19 @@ class SequentialThreadingHandler(Handler):
 
     def _end_inherited_tasks(self) -> None:
         if self._tasks is not None:
+            _renew_hub()
             self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
+
+
+def _renew_hub() -> None:
+    """In a child of a process that eventlet has patched: leave the parent's ``epoll`` to it.
+
+    gevent does this by itself.
+    """
+    hubs = sys.modules.get("eventlet.hubs")
+    hub = None if hubs is None else getattr(hubs._threadlocal, "hub", None)
+    if hasattr(hub, "poll"):
+        renew_epoll(hub)
 
 
 class _GreenThread(threading.Thread):

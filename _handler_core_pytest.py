@@ -8,6 +8,7 @@ package too.)
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from handler_core.testing.suite import Suite
 
-_USAGE = "pytest --pyargs handler_core.testing --handler NAME"
+# Where pytest itself writes errors, for stacks: a test's standard error is pytest's.
+_stderr = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--handler",
         metavar="NAME",
-        help=f"the model to hold to the contract: {_USAGE}",
+        help="the model to hold to the contract: "
+        "pytest --pyargs handler_core.testing --handler NAME",
     )
 
 
@@ -47,22 +50,29 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close what was opened."""
+    if _stderr in config.stash:
+        os.close(config.stash[_stderr])
+        del config.stash[_stderr]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have each class of the suite that names no model test that of ``--handler``."""
     for cls in {_suite_of(item) for item in items} - {None}:
         assert cls is not None
+        if _stderr not in config.stash:
+            config.stash[_stderr] = os.dup(2)
+        cls.stderr = config.stash[_stderr]
         if hasattr(cls, "handler_name"):
             continue
         name = config.getoption("--handler")
-        if name is None:
-            import handler_core
+        if name is not None:
+            cls.handler_name = name
+        elif not hasattr(config, "workerinput"):  # where xdist could not say it, each test does
+            from handler_core.testing.suite import names_no_model
 
-            installed = ", ".join(info.name for info in handler_core.list_handlers()) or "none"
-            raise pytest.UsageError(
-                f"{cls.__qualname__} names no model: set its handler_name, or say which one to "
-                f"test: {_USAGE} (installed: {installed})"
-            )
-        cls.handler_name = name
+            raise pytest.UsageError(names_no_model(cls))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,9 +80,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Say which line of the contract a failure breaks."""
     report = yield
     if report.failed and _suite_of(item) is not None:
-        from handler_core.testing.contract import line_of
+        from handler_core.testing.contract import CONTRACT, line_of
 
         line = line_of(item.name)
+        test: Suite = item.instance  # type: ignore[attr-defined]
+        if report.when == "setup" or test.stopping:
+            line = CONTRACT[1]  # whatever was to be tested: it cannot be made, started or stopped
+        if report.when == "call":
+            test.has_failed = True
         if line is not None:
             title = f"{line.heading}: this line of the contract is broken"
             report.sections.append((title, f"{line.promise}\n{line.url}\n"))

@@ -10,8 +10,9 @@ from handler_core.testing.sockets import SocketTests
 __all__ = ["HandlerConformance"]
 
 
+# The last first: pytest begins with the base that is furthest away, and so with C1.
 class HandlerConformance(
-    LifecycleTests, CallbackTests, ResultTests, SelectTests, SocketTests, PrimitiveTests
+    PrimitiveTests, SocketTests, SelectTests, ResultTests, CallbackTests, LifecycleTests
 ):
     """The whole contract, C1 to C20, for one model.
 

@@ -13,13 +13,16 @@ something else is to end is given :data:`LONG`, and the clock tells that it did 
 
 A handler may hang where nobody expects it. Each test has :data:`TEST_LIMIT` seconds, then an
 alarm interrupts it as Ctrl-C would, and it fails in the line in which it hangs. So does what
-stops its handler afterwards, and the next test runs.
+stops its handler afterwards, and the next test runs. What no alarm interrupts, such as a loop that
+swallows every exception, ends the process :data:`LIMIT` seconds later, with the stacks of all
+threads.
 """
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -34,7 +37,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from handler_core import Callback, Handler, get_handler
+from handler_core import Callback, Handler, get_handler, list_handlers
 from handler_core.green import GreenHandler
 from handler_core.lifecycle import Task
 
@@ -46,7 +49,9 @@ __all__ = [
     "Overdue",
     "Suite",
     "calling",
+    "ended_after",
     "interrupted_after",
+    "names_no_model",
     "open_descriptors",
 ]
 
@@ -86,34 +91,69 @@ class Overdue(SystemError):
     """
 
 
+class _Alarm:
+    """Raises :class:`Overdue` in the main thread if its ``with`` block lasts so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        #: What was raised; somebody may have swallowed it: a worker logs what its callbacks raise.
+        self.raised: list[Overdue] = []
+
+    def ring(self, _: int, __: FrameType | None) -> None:
+        self.raised.append(Overdue(f"this hangs: it has not ended within {self._seconds} seconds"))
+        raise self.raised[-1]
+
+    def check(self) -> None:
+        if self.raised:
+            raise Overdue(f"this was interrupted after {self._seconds} seconds")
+
+
 @contextlib.contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
+def interrupted_after(seconds: float) -> Iterator[_Alarm]:
     """Raise :class:`Overdue` in the main thread if the ``with`` block lasts so many seconds.
 
-    And at its end, should somebody have swallowed it: a worker logs what its callbacks raise.
-    By ``SIGALRM``, as pytest-timeout may use it too: that one's alarm goes on afterwards.
+    By ``SIGALRM``, as pytest-timeout may use it too: that one's alarm goes on afterwards. If it is
+    to ring earlier, it is left alone.
     """
+    alarm = _Alarm(seconds)
+    remaining, _ = signal.getitimer(signal.ITIMER_REAL)
+    is_ours = isinstance(getattr(signal.getsignal(signal.SIGALRM), "__self__", None), _Alarm)
     # By number: to eventlet each greenlet is a thread.
-    if threading.get_native_id() != threading.main_thread().native_id:
-        yield  # no signal would come here
+    in_main = threading.get_native_id() == threading.main_thread().native_id
+    if not in_main or (0 < remaining < seconds and not is_ours):
+        yield alarm
         return
 
-    overdue: list[Overdue] = []
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        overdue.append(Overdue(f"this hangs: it has not ended within {seconds} seconds"))
-        raise overdue[-1]
-
-    handler = signal.signal(signal.SIGALRM, interrupt)
+    handler = signal.signal(signal.SIGALRM, alarm.ring)
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
-        yield
+        yield alarm
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *timer)
-    if overdue:
-        raise Overdue(f"this was interrupted after {seconds} seconds")
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float, stderr: int) -> Iterator[None]:
+    """End the process, with the stacks of all threads, if the block lasts so many seconds.
+
+    By a thread that needs no interpreter, so it works where nothing else does.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def names_no_model(cls: type) -> str:
+    """Say what is missing where a class of the suite does not say which model it is for."""
+    installed = ", ".join(info.name for info in list_handlers()) or "none"
+    return (
+        f"{cls.__qualname__} names no model: set its handler_name, or say which one to test: "
+        f"pytest --pyargs handler_core.testing --handler NAME (installed: {installed})"
+    )
 
 
 def open_descriptors() -> int:
@@ -176,16 +216,36 @@ class Suite:
     #: Python source that runs first in every process that a test starts, such as a patching.
     prelude: ClassVar[str] = ""
 
-    #: What such a process is started with: the interpreter, and what is to run the program.
-    interpreter: ClassVar[tuple[str, ...]] = (sys.executable,)
+    #: What such a process is started with: the interpreter, and what is to run the program. It
+    #: imports nothing from the folder in which pytest was called.
+    interpreter: ClassVar[tuple[str, ...]] = (sys.executable, "-P")
+
+    #: The Python expression by which such a process makes a handler, where :meth:`make_handler`
+    #: does something else than to call :func:`handler_core.get_handler`.
+    handler_source: ClassVar[str] = ""
+
+    #: Where stacks are written if the process must be ended: standard error, before pytest took it.
+    stderr: ClassVar[int] = 2
+
+    #: Set when the test itself has failed, by handler-core's plugin of pytest.
+    has_failed = False
+
+    #: True while the test is over and its handler is being stopped.
+    stopping = False
 
     #: Starts a thread of the operating system: ``_thread.start_new_thread``, as it was before any
     #: patching.
     start_os_thread: ClassVar[Callable[..., object]] = staticmethod(_thread.start_new_thread)
 
     def make_handler(self) -> Handler:
-        """Return a new handler. Override it to add wrappers, say."""
-        return get_handler(self.handler_name)
+        """Return a new handler. Override it, and :attr:`handler_source`, to add wrappers, say."""
+        return get_handler(self._handler_name())
+
+    def _handler_name(self) -> str:
+        cls = type(self)
+        if not hasattr(cls, "handler_name"):
+            pytest.fail(names_no_model(cls))
+        return cls.handler_name
 
     def in_loop(self, handler: Handler, func: Callable[[], object]) -> bool:
         """Have the model's event loop call ``func`` soon, where nobody can park.
@@ -205,18 +265,28 @@ class Suite:
         return True
 
     @pytest.fixture(autouse=True)
-    def time_limit(self) -> Iterator[None]:
+    def time_limit(self) -> Iterator[_Alarm]:
         """Interrupt a test that hangs."""
-        with interrupted_after(TEST_LIMIT):
-            yield
+        last_resort = ended_after(TEST_LIMIT + 2 * LIMIT, self.stderr)
+        with last_resort, interrupted_after(TEST_LIMIT) as alarm:
+            yield alarm
+        if not self.has_failed:
+            alarm.check()
 
     @pytest.fixture
-    def idle(self) -> Iterator[Handler]:
+    def idle(self, time_limit: _Alarm) -> Iterator[Handler]:
         """Yield a handler that was not started."""
         handler = self.make_handler()
         yield handler
-        with interrupted_after(LIMIT):
+        if time_limit.raised or self.has_failed:  # the test has said what there is to say
+            with contextlib.suppress(Overdue), interrupted_after(_AGAIN):
+                handler.stop()
+            return
+        self.stopping = True
+        with interrupted_after(LIMIT) as alarm:
             handler.stop()
+        alarm.check()
+        self.stopping = False
 
     @pytest.fixture
     def handler(self, idle: Handler) -> Handler:
@@ -273,6 +343,17 @@ class Suite:
             theirs, _ = server.accept()
         return theirs, ours
 
+    def _script_makes_handler(self) -> str:
+        cls = type(self)
+        if self.handler_source:
+            return self.handler_source
+        if cls.make_handler is not Suite.make_handler:
+            pytest.fail(
+                f"{cls.__qualname__} has a make_handler() of its own, which a process of its own "
+                "does not know: set handler_source to a Python expression that makes such a handler"
+            )
+        return f"get_handler({self._handler_name()!r})"
+
     def run_script(self, body: str) -> str:
         """Run a program in a process of its own, and return what it printed.
 
@@ -286,7 +367,7 @@ class Suite:
                 "import faulthandler",
                 f"faulthandler.dump_traceback_later({LIMIT}, exit=True)",
                 "from handler_core import Callback, get_handler",
-                f"handler = get_handler({self.handler_name!r})",
+                f"handler = {self._script_makes_handler()}",
                 _EXIT_STATUS,
                 textwrap.dedent(body),
             )

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -43,13 +44,18 @@ ALONE = first_of_each_line()
 
 
 def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the suite as it is distributed."""
+    return run_pytest(folder, "--pyargs", "handler_core.testing", *options)
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
     variables["PYTHONPATH"] = os.pathsep.join((str(folder), str(HERE)))
     return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-p", "short_limits", "-p", "no:cacheprovider"),
             *("-q", "-rfE", "--tb=short", "-W", "ignore", "--rootdir", folder),
-            *("--pyargs", "handler_core.testing", *options),
+            *arguments,
         ],
         cwd=folder,
         env=variables,
@@ -143,3 +149,109 @@ def test_a_failing_test_of_somebody_else_is_left_alone(site: Site) -> None:
     )
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED
     assert "contract" not in ended.stdout
+
+
+# The suite as an author's tests subclass it.
+
+AUTHORS_TEST = """
+import os, time
+import broken, handler_core, pytest
+from handler_core.testing import HandlerConformance
+
+class TestIt(HandlerConformance):
+    handler_name = "C1StartsOnce"  # not the one that is made
+
+    def make_handler(self):
+        return Made()
+
+class Made(broken.Threads):
+"""
+
+
+def run_authors_test(site: Site, source: str, *options: str) -> subprocess.CompletedProcess[str]:
+    test = site.folder / "test_authors.py"
+    test.write_text(AUTHORS_TEST + textwrap.indent(textwrap.dedent(source), "    "))
+    return run_pytest(site.folder, str(test), *options)
+
+
+@pytest.mark.parametrize("test", ["c4", "c5", "c8"])
+def test_a_process_of_its_own_has_the_handler_of_the_test(site: Site, test: str) -> None:
+    source = {
+        "c4": "__init__ = broken.C4StopsAtExit.__init__",
+        "c5": "_after_fork_in_child = broken.C5ForgetsThatItForked._after_fork_in_child",
+        "c8": "deliver_exit = broken.C8KeepsExitsForItself.deliver_exit",
+    }[test]
+    ended = run_authors_test(site, source, "-k", f"test_{test}_")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "set handler_source to a Python expression" in ended.stdout
+
+    kind = {"c4": "C4StopsAtExit", "c5": "C5ForgetsThatItForked", "c8": "C8KeepsExitsForItself"}
+    source += f"\n\nTestIt.handler_source = 'broken.{kind[test]}()'\n"
+    source += "TestIt.prelude = 'import broken'\n"
+    ended = run_authors_test(site, source, "-k", f"test_{test}_")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "set handler_source" not in ended.stdout
+    assert f"{CONTRACT[int(test[1:])].heading}: this line of the contract is broken" in ended.stdout
+
+
+HANGS = """
+@handler_core.hookimpl
+def stop(self):
+    while self.running:
+        {}
+"""
+SWALLOWS = """
+        try:
+            time.sleep(1000)
+        except BaseException:
+            pass
+"""
+
+
+def test_what_hangs_is_said_once(site: Site) -> None:
+    ended = run_authors_test(site, HANGS.format("time.sleep(1)"), "-k", "c1_with_statement")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "Overdue: this hangs" in ended.stdout
+    outcomes = re.findall(r"^(FAILED|ERROR) ", ended.stdout, re.MULTILINE)
+    assert set(outcomes) == {"FAILED"}
+
+
+def test_what_nothing_interrupts_ends_with_a_stack(site: Site) -> None:
+    ended = run_authors_test(site, HANGS.format(SWALLOWS.strip()), "-k", "c1_with_statement")
+    assert "1 failed" not in ended.stdout  # pytest itself has come to nothing
+    assert "Timeout (" in ended.stderr
+    assert "test_c1_with_statement" in ended.stderr
+    assert "in stop" in ended.stderr
+
+
+def test_a_shorter_time_limit_of_the_author_counts(site: Site) -> None:
+    options = ("--timeout", "1", "--timeout-method", "signal", "-k", "c1_with_statement")
+    ended = run_authors_test(site, HANGS.format("time.sleep(0.1)"), *options)
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "Timeout (>1.0s) from pytest-timeout" in ended.stdout
+    assert "Overdue" not in ended.stdout
+
+
+@pytest.mark.parametrize("what", ["__init__", "start", "stop"])
+def test_a_handler_that_cannot_be_used_breaks_the_first_line(site: Site, what: str) -> None:
+    """Whatever line the test is about."""
+    source = "@handler_core.hookimpl\n" if what != "__init__" else ""
+    source += f"def {what}(self):\n    raise OSError('as planned')\n"
+    ended = run_authors_test(site, source, "-k", "c11_get_times_out")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "C1 Start and stop: this line of the contract is broken" in ended.stdout
+    assert "C11" not in ended.stdout
+
+
+def test_a_process_of_xdist_says_that_the_model_is_missing(site: Site) -> None:
+    """In a worker of xdist nothing can be refused: each test fails."""
+    site.module(
+        "as_worker",
+        """
+        def pytest_configure(config):
+            config.workerinput = {}
+        """,
+    )
+    ended = run_suite(site.folder, "-p", "as_worker", "-k", "c10_states")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "TestConformance names no model" in ended.stdout

@@ -3,6 +3,8 @@
 # make docs   build the documentation into docs/_build/html
 # make bench  measure everything beside kazoo's handlers, on a machine that does nothing else
 #
+# With `make -j2 -O test` two parts of the tests run at a time, each with its output in one piece.
+#
 # Each makes a virtual environment and installs into it what it needs. Another interpreter:
 # make test PYTHON=python3.12
 
@@ -15,19 +17,26 @@ PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# The models that the tests against a real ZooKeeper run on.
+# The models that have tests across models, and in what else than a plain process a client of
+# ZooKeeper is tested on them.
 MODELS := threading gevent eventlet asyncio
+WITHIN := gevent-in-gevent threading-in-gevent eventlet-in-eventlet asyncio-in-asyncio asyncio-in-uvloop
+
+# pytest in a process that a model has patched before anything else, or in a greenlet of a loop.
+IN_gevent := $(BIN)/python -m gevent.monkey --module pytest
+IN_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
+IN_asyncio := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py asyncio -m pytest
+IN_uvloop := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py uvloop -m pytest
+
+PLUGIN_TESTS := $(PLUGINS:plugins/%=test-%)
+CONNECTION_TESTS := $(patsubst %,test-connection-%,$(filter-out threading,$(MODELS)))
+ZOOKEEPER_TESTS := $(patsubst %,test-zookeeper-%,$(MODELS) $(WITHIN))
+EXAMPLES := tests/zookeeper/test_examples.py
 
 BENCH_RESULTS := tests/benchmarks/results
 
-# pytest in a process that a model has patched before anything else.
-PATCHED_BY_gevent := $(BIN)/python -m gevent.monkey --module pytest
-PATCHED_BY_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
-
-# pytest in a greenlet of a loop, add the loop's name.
-IN_LOOP := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py
-
-.PHONY: demo test lint tests test-suite test-dist docs bench bench-docs zookeeper clean
+.PHONY: demo test lint tests test-core test-examples test-suite test-dist docs bench bench-docs \
+	zookeeper clean $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
 
 demo: $(VENV)/.demo
 	$(BIN)/handler-core demo
@@ -40,19 +49,27 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 # Each model and each patching in a process of its own: they do not live in one together.
-tests: $(VENV)/.dev zookeeper
+tests: test-core test-examples $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
+
+test-core: $(VENV)/.dev zookeeper
 	$(BIN)/pytest tests --ignore tests/zookeeper \
 		--ignore tests/conformance --ignore tests/distributions
-	set -e; for plugin in $(PLUGINS); do $(BIN)/pytest $$plugin/tests; done
-	set -e; for model in $(filter-out threading,$(MODELS)); do \
-		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/test_connection.py; done
-	set -e; for model in $(MODELS); do \
-		HANDLER_CORE_TEST_HANDLER=$$model $(BIN)/pytest tests/zookeeper; done
-	HANDLER_CORE_TEST_HANDLER=gevent $(PATCHED_BY_gevent) tests/zookeeper
-	HANDLER_CORE_TEST_HANDLER=threading $(PATCHED_BY_gevent) tests/zookeeper
-	HANDLER_CORE_TEST_HANDLER=eventlet $(PATCHED_BY_eventlet) tests/zookeeper
-	set -e; for loop in asyncio uvloop; do \
-		HANDLER_CORE_TEST_HANDLER=asyncio $(IN_LOOP) $$loop -m pytest tests/zookeeper; done
+
+# Programs in processes of their own, each with its own model.
+test-examples: $(VENV)/.dev zookeeper
+	$(BIN)/pytest $(EXAMPLES)
+
+$(PLUGIN_TESTS): test-%: $(VENV)/.dev
+	$(BIN)/pytest plugins/$*/tests
+
+$(CONNECTION_TESTS): test-connection-%: $(VENV)/.dev
+	HANDLER_CORE_TEST_HANDLER=$* $(BIN)/pytest tests/test_connection.py
+
+# A setting is a model, and what it runs in if that is not a plain process: gevent-in-gevent.
+$(ZOOKEEPER_TESTS): test-zookeeper-%: $(VENV)/.dev zookeeper
+	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
+		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(BIN)/pytest) tests/zookeeper \
+		--ignore $(EXAMPLES)
 
 # The conformance suite on handlers that are broken.
 test-suite: $(VENV)/.dev

@@ -150,10 +150,9 @@ def test_a_model_by_its_extra(model: str, environment: Environment) -> None:
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_a_wrapper_around_every_model(wrapper: str, environment: Environment) -> None:
-    """What is wrapped keeps the contract."""
+def test_a_wrapper_is_found_by_every_model(wrapper: str, environment: Environment) -> None:
     brings_only_what_it_needs(environment, f"handler-core-{wrapper}", f"handler-core-{wrapper}")
-    environment.install("handler-core[all,testing]")
+    environment.install("handler-core[all]")
     for model in MODELS:
         said = environment.run(
             "python",
@@ -165,10 +164,17 @@ def test_a_wrapper_around_every_model(wrapper: str, environment: Environment) ->
             "    handler.dispatch_callback(Callback('test', print, ('ran',)))\n",
         )
         assert said == "ran\n"
+
+
+def test_wrapped_models_keep_the_contract(environment: Environment) -> None:
+    """With all wrappers around each other: a line that one of them breaks is broken then too."""
+    environment.install(*(f"handler-core-{wrapper}" for wrapper in WRAPPERS))
+    environment.install("handler-core[all,testing]")
+    for model in MODELS:
         passed = environment.run(
             *("python", "-m", "pytest", "-q"),
             *("--pyargs", "handler_core.testing", "--handler", model),
-            HANDLER_CORE_WRAPPERS=wrapper,
+            HANDLER_CORE_WRAPPERS=",".join(WRAPPERS),
         )
         assert " passed" in passed
 
@@ -184,7 +190,7 @@ def test_a_new_plugin_is_built_installed_and_found(
     environment: Environment, built: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """As the author's guide has it, with nothing of this checkout."""
-    environment.install("handler-core[cli,testing]", "build", "twine")
+    environment.install("handler-core[cli,testing,threading]", "build", "twine")
     environment.run("handler-core", "new", "pool")
     project = environment.folder / "handler-core-pool"
     environment.run("python", "-m", "pip", "install", "--quiet", "-e", ".", cwd=project)
@@ -198,7 +204,12 @@ def test_a_new_plugin_is_built_installed_and_found(
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "final.py", module)
     assert " passed" in environment.run("pytest", cwd=project)
     environment.run("handler-core", "check", "pool", cwd=project)
-    environment.run("handler-core", "demo", "pool", "--requests", "2000", cwd=project)
+    table = environment.run("handler-core", "demo", "pool", "threading", cwd=project)
+    assert "failed" not in table
+    table = environment.run(
+        "handler-core", "bench", "pool", "threading", "--rounds", "1", cwd=project
+    )
+    assert "failed" not in table
 
     environment.run("python", "-m", "build", cwd=project)
     made = sorted((project / "dist").iterdir())

@@ -66,13 +66,8 @@ class OpenTelemetryWrapper:
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Remember in which context a callback was dispatched, and when."""
         here_and_now = _Dispatch(contexts.get_current(), time.monotonic())
-        # Before the dispatch: the callback may run before that returns.
-        self._dispatched.remember(handler, callback, here_and_now)
-        try:
+        with self._dispatched.remember(handler, callback, here_and_now):
             return (yield)
-        except BaseException:
-            self._dispatched.forget(handler, callback)
-            raise
 
     @hookimpl(wrapper=True)
     def run_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:

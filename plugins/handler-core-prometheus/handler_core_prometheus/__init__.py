@@ -50,13 +50,8 @@ class PrometheusWrapper:
     @hookimpl(wrapper=True)
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Count a dispatch, and remember when it was."""
-        # Before the dispatch: the callback may run before that returns.
-        self._dispatched.remember(handler, callback, time.perf_counter())
-        try:
+        with self._dispatched.remember(handler, callback, time.perf_counter()):
             outcome = yield
-        except BaseException:
-            self._dispatched.forget(handler, callback)
-            raise
         self._metrics.tally(handler.name).add()
         return outcome
 

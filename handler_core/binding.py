@@ -163,7 +163,15 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
 
 
 def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
-    caller(handler=handler, callback=callback)
+    """Run a callback inside of its wrappers, and what they remember of it inside of all of them."""
+    notes = list(handler._notes.values())
+    try:
+        for each in notes:
+            each.begin(callback)
+        caller(handler=handler, callback=callback)
+    finally:
+        for each in notes:
+            each.end(callback)
 
 
 def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> Callable[..., Any]:

@@ -80,10 +80,11 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
         wrappers: plugins to put around the hooks: objects, or names from the entry-point group
             ``handler_core.wrappers``. The first is outermost. Those that the environment
             variable ``HANDLER_CORE_WRAPPERS`` names, separated by commas, come around them.
+            What is named twice is there once.
 
     Raises:
         HandlerNotFoundError: nothing of that name is installed.
-        HandlerLoadError: importing the plugin failed.
+        HandlerLoadError: importing the plugin failed, or making a wrapper.
         HandlerValidationError: the plugin does not implement the hooks, a wrapper is none, or
             two distributions claim the name.
         TypeError: ``name`` is no string, or ``wrappers`` is one.
@@ -362,7 +363,13 @@ def _wrap(handler: Handler, wrappers: Sequence[object]) -> None:
 
 
 def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
-    """Turn names into what they name, and check each wrapper."""
+    """Turn names into what they name, and check each wrapper.
+
+    An operator may name what the program has named too, or has made in its own way. Both mean it
+    to be there once: the one that the program has made, or else the first.
+    """
+    there = [wrapper for wrapper in wrappers if not isinstance(wrapper, (str, EntryPoint))]
+    there += [type(each) for each in there]
     for wrapper in wrappers:
         plugin: object = wrapper
         origin: object = "a wrapper"
@@ -370,8 +377,21 @@ def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
             wrapper = _find(_WRAPPERS, wrapper)
         if isinstance(wrapper, EntryPoint):
             plugin, origin = _load(wrapper), _Origin(wrapper)
+            if any(each is plugin for each in there):
+                continue
+            there.append(plugin)
         if isinstance(plugin, type):
-            check_constructor(plugin, origin)
-            plugin = plugin()
+            plugin = _make(plugin, origin)
         check_wrapper(plugin, origin)
         yield plugin
+
+
+def _make(cls: type, origin: object) -> object:
+    check_constructor(cls, origin)
+    try:
+        return cls()
+    except (Exception, SystemExit) as error:
+        raise HandlerLoadError(
+            f"{origin}: the wrapper {cls.__qualname__} cannot be made: "
+            f"{type(error).__name__}: {error}"
+        ) from error

@@ -35,13 +35,16 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeAlias, cast
 
 from handler_core.callback import Callback, CallbackLike
 from handler_core.exceptions import HandlerTimeoutError
 from handler_core.logs import logger
 from handler_core.parking import ThreadWaiter, Waiter
 from handler_core.result import AsyncResult
+
+if TYPE_CHECKING:
+    from handler_core.dispatched import Dispatched, Notes
 
 __all__ = ["Lifecycle", "Lock", "Task"]
 
@@ -179,6 +182,8 @@ class Lifecycle:
         self._completions = _Mailbox()
         #: True where a mailbox may have a worker whose task is to be started.
         self._unstarted = False
+        #: What wrappers remember of what was dispatched: see :mod:`handler_core.dispatched`.
+        self._notes: dict[Dispatched[Any], Notes[Any]] = {}
         _fork_guard.add(self)
 
     # What a model says of itself.
@@ -625,6 +630,7 @@ class Lifecycle:
         self._completions = _Mailbox()
         self._state = _State.STOPPED
         self._drain = None
+        self._notes = {}
 
     def _end_inherited_tasks(self) -> None:
         """End the parent's tasks in a forked child. Threads have ended by themselves."""

@@ -73,6 +73,8 @@ def check_wrapper(wrapper: object, origin: object) -> None:
             faults.append(_unknown(name))
         elif not options.get("wrapper"):
             faults.append(f"{name} is no wrapper: mark it with @hookimpl(wrapper=True)")
+        elif options.get("tryfirst") or options.get("trylast"):
+            faults.append(f"{name}: a wrapper's place is that in the list: drop tryfirst, trylast")
         elif not inspect.isgeneratorfunction(function):
             faults.append(f"{name} is no wrapper: it must yield once, to what it wraps")
         else:

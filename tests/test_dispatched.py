@@ -6,73 +6,418 @@ import gc
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from handler_core_threading import SequentialThreadingHandler
+from interrupting import at_each_instruction
 
-from handler_core import Callback, Dispatched, get_handler
+from handler_core import Callback, Dispatched, Handler, dispatched, get_handler, hookimpl
+from handler_core.binding import bind_wrappers
+
+
+class Keeping:
+    """Gives each dispatch a number, and notes with which number each callback runs."""
+
+    def __init__(self) -> None:
+        self.dispatched: Dispatched[int] = Dispatched()
+        self.next = 0
+        self.ran: list[tuple[Any, int | None]] = []
+
+    def numbers(self) -> list[int | None]:
+        return [number for _, number in self.ran]
+
+    @hookimpl(wrapper=True)
+    def dispatch_callback(self, handler: Handler, callback: Any) -> Any:
+        self.next += 1
+        with self.dispatched.remember(handler, callback, self.next):
+            return (yield)
+
+    @hookimpl(wrapper=True)
+    def run_callback(self, handler: Handler, callback: Any) -> Any:
+        self.ran.append((callback, self.dispatched.take(handler, callback)))
+        return (yield)
 
 
 def callback() -> Callback:
     return Callback("test", int, ())
 
 
+def run(handler: Handler) -> None:
+    with handler:
+        pass
+
+
+class Refused:
+    """An object that is no callback, until it has what one has."""
+
+    func: Any
+    args: Any
+
+
 def test_each_callback_has_its_own_value() -> None:
-    handler = get_handler("threading")
-    dispatched: Dispatched[int] = Dispatched()
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
     callbacks = [callback() for _ in range(3)]  # equal, and not the same
-    for number, each in enumerate(callbacks):
-        dispatched.remember(handler, each, number)
-    assert dispatched.count(handler) == 3
-    assert [dispatched.take(handler, each) for each in reversed(callbacks)] == [2, 1, 0]
-    assert dispatched.take(handler, callbacks[0]) is None
-    assert dispatched.count(handler) == 0
+    for each in callbacks:
+        handler.dispatch_callback(each)
+    assert keeping.dispatched.count(handler) == 3
+    run(handler)
+    assert keeping.numbers() == [1, 2, 3]
+    assert all(ran is each for (ran, _), each in zip(keeping.ran, callbacks, strict=True))
+    assert keeping.dispatched.count(handler) == 0
+
+
+def test_a_value_can_be_taken_once_and_only_during_the_run() -> None:
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
+    taken: list[int | None] = []
+    same = Callback("test", lambda: taken.append(keeping.dispatched.take(handler, same)), ())
+    handler.dispatch_callback(same)
+    assert keeping.dispatched.take(handler, same) is None
+    run(handler)
+    assert keeping.numbers() == [1]
+    assert taken == [None]
+    assert keeping.dispatched.take(handler, same) is None
 
 
 def test_the_same_object_twice() -> None:
-    handler = get_handler("threading")
-    dispatched: Dispatched[int] = Dispatched()
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
     same = callback()
-    for number in range(3):
-        dispatched.remember(handler, same, number)
-    dispatched.forget(handler, same)
-    assert [dispatched.take(handler, same) for _ in range(3)] == [0, 1, None]
+    for _ in range(3):
+        handler.dispatch_callback(same)
+    assert keeping.dispatched.count(handler) == 3
+    run(handler)
+    assert keeping.numbers() == [1, 2, 3]
+
+
+def test_an_object_that_dispatches_itself() -> None:
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
+
+    def again() -> None:
+        if len(keeping.ran) < 3:
+            handler.dispatch_callback(same)
+
+    same = Callback("test", again, ())
+    handler.dispatch_callback(same)
+    for _ in range(3):
+        run(handler)
+    assert keeping.numbers() == [1, 2, 3]
+    assert keeping.dispatched.count(handler) == 0
+
+
+def test_a_linked_callback_has_none() -> None:
+    keeping = Keeping()
+    with get_handler("threading", wrappers=[keeping]) as handler:
+        result = handler.async_result()
+        result.link(lambda result: None)
+        result.set()
+    assert keeping.numbers() == [None]
+
+
+def test_two_wrappers_have_their_own() -> None:
+    outer, inner = Keeping(), Keeping()
+    inner.next = 10
+    with get_handler("threading", wrappers=[outer, inner]) as handler:
+        handler.dispatch_callback(callback())
+    assert (outer.numbers(), inner.numbers()) == ([1], [11])
+
+
+def test_what_nobody_takes_is_forgotten() -> None:
+    class NotTaking(Keeping):
+        @hookimpl(wrapper=True)
+        def run_callback(self) -> Any:
+            return (yield)
+
+    wrapper = NotTaking()
+    handler = get_handler("threading", wrappers=[wrapper])
+    handler.dispatch_callback(same := callback())
+    run(handler)
+    assert wrapper.dispatched.count(handler) == 0
+    assert wrapper.dispatched.take(handler, same) is None
+
+
+# A callback never gets what was remembered of another one.
+
+
+def test_an_outer_wrapper_that_raises_before_the_run() -> None:
+    class Faults:
+        failing = True
+
+        @hookimpl(wrapper=True)
+        def run_callback(self) -> Any:
+            if self.failing:
+                raise ConnectionResetError("injected")
+            return (yield)
+
+    faults, keeping = Faults(), Keeping()
+    handler = get_handler("threading", wrappers=[faults, keeping])
+    for _ in range(5):
+        handler.dispatch_callback(callback())
+    run(handler)
+    assert keeping.ran == []
+    assert keeping.dispatched.count(handler) == 0
+    faults.failing = False
+    for _ in range(20):
+        handler.dispatch_callback(callback())
+        run(handler)
+    assert keeping.numbers() == list(range(6, 26))
+
+
+def test_a_refused_one_is_forgotten() -> None:
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
+    refused = Refused()
+    with pytest.raises(TypeError, match="func"):
+        handler.dispatch_callback(refused)
+    assert keeping.dispatched.count(handler) == 0
+    refused.func, refused.args = int, ()
+    handler.dispatch_callback(refused)
+    run(handler)
+    assert keeping.numbers() == [2]
+
+
+def test_one_of_several_dispatches_of_an_object_that_is_refused() -> None:
+    """It is that one's value that is forgotten."""
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
+    same = Refused()
+    same.func, same.args = int, ()
+    handler.dispatch_callback(same)
+    del same.func
+    with pytest.raises(TypeError, match="func"):
+        handler.dispatch_callback(same)
+    same.func = int
+    handler.dispatch_callback(same)
+    run(handler)
+    assert keeping.numbers() == [1, 3]
+
+
+def test_an_inner_wrapper_that_swallows_a_refusal() -> None:
+    """What is remembered stays with the object, and other objects get their own."""
+
+    class Forgiving:
+        @hookimpl(wrapper=True)
+        def dispatch_callback(self) -> Any:
+            try:
+                return (yield)
+            except TypeError:
+                return None
+
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping, Forgiving()])
+    refused = Refused()
+    alive = weakref.ref(refused)
+    handler.dispatch_callback(refused)
+    del refused
+    assert alive() is not None  # or another object could have its id
+    for _ in range(20):
+        handler.dispatch_callback(callback())
+        run(handler)
+    assert keeping.numbers() == list(range(2, 22))
+    assert keeping.dispatched.count(handler) == 1
+    refused = alive()  # type: ignore[assignment]
+    refused.func, refused.args = int, ()
+    handler.dispatch_callback(refused)
+    run(handler)
+    assert keeping.numbers()[-1] == 1
+
+
+def test_a_handler_that_queues_other_objects() -> None:
+    """Which breaks the contract; what is remembered goes to nobody."""
+
+    class Guarding(SequentialThreadingHandler):
+        @hookimpl
+        def dispatch_callback(self, callback: Any) -> None:
+            super().dispatch_callback(Callback("test", callback.func, callback.args))
+
+    keeping, handler = Keeping(), Guarding()
+    bind_wrappers(handler, [keeping])
+    for _ in range(100):
+        handler.dispatch_callback(callback())
+        run(handler)
+    assert keeping.numbers() == [None] * 100
+
+
+@pytest.mark.parametrize(
+    "function",
+    # Those that take no lock: between two instructions of a `with` no real signal is heard.
+    [Keeping.dispatch_callback, Dispatched.remember, Dispatched._notes_of],
+    ids=lambda function: function.__qualname__,
+)
+def test_ctrl_c_at_each_instruction_of_a_dispatch(function: Any) -> None:
+    keeping = Keeping()
+    handler: Any = None
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        nonlocal keeping, handler
+        keeping = Keeping()
+        handler = get_handler("threading", wrappers=[keeping])
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        def body() -> None:
+            try:
+                handler.dispatch_callback(callback())
+            except KeyboardInterrupt:
+                keeping.next = 100
+
+        return body, interrupt
+
+    for _ in at_each_instruction(function, setup):
+        assert keeping.next == 100, "it was not interrupted"
+        gc.collect()
+        # It may have been queued before it was interrupted, or not.
+        run(handler)
+        assert keeping.numbers() in ([], [None], [1])
+        assert keeping.dispatched.count(handler) == 0
+        for _ in range(3):
+            handler.dispatch_callback(callback())
+            run(handler)
+        assert keeping.numbers()[-3:] == [101, 102, 103]
+
+
+# A signal handler or finalizer dispatches in the midst of all that.
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["a new handler", "one that was used"])
+@pytest.mark.parametrize("same", [False, True], ids=["another object", "the same object"])
+@pytest.mark.parametrize(
+    "function",
+    [Dispatched.remember, Dispatched._notes_of, dispatched.Notes.add],
+    ids=lambda function: function.__qualname__,
+)
+def test_a_dispatch_in_the_midst_of_a_dispatch(function: Any, same: bool, known: bool) -> None:
+    keeping = Keeping()
+    handler: Any = None
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        nonlocal keeping, handler
+        keeping = Keeping()
+        handler = get_handler("threading", wrappers=[keeping])
+        one = callback()
+        if known:
+            handler.dispatch_callback(one)
+        other = one if same else callback()
+        return lambda: handler.dispatch_callback(one), lambda: handler.dispatch_callback(other)
+
+    for _ in at_each_instruction(function, setup):
+        assert keeping.dispatched.count(handler) == 2 + known
+        assert keeping.dispatched.handlers() == [handler]
+        run(handler)
+        assert sorted(number or 0 for number in keeping.numbers()) == [1, 2, 3][: 2 + known]
+        assert keeping.dispatched.count(handler) == 0
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["a dispatch", "a refused one"])
+@pytest.mark.parametrize(
+    "function",
+    [dispatched.Notes.begin, dispatched.Notes.discard, dispatched.Notes._tidy_up],
+    ids=lambda function: function.__qualname__,
+)
+def test_a_dispatch_of_the_same_object_where_it_is_forgotten(function: Any, refused: bool) -> None:
+    remembered: Dispatched[str] = Dispatched()
+    same = callback()
+    handler: Any = None
+    notes: Any = None
+
+    def remember(value: str, refused: bool) -> None:
+        try:
+            with remembered.remember(handler, same, value):
+                if refused:
+                    raise TypeError("as planned")
+        except TypeError:
+            pass
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        nonlocal handler, notes
+        handler = get_handler("threading")
+        remember("first", False)
+        (notes,) = handler._notes.values()
+
+        def body() -> None:
+            remember("refused", True)
+            notes.begin(same)
+
+        return body, lambda: remember("in the midst", refused)
+
+    for _ in at_each_instruction(function, setup):
+        assert remembered.take(handler, same) == "first"
+        notes.end(same)
+        assert remembered.count(handler) == (0 if refused else 1)
+        notes.begin(same)
+        assert remembered.take(handler, same) == (None if refused else "in the midst")
+        assert remembered.count(handler) == 0
+
+
+# Handlers.
 
 
 def test_handlers_are_apart_and_are_not_kept_alive() -> None:
-    first, second = get_handler("threading"), get_handler("threading")
-    dispatched: Dispatched[int] = Dispatched()
+    keeping = Keeping()
+    first = get_handler("threading", wrappers=[keeping])
+    second = get_handler("threading", wrappers=[keeping])
     same = callback()
-    dispatched.remember(first, same, 1)
-    dispatched.remember(second, same, 2)
-    assert set(dispatched.handlers()) == {first, second}
+    first.dispatch_callback(same)
+    second.dispatch_callback(same)
+    assert set(keeping.dispatched.handlers()) == {first, second}
     gone = weakref.ref(first)
     del first
     gc.collect()
     assert gone() is None
-    assert dispatched.handlers() == [second]
-    assert dispatched.take(second, same) == 2
+    assert keeping.dispatched.handlers() == [second]
+    run(second)
+    assert keeping.numbers() == [2]
+
+
+def test_what_refers_to_its_handler_is_collected_with_it() -> None:
+    dispatched: Dispatched[Any] = Dispatched()
+    handler = get_handler("threading")
+    with dispatched.remember(handler, Callback("test", handler.stop, ()), handler):
+        pass
+    gone = weakref.ref(handler)
+    del handler
+    gc.collect()
+    assert gone() is None
+    assert dispatched.handlers() == []
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # the fork is the point
 def test_a_forked_child_remembers_nothing() -> None:
-    handler = get_handler("threading")
-    dispatched: Dispatched[int] = Dispatched()
-    same = callback()
-    dispatched.remember(handler, same, 1)
-    held, go_on = threading.Event(), threading.Event()
+    keeping = Keeping()
+    handler = get_handler("threading", wrappers=[keeping])
+    handler.dispatch_callback(callback())
+    held, forked = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with dispatched._lock:
+        with handler._lock:
             held.set()
-            go_on.wait()
+            forked.wait(0.2)  # the fork waits for this one, or has it held in the child for ever
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
     pid = os.fork()  # while somebody has the lock
     if pid == 0:
-        os._exit(0 if dispatched.count(handler) == 0 and not dispatched.handlers() else 1)
-    go_on.set()
+        status = 1
+        try:
+            assert keeping.dispatched.count(handler) == 0
+            assert not keeping.dispatched.handlers()
+            handler.dispatch_callback(callback())
+            assert keeping.dispatched.count(handler) == 1
+            assert keeping.dispatched.handlers() == [handler]
+            run(handler)
+            assert keeping.numbers() == [2]
+            status = 0
+        finally:
+            os._exit(status)
+    forked.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert dispatched.take(handler, same) == 1
+    assert keeping.dispatched.count(handler) == 1
+    run(handler)
+    assert keeping.numbers() == [1]

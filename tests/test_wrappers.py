@@ -55,6 +55,12 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
         class Needy(Wrapper):
             def __init__(self, host): pass
+
+        class Failing(Wrapper):
+            def __init__(self): raise ValueError("as planned")
+
+        class Leaving(Wrapper):
+            def __init__(self): raise SystemExit("as planned")
         """,
     )
     site.distribution(
@@ -66,6 +72,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             "none": "some_wrappers:NoWrapper",
             "gone": "no_such_module:X",
             "needy": "some_wrappers:Needy",
+            "failing": "some_wrappers:Failing",
+            "leaving": "some_wrappers:Leaving",
         },
     )
     yield site
@@ -247,6 +255,49 @@ def test_an_empty_variable_names_none(
     assert handler.dispatch_callback.__func__ is SequentialThreadingHandler.dispatch_callback  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("variable", "wrappers", "called"),
+    [
+        ("a,a", "", "A"),
+        ("a,b,a", "", "AB"),
+        ("c,c", "", "C"),
+        ("a", "a", "A"),
+        ("b,a", "a", "BA"),
+        ("", "a b a", "AB"),
+        # Where the program has made it, or says how, it has its place there.
+        ("a,b", "A", "BA"),
+        ("a,b", "A()", "BA"),
+        ("c,b", "c.", "BC"),
+        # Only what is named is taken for the same.
+        ("", "A A", "AA"),
+        ("", "A() A", "AA"),
+        ("a", "A() A()", "AA"),
+        ("a", "B", "AB"),
+        ("c", "C", "CC"),
+    ],
+)
+def test_what_is_asked_for_twice_is_there_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, variable: str, wrappers: str, called: str
+) -> None:
+    import some_wrappers
+
+    given = {
+        "a": "a",
+        "b": "b",
+        "A": some_wrappers.A,
+        "B": some_wrappers.B,
+        "C": some_wrappers.C,
+        "c.": some_wrappers.c,
+    }
+    monkeypatch.setenv("HANDLER_CORE_WRAPPERS", variable)
+    handler = get_handler(
+        "threading",
+        wrappers=[some_wrappers.A() if each == "A()" else given[each] for each in wrappers.split()],
+    )
+    handler.dispatch_callback(Callback("", int, ()))
+    assert some_wrappers.seen == list(called)
+
+
 def test_objects_classes_and_names(site: Site) -> None:
     import some_wrappers
 
@@ -406,18 +457,27 @@ def test_what_a_callback_raises_passes_through_the_wrapper_into_the_log(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_wrapper_that_never_calls_on_is_the_wrapped_ones_end() -> None:
-    """It must yield exactly once; pluggy says so when it is called."""
+def test_a_wrapper_must_yield_once() -> None:
+    """It is told when it is called."""
 
-    class Twice:
+    class Yielding:
+        def __init__(self, times: int) -> None:
+            self.times = times
+
         @hookimpl(wrapper=True)
-        def select(self) -> Any:
-            yield
-            yield
+        def dispatch_callback(self) -> Any:
+            for _ in range(self.times):
+                yield
 
-    handler = get_handler("threading", wrappers=[Twice()])
-    with pytest.raises(RuntimeError, match="yield"):
-        handler.select([], [], [], 0)
+    ran: list[int] = []
+    for times, said in ((0, "did not yield"), (2, "has second yield")):
+        handler = get_handler("threading", wrappers=[Yielding(times)])
+        with pytest.raises(RuntimeError, match=said):
+            handler.dispatch_callback(Callback("", ran.append, (times,)))
+        handler.start()
+        handler.stop()
+    # Without a yield the call was not made.
+    assert ran == [2]
 
 
 def test_wrapped_handlers_from_many_threads() -> None:
@@ -491,6 +551,18 @@ class _AsyncGenerator:
         yield
 
 
+class _TryFirst:
+    @hookimpl(wrapper=True, tryfirst=True)
+    def start(self) -> Any:
+        return (yield)
+
+
+class _TryLast:
+    @hookimpl(wrapper=True, trylast=True)
+    def start(self) -> Any:
+        return (yield)
+
+
 class _Many:
     @hookimpl
     def start(self) -> None: ...
@@ -516,6 +588,8 @@ class _Many:
         (_KeywordOnly(), "timeout is keyword-only"),
         (_Default(), "timeout has a default"),
         (SequentialThreadingHandler(), "start is no wrapper"),
+        (_TryFirst(), "start: a wrapper's place is that in the list: drop tryfirst"),
+        (_TryLast(), "start: a wrapper's place is that in the list: drop tryfirst, trylast"),
     ],
 )
 def test_what_is_no_wrapper_is_refused(wrapper: object, said: str) -> None:
@@ -547,7 +621,7 @@ def test_an_unknown_name(site: Site, name: str) -> None:
         get_handler("threading", wrappers=[name])
     message = str(caught.value)
     assert repr(name) in message
-    assert "installed: a, b, c, gone, needy, none" in message
+    assert "installed: a, b, c, failing, gone, leaving, needy, none" in message
     assert "pip install" not in message
     assert "HANDLER_CORE_WRAPPERS" not in message
 
@@ -577,6 +651,23 @@ def test_a_class_that_needs_arguments(site: Site) -> None:
         get_handler("threading", wrappers=["needy"])
     with pytest.raises(HandlerValidationError, match="arguments: host"):
         get_handler("threading", wrappers=[some_wrappers.Needy])
+
+
+@pytest.mark.parametrize(("name", "kind"), [("failing", "ValueError"), ("leaving", "SystemExit")])
+def test_a_class_that_cannot_be_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    import some_wrappers
+
+    said = rf"'{name}'.*some-wrappers 1\.0.*{name.title()} cannot be made: {kind}: as planned"
+    with pytest.raises(HandlerLoadError, match=said) as caught:
+        get_handler("threading", wrappers=[name])
+    assert type(caught.value.__cause__).__name__ == kind
+    with pytest.raises(HandlerLoadError, match=f"cannot be made: {kind}: as planned"):
+        get_handler("threading", wrappers=[getattr(some_wrappers, name.title())])
+    monkeypatch.setenv("HANDLER_CORE_WRAPPERS", name)
+    with pytest.raises(HandlerLoadError, match=said):
+        get_handler("threading")
 
 
 def test_a_property_of_a_wrapper_is_left_alone() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from handler_core import Handler
+from handler_core import Callback, Handler, hookimpl
+from handler_core.binding import bind_wrappers
 from handler_core.testing.suite import LONG, Suite, calling
 
 __all__ = ["CallbackTests"]
@@ -15,6 +17,30 @@ __all__ = ["CallbackTests"]
 
 class _NoException(BaseException):
     """As the kill and timeout exceptions of green threads: no ``Exception``."""
+
+
+class _Seeing:
+    """A wrapper that notes what runs."""
+
+    def __init__(self) -> None:
+        self.ran: list[Any] = []
+
+    @hookimpl(wrapper=True)
+    def run_callback(self, callback: Any) -> Any:
+        self.ran.append(callback)
+        return (yield)
+
+
+class _OwnCallback:
+    """A client's own class of callbacks, which need not be hashable."""
+
+    __slots__ = ("args", "func")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, func: Callable[..., object], *args: Any) -> None:
+        self.func = func
+        self.args = args
 
 
 class CallbackTests(Suite):
@@ -119,6 +145,42 @@ class CallbackTests(Suite):
         result.set()
         self.happens(done)
         assert seen == [True]
+
+    def test_c7_wrappers_see_the_dispatched_object(self) -> None:
+        """The very same: by it a wrapper knows what it saw at the dispatch."""
+        seeing = _Seeing()
+        handler = self.make_handler()
+        bind_wrappers(handler, [seeing])
+        event = handler.event_object()
+        callbacks = [_OwnCallback(int) for _ in range(3)]
+        callbacks += [callbacks[0], _OwnCallback(event.set)]
+        handler.start()
+        try:
+            for callback in callbacks:
+                handler.dispatch_callback(callback)
+            self.happens(event)
+        finally:
+            handler.stop()
+        assert len(seeing.ran) == len(callbacks)
+        for ran, callback in zip(seeing.ran, callbacks, strict=True):
+            assert ran is callback, "what ran is not the object that was dispatched"
+
+    def test_c7_wrappers_see_a_link_as_a_callback(self) -> None:
+        """Of the type ``completion``, with the result as its argument."""
+        seeing = _Seeing()
+        handler = self.make_handler()
+        bind_wrappers(handler, [seeing])
+        event = handler.event_object()
+        link = calling(event.set)
+        handler.start()
+        try:
+            result = handler.async_result()
+            result.link(link)
+            result.set()
+            self.happens(event)
+        finally:
+            handler.stop()
+        assert seeing.ran == [Callback("completion", link, (result,))]
 
     # C8: exceptions.
 

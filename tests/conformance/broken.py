@@ -265,6 +265,16 @@ class C7CallbacksSideBySide(Threads):
         super().dispatch_callback(Callback("", self.spawn, (callback.func, *callback.args)))
 
 
+class C7QueuesAnother(Threads):
+    """Puts each callback into an object of its own, which no wrapper has seen."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        with contextlib.suppress(AttributeError):
+            callback = Callback("", callback.func, callback.args)
+        super().dispatch_callback(callback)
+
+
 class C7LinksSideBySide(Threads):
     def _queue_links(self, result: Any, links: list[Any]) -> bool:
         for link in links:

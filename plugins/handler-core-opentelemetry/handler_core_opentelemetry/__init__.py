@@ -5,14 +5,20 @@ of that. So the OpenTelemetry context (the current span, the baggage) is remembe
 and is the current one again while the callback runs. A linked callback is not dispatched: it
 belongs to the request whose result it is linked to, and gets the context in which that result was
 made.
+
+Tracing is a guest. Whatever fails in it (a sampler, a span processor) is logged, and the callback
+runs. And a fork copies what is going on: a span that began in the parent ends there alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
+import os
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import importlib_metadata
@@ -27,6 +33,8 @@ __all__ = ["OpenTelemetryWrapper"]
 
 _DISTRIBUTION = "handler-core-opentelemetry"
 
+_logger = logging.getLogger("handler_core.opentelemetry")
+
 
 class _Dispatch(NamedTuple):
     context: Context
@@ -40,7 +48,8 @@ class OpenTelemetryWrapper:
     ``callback completion``), and has these attributes: ``handler_core.handler``, the handler's
     name; ``handler_core.callback.type``; ``handler_core.callback.queued``, the seconds from
     dispatch to run; and ``code.function.name``. An exception that leaves the callback is recorded,
-    and makes the status an error, unless it is one that ends a program or a worker.
+    and makes the status an error, unless it is one that ends the program (``KeyboardInterrupt``,
+    ``SystemExit``) or kills the worker.
 
     Args:
         tracer_provider: where the spans go; None takes the global one.
@@ -66,42 +75,49 @@ class OpenTelemetryWrapper:
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Remember in which context a callback was dispatched, and when."""
         here_and_now = _Dispatch(contexts.get_current(), time.monotonic())
-        # Before the dispatch: the callback may run before that returns.
-        self._dispatched.remember(handler, callback, here_and_now)
-        try:
+        with self._dispatched.remember(handler, callback, here_and_now):
             return (yield)
-        except BaseException:
-            self._dispatched.forget(handler, callback)
-            raise
 
     @hookimpl(wrapper=True)
     def run_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Make a span around the run, and have it and its context be the current ones."""
+        process = os.getpid()
         dispatch = self._dispatched.take(handler, callback)
-        kind = str(getattr(callback, "type", ""))
+        context = Context()
+        span: Span = trace.INVALID_SPAN
+        with _logged():
+            context = self._context_of_link(callback) if dispatch is None else dispatch.context
+            span = self._start_span(handler, callback, context, dispatch)
+            context = trace.set_span_in_context(span, context)
+        # What the callback itself attaches, and may forget to detach, goes with ours.
+        token = contexts.attach(context)
+        try:
+            return (yield)
+        except BaseException as exception:
+            if os.getpid() == process:
+                with _logged():
+                    _record(span, exception, handler)
+            raise
+        finally:
+            contexts.detach(token)
+            if os.getpid() == process:
+                with _logged():
+                    span.end()
+
+    def _start_span(
+        self, handler: Handler, callback: Any, context: Context, dispatch: _Dispatch | None
+    ) -> Span:
+        kind = str(getattr(callback, "type", None) or "")
         attributes: dict[str, str | float] = {
             "handler_core.handler": handler.name,
             "handler_core.callback.type": kind,
             "code.function.name": _name_of(callback.func),
         }
         if dispatch is not None:
-            context = dispatch.context
             attributes["handler_core.callback.queued"] = time.monotonic() - dispatch.time
-        else:
-            context = self._context_of_link(callback)
-        span = self._tracer.start_span(
+        return self._tracer.start_span(
             f"callback {kind}".rstrip(), context=context, attributes=attributes
         )
-        # What the callback itself attaches, and may forget to detach, goes with ours.
-        token = contexts.attach(trace.set_span_in_context(span, context))
-        try:
-            return (yield)
-        except BaseException as exception:
-            _record(span, exception, handler)
-            raise
-        finally:
-            contexts.detach(token)
-            span.end()
 
     def _context_of_link(self, callback: Any) -> Context:
         for result in callback.args[:1]:
@@ -110,6 +126,15 @@ class OpenTelemetryWrapper:
             except TypeError:  # no result, but something that cannot be a key
                 break
         return Context()
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Log what fails in tracing: it must not keep a callback from running."""
+    try:
+        yield
+    except Exception:
+        _logger.exception("a callback is not traced as it should be")
 
 
 def _record(span: Span, exception: BaseException, handler: Handler) -> None:
@@ -125,4 +150,5 @@ def _name_of(func: Callable[..., object]) -> str:
     while isinstance(func, functools.partial):
         func = func.func
     named: Any = func if hasattr(func, "__qualname__") else type(func)
-    return f"{named.__module__}.{named.__qualname__}"
+    # A method of a built-in type is in no module.
+    return ".".join(filter(None, (named.__module__, named.__qualname__)))

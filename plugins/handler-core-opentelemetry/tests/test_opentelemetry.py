@@ -238,6 +238,93 @@ assert len(spans("callback test")) == 1
 """
         )
 
+    def test_a_callback_that_waits_while_the_process_forks(self) -> None:
+        """Its span ends in the parent alone."""
+        self.run(
+            """
+import os
+gate, begun = handler.event_object(), handler.event_object()
+def wait():
+    begun.set()
+    gate.wait()
+handler.start()
+handler.dispatch_callback(Callback("test", wait, ()))
+begun.wait()
+pid = os.fork()
+if pid == 0:
+    status = 1
+    try:
+        gate.set()
+        handler.sleep_func(0.01)
+        assert spans("callback test") == [], spans("callback test")
+        with handler:
+            handler.dispatch_callback(Callback("child", int, ()))
+        assert len(exporter.get_finished_spans()) == 1
+        status = 0
+    finally:
+        os._exit(status)
+assert exit_status(pid) == 0
+gate.set()
+handler.stop()
+assert len(spans("callback test")) == 1
+"""
+        )
+
+    def test_a_callback_that_forks(self) -> None:
+        """Its span ends in the parent alone."""
+        self.run(
+            """
+import os, sys
+pids = []
+def fork():
+    pid = os.fork()
+    if pid:
+        pids.append(pid)
+    else:
+        sys.setprofile(look)
+def look(frame, event, argument):
+    # The child has left the callback, and then the wrapper.
+    if event == "return" and frame.f_code.co_name == "run_callback" and (
+        frame.f_globals["__name__"] == "handler_core_opentelemetry"
+    ):
+        os._exit(1 if exporter.get_finished_spans() else 0)
+with handler:
+    handler.dispatch_callback(Callback("test", fork, ()))
+    handler.dispatch_callback(Callback("next", int, ()))
+assert exit_status(*pids) == 0
+assert len(spans("callback test")) == 1
+assert len(spans("callback next")) == 1
+"""
+        )
+
+    def test_a_wrapper_further_out_that_keeps_callbacks_from_running(self) -> None:
+        """Those that run have their own contexts."""
+        self.run(
+            """
+import os
+from handler_core import hookimpl
+class Faults:
+    @hookimpl(wrapper=True)
+    def run_callback(self):
+        if failing:
+            raise ConnectionResetError("as planned")
+        return (yield)
+del os.environ["HANDLER_CORE_WRAPPERS"]
+other = get_handler(handler.name, wrappers=[Faults(), "opentelemetry"])
+seen = []
+def look():
+    seen.append(baggage.get_baggage("number"))
+for failing, numbers in ((True, range(100)), (False, range(100, 600))):
+    for number in numbers:
+        token = context.attach(baggage.set_baggage("number", number))
+        other.dispatch_callback(Callback("test", look, ()))
+        context.detach(token)
+    with other:
+        pass
+assert seen == list(range(100, 600)), seen
+"""
+        )
+
     def test_dispatches_of_many_threads(self) -> None:
         self.run(
             """
@@ -285,8 +372,213 @@ assert seen == ["callback test"], seen
         )
 
 
+# What fails in tracing: a sampler, what looks at a span at its begin or end, what describes it.
+FAILING = {
+    "sampler": """
+class Failing(Sampler):
+    def should_sample(self, *args, **kwargs):
+        raise RuntimeError("as planned")
+    def get_description(self):
+        return "failing"
+failing = TracerProvider(sampler=Failing())
+""",
+    "begin": """
+class Failing(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        raise RuntimeError("as planned")
+failing = TracerProvider()
+failing.add_span_processor(Failing())
+""",
+    "end": """
+class Failing(SpanProcessor):
+    def on_end(self, span):
+        raise RuntimeError("as planned")
+failing = TracerProvider()
+failing.add_span_processor(Failing())
+""",
+    "type": """
+failing = provider
+class WithoutText:
+    def __str__(self):
+        raise RuntimeError("as planned")
+kind = WithoutText()
+""",
+    "function": """
+failing = provider
+class Proxy:
+    def __getattr__(self, name):
+        raise KeyError(name)  # no AttributeError
+    def __call__(self, *args):
+        return function(*args)
+wrap = lambda function: Proxy()
+""",
+}
+
+
 class TestThreading(OpenTelemetryTests):
     handler_name = "threading"
+
+    @pytest.mark.parametrize("name", FAILING)
+    def test_what_fails_in_tracing_keeps_no_callback_from_running(self, name: str) -> None:
+        """It is logged, and the callback has its context."""
+        self.run(
+            f"""
+import os
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.sampling import Sampler
+from handler_core_opentelemetry import OpenTelemetryWrapper
+kind, wrap = "test", lambda function: function
+{FAILING[name]}
+class Log(logging.Handler):
+    def emit(self, record):
+        logged.append((record.name, str(record.exc_info[1])))
+logged, seen = [], []
+logging.getLogger("handler_core").addHandler(Log())
+del os.environ["HANDLER_CORE_WRAPPERS"]
+def function():
+    seen.append(baggage.get_baggage("number"))
+with get_handler("threading", wrappers=[OpenTelemetryWrapper(failing)]) as other:
+    for number in range(3):
+        token = context.attach(baggage.set_baggage("number", number))
+        other.dispatch_callback(Callback(kind, wrap(function), ()))
+        context.detach(token)
+assert seen == [0, 1, 2], seen
+assert len(logged) == 3, logged
+assert {{name for name, _ in logged}} == {{"handler_core.opentelemetry"}}, logged
+"""
+        )
+
+    def test_an_exception_that_cannot_be_described(self) -> None:
+        """It is the callback's exception that is logged as such."""
+        self.run(
+            """
+class Log(logging.Handler):
+    def emit(self, record):
+        if record.name == "handler_core":
+            logged.append(type(record.exc_info[1]).__name__)
+class WithoutText(Exception):
+    def __str__(self):
+        raise RuntimeError("as planned")
+def fail():
+    raise WithoutText
+logged = []
+logging.getLogger("handler_core").addHandler(Log())
+with handler:
+    handler.dispatch_callback(Callback("test", fail, ()))
+assert logged == ["WithoutText"], logged
+assert len(spans("callback test")) == 1
+"""
+        )
+
+    def test_arguments_that_are_no_tuple(self) -> None:
+        """Also where the wrapper has not seen the dispatch."""
+        self.run(
+            """
+import collections
+from handler_core import hookimpl
+from handler_core.lifecycle import Lifecycle
+ran = []
+for args in (collections.deque([1]), [[2]], iter([3])):
+    with handler:
+        Lifecycle.dispatch_callback(handler, Callback("test", ran.append, args))
+    with handler:
+        handler.dispatch_callback(Callback("test", ran.append, [4]))
+assert ran == [1, 4, [2], 4, 3, 4], ran
+"""
+        )
+
+    def test_names_of_functions_and_types(self) -> None:
+        self.run(
+            """
+import functools
+found = []
+for function, name in (
+    (found.append, "list.append"),
+    (functools.partial(functools.partial(found.append)), "list.append"),
+    (print, "builtins.print"),
+    (dict, "builtins.dict"),
+    (lambda each: None, "__main__.<lambda>"),
+):
+    with handler:
+        handler.dispatch_callback(Callback(None, function, ([],)))
+    span = exporter.get_finished_spans()[-1]
+    assert span.name == "callback", span.name
+    assert span.attributes["handler_core.callback.type"] == ""
+    assert span.attributes["code.function.name"] == name, span.attributes
+"""
+        )
+
+    @pytest.mark.parametrize("name", ["KeyboardInterrupt", "SystemExit"])
+    def test_what_ends_a_program_is_no_error(self, name: str) -> None:
+        self.run(
+            f"""
+import threading
+threading.excepthook = lambda args: None
+def leave():
+    raise {name}
+with handler:
+    handler.dispatch_callback(Callback("test", leave, ()))
+(span,) = spans("callback test")
+assert span.status.status_code is StatusCode.UNSET
+assert span.events == ()
+"""
+        )
+
+    def test_named_by_the_environment_and_by_the_program(self) -> None:
+        """There is one span."""
+        self.run(
+            """
+import os
+from handler_core_opentelemetry import OpenTelemetryWrapper
+os.environ["HANDLER_CORE_WRAPPERS"] = "opentelemetry,opentelemetry"
+wrapper = OpenTelemetryWrapper()
+for wrappers in ([], ["opentelemetry"], [OpenTelemetryWrapper], [wrapper]):
+    exporter.clear()
+    with get_handler("threading", wrappers=wrappers) as other:
+        other.dispatch_callback(Callback("test", int, ()))
+    assert len(exporter.get_finished_spans()) == 1, wrappers
+"""
+        )
+
+    def test_ctrl_c_in_the_midst_of_a_dispatch(self) -> None:
+        """No callback gets the context of another one."""
+        self.run(
+            """
+import gc, signal
+armed = False
+def interrupt(*_):
+    if armed:
+        raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+gc.disable()  # or the next signal could interrupt what ends the wrappers that this one has left
+interrupted, wrong = 0, []
+def look(number):
+    seen = baggage.get_baggage("number")
+    if seen not in (number, None):  # none where the interrupted dispatch has queued it
+        wrong.append((number, seen))
+handler.start()
+for number in range(4000):
+    token = context.attach(baggage.set_baggage("number", number))
+    callback = Callback("test", look, (number,))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 60))
+        armed = True
+        handler.dispatch_callback(callback)
+        armed = False
+    except KeyboardInterrupt:
+        interrupted += 1
+    finally:
+        armed = False
+    context.detach(token)
+    del callback
+    if number % 100 == 0:
+        gc.collect()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert interrupted
+handler.stop()
+assert wrong == [], (interrupted, wrong[:5])
+"""
+        )
 
 
 class TestGevent(OpenTelemetryTests):

@@ -6,12 +6,15 @@ have thousands: so there is one :class:`_Metrics` a registry, made when the firs
 A dispatch may come from a signal handler or a finalizer, in the midst of anything at all, and the
 locks of ``prometheus_client`` are not re-entrant. So a dispatch touches none of its objects: what
 it counts is collected when somebody scrapes.
+
+A fork copies what is going on. What began in the parent ends there, and is counted there alone.
 """
 
 from __future__ import annotations
 
 import _thread
 import itertools
+import os
 import time
 import weakref
 from collections.abc import Generator, Iterator
@@ -45,38 +48,37 @@ class PrometheusWrapper:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._dispatched: Dispatched[float] = Dispatched()
         self._metrics = _metrics_of(registry)
-        self._metrics.wrappers.add(self)
+        self._metrics.add(self)
 
     @hookimpl(wrapper=True)
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Count a dispatch, and remember when it was."""
-        # Before the dispatch: the callback may run before that returns.
-        self._dispatched.remember(handler, callback, time.perf_counter())
-        try:
+        with self._dispatched.remember(handler, callback, time.perf_counter()):
             outcome = yield
-        except BaseException:
-            self._dispatched.forget(handler, callback)
-            raise
         self._metrics.tally(handler.name).add()
         return outcome
 
     @hookimpl(wrapper=True)
     def run_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
         """Count a run, and time it."""
+        process = os.getpid()
         begun = time.perf_counter()
         dispatched = self._dispatched.take(handler, callback)
-        kind = "linked" if dispatched is None else "dispatched"
-        runs = self._metrics.runs(handler.name, kind)
+        runs = self._metrics.runs(handler.name, "linked" if dispatched is None else "dispatched")
         if dispatched is not None:
             runs.queued.observe(begun - dispatched)
+        failed = False
         try:
             return (yield)
-        except BaseException:
-            runs.failed.inc()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as exception:
+            # Also the timeouts of green threads, which are no `Exception`.
+            failed = not handler.is_kill(exception)
             raise
         finally:
-            runs.running.observe(time.perf_counter() - begun)
-            runs.run.inc()
+            if os.getpid() == process:
+                runs.end(time.perf_counter() - begun, failed)
 
     def queued(self) -> Iterator[tuple[str, int]]:
         """Yield, for each handler, its name and how many callbacks wait."""
@@ -98,6 +100,12 @@ class _Runs:
         self.queued = metrics.queued.labels(name)
         self.running = metrics.running.labels(name, kind)
 
+    def end(self, seconds: float, failed: bool) -> None:
+        self.running.observe(seconds)
+        if failed:
+            self.failed.inc()
+        self.run.inc()
+
 
 class _Tally:
     """Counts, by a step that nothing can interrupt, a signal handler neither."""
@@ -105,13 +113,12 @@ class _Tally:
     def __init__(self) -> None:
         self._count = itertools.count()
         self._reads = 0
-        self._lock = _thread.RLock()
 
     def add(self) -> None:
         next(self._count)
 
     def value(self) -> int:
-        with self._lock:
+        with _lock:
             value = next(self._count) - self._reads
             self._reads += 1
         return value
@@ -123,32 +130,50 @@ class _Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ("handler", "kind")
         self.run = Counter(
-            "handler_core_callbacks_run", "Callbacks that have run", labels, registry=registry
+            "handler_core_callbacks_run", "Callbacks that have run", labels, registry=None
         )
         self.failed = Counter(
             "handler_core_callbacks_failed",
             "Callbacks that have raised an exception",
             labels,
-            registry=registry,
+            registry=None,
         )
         self.queued = Histogram(
             "handler_core_callback_queued_seconds",
             "How long a dispatched callback waited until it ran",
             ("handler",),
-            registry=registry,
+            registry=None,
             buckets=_BUCKETS,
         )
         self.running = Histogram(
             "handler_core_callback_running_seconds",
             "How long a callback ran",
             labels,
-            registry=registry,
+            registry=None,
             buckets=_BUCKETS,
         )
-        self.wrappers: weakref.WeakSet[PrometheusWrapper] = weakref.WeakSet()
+        # A plain dictionary: it is copied in one step, whoever makes a wrapper meanwhile.
+        self._wrappers: dict[int, weakref.ref[PrometheusWrapper]] = {}
         self._dispatched: dict[str, _Tally] = {}
         self._runs: dict[tuple[str, str], _Runs] = {}
-        registry.register(self)
+        self._register(registry, self.run, self.failed, self.queued, self.running, self)
+
+    def _register(self, registry: CollectorRegistry, *collectors: Any) -> None:
+        """Register all of them, or none: a name may be somebody else's."""
+        registered = []
+        try:
+            for collector in collectors:
+                registry.register(collector)
+                registered.append(collector)
+        except BaseException:
+            for collector in registered:
+                registry.unregister(collector)
+            raise
+
+    def add(self, wrapper: PrometheusWrapper) -> None:
+        """Count what waits in the queues of this wrapper's handlers too, as long as it is there."""
+        key, wrappers = id(wrapper), self._wrappers
+        wrappers[key] = weakref.ref(wrapper, lambda _: wrappers.pop(key, None))
 
     def runs(self, name: str, kind: str) -> _Runs:
         found = self._runs.get((name, kind))
@@ -160,19 +185,16 @@ class _Metrics:
         found = self._dispatched.get(name)
         return self._dispatched.setdefault(name, _Tally()) if found is None else found
 
+    def describe(self) -> Iterator[Metric]:
+        """Yield what :meth:`collect` does, without its values: called by the registry."""
+        yield from self._families()
+
     def collect(self) -> Iterator[Metric]:
         """Yield what is counted at a dispatch: called by the registry, for each scrape."""
-        dispatched = CounterMetricFamily(
-            "handler_core_callbacks_dispatched",
-            "Callbacks that were dispatched",
-            labels=["handler"],
-        )
-        queue = GaugeMetricFamily(
-            "handler_core_queue_length", "Dispatched callbacks that wait to run", labels=["handler"]
-        )
+        dispatched, queue = self._families()
         lengths = dict.fromkeys(list(self._dispatched), 0)
-        for wrapper in list(self.wrappers):
-            for name, length in wrapper.queued():
+        for wrapper in [ref() for ref in list(self._wrappers.values())]:
+            for name, length in wrapper.queued() if wrapper is not None else ():
                 lengths[name] = lengths.get(name, 0) + length
         for name, length in sorted(lengths.items()):
             dispatched.add_metric([name], self.tally(name).value())
@@ -180,7 +202,22 @@ class _Metrics:
         yield dispatched
         yield queue
 
+    def _families(self) -> tuple[CounterMetricFamily, GaugeMetricFamily]:
+        return (
+            CounterMetricFamily(
+                "handler_core_callbacks_dispatched",
+                "Callbacks that were dispatched",
+                labels=["handler"],
+            ),
+            GaugeMetricFamily(
+                "handler_core_queue_length",
+                "Dispatched callbacks that wait to run",
+                labels=["handler"],
+            ),
+        )
 
+
+# Native also in a patched process, and held while the process forks: a child must find it free.
 _lock = _thread.RLock()
 _metrics: weakref.WeakKeyDictionary[CollectorRegistry, weakref.ref[_Metrics]]
 _metrics = weakref.WeakKeyDictionary()
@@ -195,3 +232,9 @@ def _metrics_of(registry: CollectorRegistry) -> _Metrics:
             metrics = _Metrics(registry)
             _metrics[registry] = weakref.ref(metrics)
         return metrics
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

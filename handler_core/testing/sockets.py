@@ -314,39 +314,52 @@ class SocketTests(Suite):
     def test_c18_tls(self, handler: Handler, certificates: _Certificates) -> None:
         """The right certificate is accepted, for a name and for an address."""
         for host in ("localhost", "127.0.0.1"):
-            with (
-                running_server(certificate=certificates.issue(host)) as server,
-                handler.create_connection(
+            with running_server(certificate=certificates.issue(host)) as server:
+                with handler.create_connection(
                     server.address,
                     timeout=LIMIT,
                     use_ssl=True,
                     ca=certificates.authority,
                     hostname=host,
-                ) as connection,
-            ):
-                assert connection.version().startswith("TLS")
-                assert connection.gettimeout() == LIMIT
-                self.echoes(connection)
-                # What kazoo's reader does.
-                connection.setblocking(0)
-                with pytest.raises((ssl.SSLWantReadError, BlockingIOError)):
-                    connection.recv(1)
-                assert connection.pending() == 0
-                connection.send(b"two")
-                assert self.select(handler, [connection], [], [])[0] == [connection]
-                assert connection.recv(1) == b"t"
-                assert connection.pending() == 2
-                assert connection.recv(2) == b"wo"
+                ) as connection:
+                    assert connection.version().startswith("TLS")
+                    assert connection.gettimeout() == LIMIT
+                    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                    assert not os.get_inheritable(connection.fileno())
+                    self.echoes(connection)
+                    # What kazoo's reader does.
+                    connection.setblocking(0)
+                    with pytest.raises((ssl.SSLWantReadError, BlockingIOError)):
+                        connection.recv(1)
+                    assert connection.pending() == 0
+                    connection.send(b"two")
+                    assert self.select(handler, [connection], [], [])[0] == [connection]
+                    assert connection.recv(1) == b"t"
+                    assert connection.pending() == 2
+                    assert connection.recv(2) == b"wo"
+                # The name is that of the address unless the caller says another.
+                with handler.create_connection(
+                    (host, server.address[1]), use_ssl=True, ca=certificates.authority
+                ) as connection:
+                    assert connection.gettimeout() is None
+                    self.echoes(connection)
 
     @pytest.mark.usefixtures("no_descriptor_left")
-    @pytest.mark.parametrize("wrong", ["name", "date", "authority", "default authorities"])
+    @pytest.mark.parametrize(
+        "wrong",
+        ["name", "name of address", "address", "date", "authority", "default authorities"],
+    )
     def test_c18_a_wrong_certificate_is_refused(
         self, handler: Handler, certificates: _Certificates, wrong: str
     ) -> None:
         """Wrong name, expired, unknown authority; nothing is left open."""
+        wrong_name = wrong in ("name", "name of address", "address")
         certificate = certificates.issue(
-            "example.invalid" if wrong == "name" else "localhost", expired=wrong == "date"
+            "example.invalid" if wrong_name else "localhost", expired=wrong == "date"
         )
+        # Who gives no name to check means that of the address.
+        host = "localhost" if wrong == "name of address" else "127.0.0.1"
+        name = {} if wrong in ("name of address", "address") else {"hostname": "localhost"}
         authority = {
             "authority": certificates.stranger,
             "default authorities": None,
@@ -354,11 +367,7 @@ class SocketTests(Suite):
         with running_server(certificate=certificate) as server:
             with pytest.raises(ssl.SSLCertVerificationError):
                 handler.create_connection(
-                    server.address,
-                    timeout=LIMIT,
-                    use_ssl=True,
-                    ca=authority,
-                    hostname="localhost",
+                    (host, server.address[1]), timeout=LIMIT, use_ssl=True, ca=authority, **name
                 )
             # The handler stays usable, and a caller who says so may do without the check.
             with handler.create_connection(
@@ -460,18 +469,56 @@ class SocketTests(Suite):
             first.close()
             assert second.recv(1) == b""
 
-    def test_c19_thousands_of_bytes_before_anyone_reads(self, handler: Handler) -> None:
+    @pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "not blocking"])
+    def test_c19_thousands_of_bytes_before_anyone_reads(
+        self, handler: Handler, blocking: bool
+    ) -> None:
         """One by one, by one task: send does not raise nor block, and every byte arrives."""
+        ends = handler.create_socket_pair()
+        with ends[0], ends[1]:
+            for sender, receiver in (ends, ends[::-1]):
+                sender.setblocking(blocking)
+                for number in range(FLOOD):
+                    assert sender.send(b"%c" % (number % 256)) == 1
+                received = b""
+                while len(received) < FLOOD:
+                    assert self.select(handler, [receiver], [], [])[0] == [receiver]
+                    received += receiver.recv(1000)
+                assert received == bytes(number % 256 for number in range(FLOOD))
+                assert handler.select([receiver], [], [], 0) == ([], [], [])
+
+    @pytest.mark.parametrize("how", ["send", "sendall"])
+    def test_c19_a_million_bytes_at_once_before_anyone_reads(
+        self, handler: Handler, how: str
+    ) -> None:
+        """And then thousands one by one: all are taken, and arrive."""
+        million = b"million." * 125_000
+        first, second = handler.create_socket_pair()
+        with first, second:
+            if how == "send":
+                assert first.send(million) == len(million)
+            else:
+                first.sendall(million)
+            for _ in range(FLOOD):
+                first.send(b".")
+            received = bytearray()
+            while len(received) < len(million) + FLOOD:
+                assert self.select(handler, [second], [], [])[0] == [second]
+                received += second.recv(100_000)
+            assert received == million + b"." * FLOOD
+
+    def test_c19_reading_into_a_buffer(self, handler: Handler) -> None:
+        """What there was no room for arrives in this way too."""
         first, second = handler.create_socket_pair()
         with first, second:
             for number in range(FLOOD):
-                assert first.send(b"%c" % (number % 256)) == 1
+                first.send(b"%c" % (number % 256))
             received = b""
+            buffer = bytearray(1000)
             while len(received) < FLOOD:
                 assert self.select(handler, [second], [], [])[0] == [second]
-                received += second.recv(1000)
+                received += buffer[: second.recv_into(buffer)]
             assert received == bytes(number % 256 for number in range(FLOOD))
-            assert handler.select([second], [], [], 0) == ([], [], [])
 
     def test_c19_the_bytes_of_a_sender_that_closes_arrive(self, handler: Handler) -> None:
         """All of them, those too for which there was no room, and then the end."""

@@ -685,6 +685,45 @@ class C18BlocksTheHub(SequentialGeventHandler):
         return handler.create_connection(address, timeout, **tls)
 
 
+class C18ChecksNoNameUnlessGiven(Threads):
+    """Who leaves the name out means that of the address."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if "hostname" not in tls and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18ChecksNoAddresses(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.get("hostname", address[0]) == "127.0.0.1" and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18WaitsToSendMoreWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if tls.get("use_ssl"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        return connection
+
+
+class C18IsInheritedWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.set_inheritable("use_ssl" in tls)
+        return connection
+
+
+class C18TlsAlwaysHasATimeout(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if timeout is None and tls.get("use_ssl"):
+            connection.settimeout(60)
+        return connection
+
+
 # C19
 
 
@@ -718,6 +757,58 @@ class C19OfAnotherModel(SequentialGeventHandler):
 
     def create_socket_pair(self) -> Any:
         return handler_core.create_socket_pair(socket)
+
+
+def with_ends(*methods: dict[str, Any]) -> Any:
+    """Return a ``create_socket_pair`` whose ends have these methods instead of their own."""
+
+    def create_socket_pair(self: Any) -> Any:
+        pair = super(Threads, self).create_socket_pair()
+        for end, instead in zip(pair, methods, strict=True):
+            end.__class__ = type("End", (type(end),), instead)
+        return pair
+
+    return create_socket_pair
+
+
+def _plain_send(end: Any, data: Any, flags: int = 0) -> int:
+    return socket.socket.send(end, data, socket.MSG_DONTWAIT)
+
+
+def _plain_sendall(end: Any, data: Any, flags: int = 0) -> None:
+    sent = 0
+    while sent < len(data):
+        sent += _plain_send(end, data[sent:])
+
+
+def _short_send(end: Any, data: Any, flags: int = 0) -> int:
+    return super(type(end), end).send(data[:65536])  # type: ignore[no-any-return]
+
+
+def _send_unless_full(end: Any, data: Any, flags: int = 0) -> int:
+    if end.gettimeout() == 0:
+        return _plain_send(end, data)
+    return super(type(end), end).send(data)  # type: ignore[no-any-return]
+
+
+class C19HoldsSomeInOneDirection(Threads):
+    create_socket_pair = with_ends({}, {"send": _plain_send})
+
+
+class C19HoldsSomeOfSendall(Threads):
+    create_socket_pair = with_ends(*[{"sendall": _plain_sendall}] * 2)
+
+
+class C19SendsAreShort(Threads):
+    create_socket_pair = with_ends(*[{"send": _short_send}] * 2)
+
+
+class C19RaisesIfNotBlocking(Threads):
+    create_socket_pair = with_ends(*[{"send": _send_unless_full}] * 2)
+
+
+class C19ForgetsSomeIfReadIntoABuffer(Threads):
+    create_socket_pair = with_ends(*[{"recv_into": socket.socket.recv_into}] * 2)
 
 
 # C20

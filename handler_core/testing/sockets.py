@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +63,35 @@ class _Resolver:
 
     def answer_task(self, *question: Any, **more: Any) -> Any:
         """Stand in for the ``getaddrinfo`` of a model's module."""
-        self._told.wait(self.patience)
-        return self.found
+        return self._answer(lambda: self._told.wait(self.patience), *question, **more)
 
-    def answer_thread(self, host: Any, port: Any, *more: Any) -> Any:
+    def answer_thread(self, *question: Any, **more: Any) -> Any:
         """Stand in for that of the C library, which a model calls in a thread."""
-        if more[-1:] == (socket.AI_NUMERICHOST,):
-            return self._answer_address(host, port, *more)
+        return self._answer(self._hear, *question, **more)
+
+    def _hear(self) -> None:
         self._bell.settimeout(self.patience)
         with contextlib.suppress(TimeoutError):
             self._bell.recv(1)
+
+    def _answer(
+        self,
+        wait: Callable[[], object],
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        try:
+            return self._answer_address(
+                host, port, family, type, proto, flags | socket.AI_NUMERICHOST
+            )
+        except socket.gaierror:  # it is a name
+            if flags & socket.AI_NUMERICHOST:
+                raise
+        wait()
         return self.found
 
 

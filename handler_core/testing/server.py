@@ -1,6 +1,7 @@
 """A server to connect to, in a process of its own: ``python -m handler_core.testing.server``.
 
-It echoes, with TLS if it is given a certificate. With ``--hold`` it accepts, and does not say a
+It echoes, with TLS if it is given a certificate; with ``--authority`` as well, it does so for those
+who show a certificate that is signed by that one. With ``--hold`` it accepts, and does not say a
 word, nor answer a TLS hello, until somebody connects to its second port. With ``--trickle`` it
 answers with the beginning of a TLS record, a byte at a time, and never ends. In a process of its
 own, since a patched process has no sockets and threads that would do for a server which must not
@@ -46,6 +47,7 @@ def running_server(
     host: str = "127.0.0.1",
     *,
     certificate: str | None = None,
+    authority: str | None = None,
     hold: bool = False,
     trickle: bool = False,
 ) -> Iterator[RunningServer]:
@@ -54,12 +56,15 @@ def running_server(
     Args:
         host: the loopback address to listen on.
         certificate: a file with certificate and key; with it the server speaks TLS.
+        authority: a file with the certificate of who must have signed those of clients.
         hold: whether to answer nothing until released.
         trickle: whether to answer with a TLS record that never ends.
     """
     command = [sys.executable, "-m", "handler_core.testing.server", host]
     if certificate is not None:
         command += ["--certificate", certificate]
+    if authority is not None:
+        command += ["--authority", authority]
     if hold:
         command += ["--hold"]
     if trickle:
@@ -110,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("host")
     parser.add_argument("--certificate")
+    parser.add_argument("--authority")
     parser.add_argument("--hold", action="store_true")
     parser.add_argument("--trickle", action="store_true")
     options = parser.parse_args()
@@ -120,6 +126,9 @@ def main() -> None:
     if options.certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(options.certificate)
+        if options.authority is not None:
+            context.load_verify_locations(options.authority)
+            context.verify_mode = ssl.CERT_REQUIRED
     go = threading.Event()
     if not options.hold:
         go.set()

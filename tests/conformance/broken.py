@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import queue
 import select
+import signal
 import socket
+import ssl
+import stat
 import threading
 import time
+import types
 from typing import Any
 
+import gevent.socket
 from handler_core_gevent import SequentialGeventHandler
 from handler_core_threading import SequentialThreadingHandler
 
 import handler_core
-from handler_core import Callback, hookimpl
+from handler_core import Callback, hookimpl, sockets
+from handler_core.extending import Extension
 from handler_core.green import GreenWaiter
 from handler_core.lifecycle import _State
 
@@ -645,6 +652,132 @@ class C17BlocksTheHub(SequentialGeventHandler):
         return handler_core.poll_select(rlist, wlist, xlist, timeout)
 
 
+class C17LooksForOutOfBandDataOnce(Threads):
+    """When it begins; what it then waits for is the rest."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        ready = super().select(rlist, wlist, xlist, 0)
+        return ready if any(ready) else super().select(rlist, wlist, [], timeout)
+
+
+class C17OneListAtATime(Threads):
+    """Out-of-band data is not reported of what is readable."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        return readable, writable, [each for each in exceptional if each not in readable]
+
+
+class C17CountsWholeMilliseconds(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if isinstance(timeout, float):
+            timeout = timeout // 0.001 / 1000
+        return super().select(rlist, wlist, xlist, timeout)
+
+
+class C17ReturnsEachOnce(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        return tuple(list({id(each): each for each in part}.values()) for part in lists)
+
+
+class C17ResetIsNotWritable(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        poll = select.poll()
+        for each in writable:
+            if each in readable and isinstance(each, socket.socket):
+                poll.register(each, select.POLLOUT)
+        reset = [number for number, event in poll.poll(0) if event & select.POLLERR]
+        return (
+            readable,
+            [each for each in writable if handler_core.fileobj_to_fd(each) not in reset],
+            exceptional,
+        )
+
+
+class C17ChecksTheFirstListOnly(Threads):
+    """Of what is not open."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        try:
+            return super().select(rlist, wlist, xlist, timeout)
+        except OSError:
+            return super().select(rlist, [], [], timeout)
+
+
+class C17NotANumberIsZero(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        timeout = 0 if timeout != timeout else timeout
+        return super().select(rlist, wlist, xlist, timeout)
+
+
+class C17WatchesNoFiles(Threads):
+    """As ``epoll``."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        for each in (*rlist, *wlist, *xlist):
+            if stat.S_ISREG(os.fstat(handler_core.fileobj_to_fd(each)).st_mode):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return lists
+
+
+class C17EndsAtASignal(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, 0)
+        if any(lists) or timeout == 0:
+            return lists
+        if threading.current_thread() is not threading.main_thread():
+            return super().select(rlist, wlist, xlist, timeout)
+        bell, button = socket.socketpair()
+        with bell, button:
+            button.setblocking(False)
+            before = signal.set_wakeup_fd(button.fileno(), warn_on_full_buffer=False)
+            try:
+                lists = super().select([*rlist, bell], wlist, xlist, timeout)
+            finally:
+                signal.set_wakeup_fd(before)
+        return [each for each in lists[0] if each is not bell], *lists[1:]
+
+
+class C17RefusesStrangers(SequentialGeventHandler):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if self.current_hub() is None:
+            raise RuntimeError("this thread has no hub")
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+
+class C17BlocksTheHubForAMoment(SequentialGeventHandler):
+    """Short waits are not worth a turn, it thinks."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if timeout and timeout < 0.5:
+            return handler_core.poll_select(rlist, wlist, xlist, timeout)
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+
+class C17LooksWithoutATurn(SequentialGeventHandler):
+    """With the timeout 0, nobody else runs ever."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if timeout == 0:
+            return handler_core.poll_select(rlist, wlist, xlist, timeout)
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+
 # C18
 
 
@@ -695,6 +828,183 @@ class C18BlocksTheHub(SequentialGeventHandler):
         return handler.create_connection(address, timeout, **tls)
 
 
+class C18ChecksNoNameUnlessGiven(Threads):
+    """Who leaves the name out means that of the address."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if "hostname" not in tls and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18ChecksNoAddresses(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.get("hostname", address[0]) == "127.0.0.1" and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18WaitsToSendMoreWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if tls.get("use_ssl"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        return connection
+
+
+class C18IsInheritedWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.set_inheritable("use_ssl" in tls)
+        return connection
+
+
+class C18TlsAlwaysHasATimeout(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if timeout is None and tls.get("use_ssl"):
+            connection.settimeout(60)
+        return connection
+
+
+class C18HandshakeHasATimeoutOfItsOwn(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        def select(rlist: Any, wlist: Any, xlist: Any, _: Any) -> Any:
+            return self.select(rlist, wlist, xlist, timeout)
+
+        return sockets.connect(
+            self.socket_module,
+            address,
+            timeout,
+            self.look_up,
+            select,
+            self.connection_class,
+            **tls,
+        )
+
+
+class _OneByOne(Threads):
+    """Tries the addresses itself."""
+
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos
+
+    def is_hopeless(self, error: OSError) -> bool:
+        return isinstance(error, ssl.SSLError)
+
+    def share(self, seconds: float, addresses: int) -> float:
+        return seconds / addresses
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if not address[0].endswith(".invalid"):
+            return super().create_connection(address, timeout, **tls)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            infos = self.addresses(self.look_up(*address, timeout), tls)
+        except handler_core.HandlerTimeoutError:
+            raise TimeoutError from None
+        while True:
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            try:
+                connection = super().create_connection(
+                    infos[0][4], left and self.share(left, len(infos)), **tls
+                )
+            except OSError as error:
+                infos = infos[1:]
+                if not infos or self.is_hopeless(error):
+                    raise
+            else:
+                connection.settimeout(timeout)
+                return connection
+
+
+class C18FirstAddressHasAllTheTime(_OneByOne):
+    def share(self, seconds: float, addresses: int) -> float:
+        return seconds
+
+
+class C18TriesThreeAddresses(_OneByOne):
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos[:3]
+
+
+class C18TriesOneAddressWithTls(_OneByOne):
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos[:1] if tls.get("use_ssl") else infos
+
+
+class C18StopsAtWhatCannotBeReached(_OneByOne):
+    def is_hopeless(self, error: OSError) -> bool:
+        return super().is_hopeless(error) or error.errno == errno.EHOSTUNREACH
+
+
+class C18ConnectBlocksTheHub(SequentialGeventHandler):
+    """Look-up and handshake do not."""
+
+    class _Socket(gevent.socket.socket):
+        def connect(self, address: Any) -> None:
+            with socket.socket(fileno=os.dup(self.fileno())) as plain:
+                plain.settimeout(self.gettimeout())
+                try:
+                    plain.connect(address)
+                finally:
+                    plain.setblocking(False)
+
+    socket_module: Any = types.ModuleType(gevent.socket.__name__)
+    vars(socket_module).update(vars(gevent.socket), socket=_Socket)
+
+
+class C18LeaksWhatIsKilled(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except Exception:
+            raise
+        except BaseException:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18LeaksIfAuthoritiesAreMissing(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except FileNotFoundError:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18KeepsItsCertificateToItself(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        return super().create_connection(address, timeout, **(tls | {"certfile": None}))
+
+
+class C18IgnoresCiphersAndOptions(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        tls |= {"ciphers": None, "options": None}
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18CannotLookAhead(Threads):
+    """Its connections have no ``pending``."""
+
+    connection_class = Extension
+
+
+class C18ConnectsWhileItRuns(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if not self.running:
+            raise RuntimeError("not started")
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18MakesSocketsThatAreInherited(Threads):
+    def socket(self) -> Any:
+        sock = super().socket()
+        sock.set_inheritable(True)
+        return sock
+
+
 # C19
 
 
@@ -728,6 +1038,58 @@ class C19OfAnotherModel(SequentialGeventHandler):
 
     def create_socket_pair(self) -> Any:
         return handler_core.create_socket_pair(socket)
+
+
+def with_ends(*methods: dict[str, Any]) -> Any:
+    """Return a ``create_socket_pair`` whose ends have these methods instead of their own."""
+
+    def create_socket_pair(self: Any) -> Any:
+        pair = super(Threads, self).create_socket_pair()
+        for end, instead in zip(pair, methods, strict=True):
+            end.__class__ = type("End", (type(end),), instead)
+        return pair
+
+    return create_socket_pair
+
+
+def _plain_send(end: Any, data: Any, flags: int = 0) -> int:
+    return socket.socket.send(end, data, socket.MSG_DONTWAIT)
+
+
+def _plain_sendall(end: Any, data: Any, flags: int = 0) -> None:
+    sent = 0
+    while sent < len(data):
+        sent += _plain_send(end, data[sent:])
+
+
+def _short_send(end: Any, data: Any, flags: int = 0) -> int:
+    return super(type(end), end).send(data[:65536])  # type: ignore[no-any-return]
+
+
+def _send_unless_full(end: Any, data: Any, flags: int = 0) -> int:
+    if end.gettimeout() == 0:
+        return _plain_send(end, data)
+    return super(type(end), end).send(data)  # type: ignore[no-any-return]
+
+
+class C19HoldsSomeInOneDirection(Threads):
+    create_socket_pair = with_ends({}, {"send": _plain_send})
+
+
+class C19HoldsSomeOfSendall(Threads):
+    create_socket_pair = with_ends(*[{"sendall": _plain_sendall}] * 2)
+
+
+class C19SendsAreShort(Threads):
+    create_socket_pair = with_ends(*[{"send": _short_send}] * 2)
+
+
+class C19RaisesIfNotBlocking(Threads):
+    create_socket_pair = with_ends(*[{"send": _send_unless_full}] * 2)
+
+
+class C19ForgetsSomeIfReadIntoABuffer(Threads):
+    create_socket_pair = with_ends(*[{"recv_into": socket.socket.recv_into}] * 2)
 
 
 # C20

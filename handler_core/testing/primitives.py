@@ -43,14 +43,21 @@ class PrimitiveTests(Suite):
             assert event.wait(over) is False
 
     def test_c20_events_wake_all(self, idle: Handler) -> None:
-        """Each of their waiters."""
+        """Each of their waiters, of which there may be many: each has begun to run."""
         event = idle.event_object()
+        waiting: list[int] = []
         seen: list[bool] = []
-        tasks = [idle.spawn(lambda: seen.append(event.wait(LONG))) for _ in range(10)]
+
+        def wait() -> None:
+            waiting.append(1)
+            seen.append(event.wait(LONG))
+
+        tasks = [idle.spawn(wait) for _ in range(100)]
+        self.until(idle, lambda: len(waiting) == 100)
         idle.sleep_func(0.01)
         event.set()
         self.ended(*tasks)
-        assert seen == [True] * 10
+        assert seen == [True] * 100
 
     def test_c20_an_event_that_is_set_and_cleared_wakes_who_waits(self, idle: Handler) -> None:
         """Also where nobody has run meanwhile: to set it is what wakes."""
@@ -89,7 +96,7 @@ class PrimitiveTests(Suite):
             self.until(idle, lambda: len(seen) == 4)
             assert task.is_alive()
             assert seen == [False] * 4
-            assert lock.acquire(blocking=False) is reentrant
+            assert bool(lock.acquire(blocking=False)) is reentrant
             if reentrant:
                 assert lock.acquire(blocking=True, timeout=-1)
                 lock.release()

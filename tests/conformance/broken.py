@@ -1150,7 +1150,8 @@ class C20AnybodyReleases(Threads):
 
     class _RLock(RLock):
         def release(self) -> None:
-            self._owner = self._current_task()
+            if self._count:
+                self._owner = self._current_task()
             super().release()
 
     def rlock_object(self) -> Any:

@@ -160,6 +160,7 @@ class ResultTests(Suite):
                 measured.append(time.monotonic() - begun - timeout)
 
             self.run_in(where, handler, measure)()
+            assert measured, "it did not time out"
             assert measured[0] >= 0, "it timed out early"
             return measured[0]
 
@@ -255,6 +256,7 @@ class ResultTests(Suite):
             handler.sleep_func(0.01)  # let it park
             self.run_in(sets, handler, set_it)()
             waiter()
+            assert len(times) == 2, "what waited was not woken"
             return times[1] - times[0]
 
         attempts = [functools.partial(delay, failing) for failing in (False, True)]

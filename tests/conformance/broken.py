@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import queue
@@ -32,6 +33,7 @@ from handler_core import Callback, hookimpl, sockets
 from handler_core.extending import Extension
 from handler_core.green import GreenWaiter
 from handler_core.lifecycle import _State
+from handler_core.synchronization import Lock, RLock
 
 #: Lines that rely on the one that a handler breaks, and are broken with it.
 ALSO: dict[str, set[int]] = {}
@@ -396,6 +398,54 @@ class C10ValueIsTheException(Threads):
     result_class = _ValueIsTheException
 
 
+class _NoExceptionIsAValue(handler_core.AsyncResult[Any]):
+    def set(self, value: Any = None) -> None:
+        if isinstance(value, BaseException):
+            self.set_exception(value)
+        else:
+            super().set(value)
+
+
+class C10NoExceptionIsAValue(Threads):
+    result_class = _NoExceptionIsAValue
+
+
+class _FirstExceptionStays(handler_core.AsyncResult[Any]):
+    def set_exception(self, exception: BaseException) -> None:
+        if self.exception is None:
+            super().set_exception(exception)
+
+
+class C10FirstExceptionStays(Threads):
+    result_class = _FirstExceptionStays
+
+
+class _GetRemembers(handler_core.AsyncResult[Any]):
+    __slots__ = ("got",)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if self.exception is None or not hasattr(self, "got"):
+            self.got = super().get(block, timeout)
+        return self.got
+
+
+class C10GetRemembersTheValue(Threads):
+    """And so sees no exception that comes after it."""
+
+    result_class = _GetRemembers
+
+
+class _WrapsExits(handler_core.AsyncResult[Any]):
+    def set_exception(self, exception: BaseException) -> None:
+        if not isinstance(exception, Exception):
+            exception = RuntimeError(str(exception))
+        super().set_exception(exception)
+
+
+class C10WrapsExits(Threads):
+    result_class = _WrapsExits
+
+
 # C11
 
 
@@ -458,6 +508,94 @@ class C11WaitReturnsNothing(Threads):
     result_class = _WaitReturnsNothing
 
 
+class _SometimesLate(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        late = 0.1 * next(_ODD_AND_EVEN)
+        return super().wait(timeout + late if timeout else timeout)
+
+
+_ODD_AND_EVEN = itertools.cycle((0, 1))
+
+
+class C11SometimesLate(Threads):
+    result_class = _SometimesLate
+
+
+class _LateByHalf(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout if timeout is None else timeout * 1.5)
+
+
+class C11LateByHalf(Threads):
+    result_class = _LateByHalf
+
+
+class _WholeMilliseconds(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout if timeout is None else int(timeout * 1000) / 1000)
+
+
+class C11WholeMilliseconds(Threads):
+    result_class = _WholeMilliseconds
+
+
+class _EarlyIfLong(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout if timeout is None else min(timeout, 0.1))
+
+
+class C11EarlyIfLong(Threads):
+    result_class = _EarlyIfLong
+
+
+class _EndsAllWaits(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(timeout):
+            for waiter in self._waiters or ():
+                waiter.wake()
+        return self.ready()
+
+
+class C11EndsAllWaits(Threads):
+    """Whose time is over wakes the others that wait for the result."""
+
+    result_class = _EndsAllWaits
+
+
+class _LateInOSThreads(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        stranger = isinstance(threading.current_thread(), threading._DummyThread)
+        return super().wait(timeout + 0.1 if timeout and stranger else timeout)
+
+
+class C11LateInOSThreads(Threads):
+    result_class = _LateInOSThreads
+
+
+class _NowaitIsNoTimeout(handler_core.AsyncResult[Any]):
+    def get_nowait(self) -> Any:
+        if not self.ready():
+            raise C11NowaitIsNoBuiltinTimeout.timeout_exception
+        return super().get_nowait()
+
+
+class C11NowaitIsNoBuiltinTimeout(Threads):
+    result_class = _NowaitIsNoTimeout
+
+
+class _NegativeIsAnError(handler_core.AsyncResult[Any]):
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None and timeout < 0:
+            raise ValueError("timeout must be non-negative")
+        return super().wait(timeout)
+
+
+class C11NegativeIsAnError(Threads):
+    """And what was left of a caller's time is no timeout."""
+
+    result_class = _NegativeIsAnError
+
+
 # C12
 
 
@@ -487,6 +625,44 @@ class _StrangersDoNotWake(handler_core.AsyncResult[Any]):
 
 class C12StrangersDoNotWake(Threads):
     result_class = _StrangersDoNotWake
+
+
+class _PollsNowAndThen(handler_core.AsyncResult[Any]):
+    """Too seldom to be seen by the turns that it takes."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.ready():
+            left = 0.3 if deadline is None else min(0.3, deadline - time.monotonic())
+            if left <= 0:
+                break
+            time.sleep(left)
+        return self.ready()
+
+
+class C12PollsNowAndThen(Threads):
+    result_class = _PollsNowAndThen
+
+
+class _StrangersWakeLate(handler_core.AsyncResult[Any]):
+    def _settle(self, outcome: Any) -> None:
+        waiters = None
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            with self._handler._lock:
+                waiters, self._waiters = self._waiters, None
+        super()._settle(outcome)
+        if waiters:
+            threading.Timer(0.2, lambda: [waiter.wake() for waiter in waiters]).start()
+
+
+class C12StrangersWakeLate(Threads):
+    result_class = _StrangersWakeLate
+
+
+class C12IdleWorkersPoll(Threads):
+    def _await_item(self, mailbox: Any) -> None:
+        while not mailbox.items:
+            time.sleep(0.2)
 
 
 # C13
@@ -551,6 +727,44 @@ class C13PassesTheValue(Threads):
         return super()._queue_links(result.value, links)
 
 
+class _RawlinkedTwice(handler_core.AsyncResult[Any]):
+    def rawlink(self, callback: Any) -> None:
+        if self.ready():
+            self.link(callback)
+        else:
+            with self._handler._lock:
+                self._links = [*(self._links or ()), callback]
+
+
+class C13RawlinkCountsTwice(Threads):
+    result_class = _RawlinkedTwice
+
+
+class _LateLinksGetTheValue(handler_core.AsyncResult[Any]):
+    def link(self, callback: Any) -> None:
+        if self.ready():
+            super().link(lambda result: callback(result.value))
+        else:
+            super().link(callback)
+
+    rawlink = link
+
+
+class C13PassesTheValueToLateLinks(Threads):
+    result_class = _LateLinksGetTheValue
+
+
+class _UnlinksWhatIsLinked(handler_core.AsyncResult[Any]):
+    def unlink(self, callback: Any) -> None:
+        if self._links and callback not in self._links:
+            raise ValueError("not linked")
+        super().unlink(callback)
+
+
+class C13UnlinksOnlyWhatIsLinked(Threads):
+    result_class = _UnlinksWhatIsLinked
+
+
 # C14
 
 
@@ -564,6 +778,24 @@ class C14WakesOne(Threads):
                 if self._waiters:
                     del self._waiters[1:]
             super()._settle(outcome)
+
+
+class C14WakesThirty(Threads):
+    class result_class(handler_core.AsyncResult[Any]):
+        def _settle(self, outcome: Any) -> None:
+            with self._handler._lock:
+                if self._waiters:
+                    del self._waiters[30:]
+            super()._settle(outcome)
+
+
+class C14AnExceptionWakesOne(Threads):
+    class result_class(handler_core.AsyncResult[Any]):
+        def set_exception(self, exception: BaseException) -> None:
+            with self._handler._lock:
+                if self._waiters:
+                    del self._waiters[1:]
+            super().set_exception(exception)
 
 
 # C15
@@ -580,6 +812,17 @@ class _Growing(handler_core.AsyncResult[Any]):
 
 class C15TracebackGrows(Threads):
     result_class = _Growing
+
+
+class _GrowsWithoutWaiting(handler_core.AsyncResult[Any]):
+    def get_nowait(self) -> Any:
+        if self.exception is not None:
+            raise self.exception
+        return super().get_nowait()
+
+
+class C15GrowsWithoutWaiting(Threads):
+    result_class = _GrowsWithoutWaiting
 
 
 # C16
@@ -602,6 +845,101 @@ class C16RefusesWhatIsOver(SequentialGeventHandler):
     @hookimpl
     def callback_object(self) -> Any:
         return _MayNotWait(self)
+
+
+class _InTheHub(SequentialGeventHandler):
+    """Knows where nobody may park."""
+
+    def in_hub(self) -> bool:
+        hub = self.current_hub()
+        return hub is not None and not hub.may_park(self.current_task())
+
+
+class C16TimedEventBlocksTheHub(_InTheHub):
+    def event_object(self) -> Any:
+        event: Any = super().event_object()
+        wait = event.wait
+
+        def wait_or_block(timeout: Any = None) -> Any:
+            if timeout and self.in_hub() and not event.is_set():
+                time.sleep(timeout)
+            return wait(0 if timeout and self.in_hub() else timeout)
+
+        event.wait = wait_or_block
+        return event
+
+
+class C16TimedLockBlocksTheHub(_InTheHub):
+    def lock_object(self) -> Any:
+        lock: Any = super().lock_object()
+        acquire = lock.acquire
+
+        def acquire_or_block(blocking: bool = True, timeout: float = -1) -> Any:
+            if timeout > 0 and self.in_hub() and lock.locked():
+                time.sleep(timeout)
+                return acquire(False)
+            return acquire(blocking, timeout)
+
+        lock.acquire = acquire_or_block
+        return lock
+
+
+class C16TimedJoinBlocksTheHub(_InTheHub):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        task: Any = super().spawn(func, *args, **kwargs)
+        join = task.join
+
+        def join_or_block(timeout: Any = None) -> None:
+            if timeout and self.in_hub() and task.is_alive():
+                time.sleep(timeout)
+            else:
+                join(timeout)
+
+        task.join = join_or_block
+        return task
+
+
+class C16RefusesToStopTwice(_InTheHub):
+    @hookimpl
+    def stop(self) -> None:
+        if self.in_hub():
+            raise RuntimeError("stop may not be called here: call it in a greenlet")
+        super().stop()
+
+
+class _MayNotAsk(handler_core.AsyncResult[Any]):
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if not self.ready() and self._handler.in_hub():  # type: ignore[attr-defined]
+            raise RuntimeError("get may not be called here: call it in a greenlet")
+        return super().get(block, timeout)
+
+
+class C16RefusesNowait(_InTheHub):
+    @hookimpl
+    def callback_object(self) -> Any:
+        return _MayNotAsk(self)
+
+
+class C16RefusesToTry(_InTheHub):
+    def lock_object(self) -> Any:
+        lock: Any = super().lock_object()
+        acquire = lock.acquire
+
+        def acquire_or_refuse(blocking: bool = True, timeout: float = -1) -> Any:
+            if lock.locked() and self.in_hub():
+                raise RuntimeError("acquire may not be called here: call it in a greenlet")
+            return acquire(blocking, timeout)
+
+        lock.acquire = acquire_or_refuse
+        return lock
+
+
+class C16SaysNothing(SequentialGeventHandler):
+    def new_waiter(self) -> Any:
+        try:
+            return super().new_waiter()
+        except RuntimeError:
+            raise RuntimeError("no") from None
 
 
 # C17
@@ -1153,6 +1491,163 @@ class C20EventWakesOne(Threads):
 
     def event_object(self) -> Any:
         return self._Event()
+
+
+class C20LockIsReentrant(Threads):
+    def lock_object(self) -> Any:
+        return threading.RLock()
+
+
+class C20TimedAcquireIsEarly(Threads):
+    class _Lock:
+        def __init__(self, lock: Any) -> None:
+            self.lock = lock
+            self.release = lock.release
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> Any:
+            return self.lock.acquire(blocking, timeout if timeout < 0 else timeout / 2)
+
+        def __enter__(self) -> Any:
+            return self.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.release()
+
+    def lock_object(self) -> Any:
+        return self._Lock(super().lock_object())
+
+
+class C20AnybodyReleases(Threads):
+    """Also an rlock."""
+
+    class _RLock(RLock):
+        def release(self) -> None:
+            if self._count:
+                self._owner = self._current_task()
+            super().release()
+
+    def rlock_object(self) -> Any:
+        return self._RLock(self.new_waiter, threading.get_ident)
+
+
+class C20LockIsItsTakers(Threads):
+    class _Lock(Lock):
+        owner = 0
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            taken = super().acquire(blocking, timeout)
+            if taken:
+                self.owner = threading.get_ident()
+            return taken
+
+        def release(self) -> None:
+            if self.owner != threading.get_ident():
+                raise RuntimeError("another thread has taken it")
+            self.owner = 0
+            super().release()
+
+    def lock_object(self) -> Any:
+        return self._Lock(self.new_waiter)
+
+
+class C20EventForgetsWhoWaited(Threads):
+    """Whoever it has woken looks again whether it is set."""
+
+    class _Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            with self._cond:  # type: ignore[attr-defined]
+                return bool(self._cond.wait_for(self.is_set, timeout))  # type: ignore[attr-defined]
+
+    def event_object(self) -> Any:
+        return self._Event()
+
+
+class C20EventReturnsNone(Threads):
+    class _Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> Any:
+            return super().wait(timeout) or None
+
+    def event_object(self) -> Any:
+        return self._Event()
+
+
+class C20EventTakesNoNegative(Threads):
+    class _Event(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if timeout is not None and timeout < 0:
+                raise ValueError("timeout must be non-negative")
+            return super().wait(timeout)
+
+    def event_object(self) -> Any:
+        return self._Event()
+
+
+class C20QueueIsNeverFull(Threads):
+    class queue_impl(queue.Queue[Any]):
+        def __init__(self, maxsize: int = 0) -> None:
+            super().__init__()
+
+
+class C20QueueDoesNotWaitForRoom(Threads):
+    class queue_impl(queue.Queue[Any]):
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            super().put(item, block=False)
+
+
+class C20QueueIsEarly(Threads):
+    class queue_impl(queue.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            return super().get(block, timeout if timeout is None else timeout / 2)
+
+
+class C20JoinIsEarly(Threads):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        thread: Any = super().spawn(func, *args, **kwargs)
+        join = thread.join
+        thread.join = lambda timeout=None: join(timeout if timeout is None else timeout / 2)
+        return thread
+
+
+class C20TimedEventBlocksTheHub(SequentialGeventHandler):
+    def event_object(self) -> Any:
+        event: Any = super().event_object()
+        wait = event.wait
+
+        def wait_or_block(timeout: Any = None) -> Any:
+            if timeout and timeout < 1 and not event.is_set():
+                time.sleep(timeout)
+                timeout = 0
+            return wait(timeout)
+
+        event.wait = wait_or_block
+        return event
+
+
+class C20SwallowsExceptions(Threads):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        def run() -> None:
+            with contextlib.suppress(Exception):
+                func(*args, **kwargs)
+
+        return super().spawn(run)
+
+
+class C20SleepIsAMethod(Threads):
+    def sleep_func(self, seconds: float) -> None:  # type: ignore[override]
+        time.sleep(seconds)
+
+
+class C20HasAFewThreads(Threads):
+    """Further tasks wait until another one has ended."""
+
+    free = threading.Semaphore(64)
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        def run() -> None:
+            with self.free:
+                func(*args, **kwargs)
+
+        return super().spawn(run)
 
 
 HANDLERS = {

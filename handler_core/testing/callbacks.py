@@ -278,7 +278,8 @@ class CallbackTests(Suite):
             raise error
 
         def is_logged(error: BaseException) -> bool:
-            return any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+            infos = [record.exc_info for record in caplog.records if record.name == "handler_core"]
+            return any(info is not None and info[1] is error for info in infos)
 
         with caplog.at_level(logging.ERROR, "handler_core"):
             for error in _kills():

@@ -545,19 +545,19 @@ class LifecycleTests(Suite):
         self.ended(stopper)
         assert ran == ["callback", "stop returned"]
 
-    def test_c3_stop_from_inside_is_prompt(self, handler: Handler) -> None:
+    def test_c3_stop_from_inside_is_prompt(self, idle: Handler) -> None:
         """In a tenth of a second; even a busy machine has an idle moment."""
         took: list[float] = []
 
         def stop() -> None:
             begun = time.monotonic()
-            handler.stop()
+            idle.stop()
             took.append(time.monotonic() - begun)
 
         def is_prompt() -> bool:
-            handler.start()
-            self.dispatch(handler, stop)
-            handler.stop()
+            idle.start()
+            self.dispatch(idle, stop)
+            idle.stop()
             return took[-1] <= 0.1
 
         given_up = time.monotonic() + LIMIT

@@ -25,6 +25,7 @@ import types
 from typing import Any
 
 import gevent.socket
+from gevent import GreenletExit
 from handler_core_gevent import SequentialGeventHandler
 from handler_core_threading import SequentialThreadingHandler
 
@@ -32,7 +33,7 @@ import handler_core
 from handler_core import Callback, hookimpl, sockets
 from handler_core.extending import Extension
 from handler_core.green import GreenWaiter
-from handler_core.lifecycle import _State
+from handler_core.lifecycle import _Mailbox, _State
 from handler_core.synchronization import Lock, RLock
 
 #: Lines that rely on the one that a handler breaks, and are broken with it.
@@ -101,9 +102,50 @@ class C1WithDoesNotStart(Threads):
         return self
 
 
+class C1WithStopsOnSuccessOnly(Threads):
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is None:
+            self.stop()
+
+
+class C1SecondStartMakesSecondWorker(Threads):
+    @hookimpl
+    def start(self) -> None:
+        if self.running:
+            with self._lock:
+                self._callbacks = _Mailbox()
+                self._completions = _Mailbox()
+        super().start()
+
+
+class C1StopsForStrangersDoNotWait(Threads):
+    starter = 0
+
+    @hookimpl
+    def start(self) -> None:
+        self.starter = threading.get_ident()
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if strange and self.starter != threading.get_ident():
+            self.spawn(super().stop)
+        else:
+            super().stop()
+
+
+class C1LosesItsHomeInSilence(SequentialGeventHandler):
+    @hookimpl
+    def stop(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            super().stop()
+
+
 # C2
 
 
+@also(5, 8)
 class C2ForgetsLastResults(Threads):
     """A result that is set after the stop calls nobody."""
 
@@ -142,6 +184,83 @@ class C2RunsAtOnceWhileStopped(Threads):
             super().dispatch_callback(callback)
 
 
+class C2OneLinkEndsTheRest(Threads):
+    """While it is stopped, a link that raises keeps the others from being called."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        try:
+            for link in links:
+                link(result)
+        except Exception:
+            logging.getLogger("handler_core").exception("link failed")
+
+
+class C2LastFailuresCallNobody(Threads):
+    class result_class(handler_core.AsyncResult[Any]):
+        def set_exception(self, exception: BaseException) -> None:
+            if self._handler._state is _State.STOPPED:
+                self._links = None
+            super().set_exception(exception)
+
+
+class C2LinksOfAThreadOfTheirOwn(Threads):
+    """While it is stopped: the setter waits for another thread, which calls the links."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        self.spawn(super()._call_links, result, links).join()
+
+
+class C2KeepsOnlyTheLast(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._state is _State.STOPPED:
+            self._callbacks.items.clear()
+        super().dispatch_callback(callback)
+
+
+class C2SecondStopDropsWhatWaits(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._state is _State.STOPPED:
+            self._callbacks.items.clear()
+        super().stop()
+
+
+class C2DropsWhatOthersDispatchInTheDrain(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if strange or self._in_worker() or self._state is not _State.DRAINING:
+            super().dispatch_callback(callback)
+
+
+class C2StopAfterARestartDoesNotWait(Threads):
+    restarted = False
+
+    @hookimpl
+    def start(self) -> None:
+        self.restarted = self._state is _State.DRAINING
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        if self.restarted and self._callbacks.busy and not self._in_worker():
+            self.spawn(super().stop)
+        else:
+            super().stop()
+
+
+class C2StopGivesUp(Threads):
+    """After a second."""
+
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            super().stop()
+        else:
+            self.spawn(super().stop).join(1)
+
+
 # C3
 
 
@@ -164,6 +283,50 @@ class C3StopFromACallbackDropsTheRest(Threads):
         super().stop()
 
 
+class C3StopFromACallbackDropsTheLinks(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            self._completions.items.clear()
+        super().stop()
+
+
+class C3StopFromACallbackWaitsForTheLinks(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            while self._completions.busy:
+                time.sleep(0.001)
+        super().stop()
+
+
+class C3SecondStopDoesNotWait(Threads):
+    """It takes a stop from inside for one that is over."""
+
+    inside = False
+
+    @hookimpl
+    def start(self) -> None:
+        self.inside = False
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        self.inside = self.inside or self._in_worker()
+        if not self.inside or self._in_worker() or self._state is not _State.DRAINING:
+            super().stop()
+
+
+class C3StopFromACallbackIsSlow(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            time.sleep(0.5)
+        super().stop()
+
+
 # C4
 
 
@@ -183,6 +346,27 @@ class C4StopsAtExit(Threads):
         super().start()
 
 
+class C4StopsAtExitWhatWaits(Threads):
+    """Runs at exit what is queued behind a callback that may never end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        atexit.register(self.run_the_rest)
+
+    def run_the_rest(self) -> None:
+        if self._callbacks.items:
+            self.stop()
+
+
+class C4SelectKeepsTheProgramAlive(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        result = self.async_result()
+        run = handler_core.wrap(result)(handler_core.poll_select)
+        threading.Thread(target=run, args=(rlist, wlist, xlist, timeout), daemon=False).start()
+        return result.get()
+
+
 # C5
 
 
@@ -198,6 +382,38 @@ class C5ChildRunsTheQueue(Threads):
         queued = list(self._callbacks.items)
         super()._after_fork_in_child()
         self._callbacks.items.extend(queued)
+
+
+class C5ChildCallsTheLinks(Threads):
+    """Those that the parent has queued."""
+
+    def _after_fork_in_child(self) -> None:
+        queued = list(self._completions.items)
+        super()._after_fork_in_child()
+        self._completions.items.extend(queued)
+
+
+class C5ForkInALinkGoesOn(Threads):
+    """A worker that forks in a link takes itself for the child's."""
+
+    def _after_fork_in_child(self) -> None:
+        completions = self._completions
+        super()._after_fork_in_child()
+        completions.items.popleft()
+
+
+class C5ChildKeepsWhatWaitsForAStart(Threads):
+    def _after_fork_in_child(self) -> None:
+        if self._state is not _State.STOPPED:
+            super()._after_fork_in_child()
+
+
+class C5ChildStillDrains(Threads):
+    def _after_fork_in_child(self) -> None:
+        state, drain = self._state, self._drain
+        super()._after_fork_in_child()
+        if state is _State.DRAINING:
+            self._state, self._drain = state, drain
 
 
 # C6
@@ -240,6 +456,52 @@ class C6LeaksMemory(Threads):
     def __init__(self) -> None:
         super().__init__()
         self.names.append(b"handler" * 100 + str(len(self.names)).encode())
+
+
+class C6RemembersEveryTask(Threads):
+    tasks: list[Any] = []  # noqa: RUF012
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        task = super().spawn(func, *args, **kwargs)
+        if func != self._work:
+            self.tasks.append(task)
+        return task
+
+
+class C6LeaksSockets(Threads):
+    copies: list[Any] = []  # noqa: RUF012
+
+    def create_socket_pair(self) -> Any:
+        pair = super().create_socket_pair()
+        self.copies.append(pair[0].dup())
+        return pair
+
+
+class C6RemembersWhatWaits(Threads):
+    """A callback that was dispatched while it was stopped keeps the handler alive."""
+
+    waiting: set[Any] = set()  # noqa: RUF012
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._state is _State.STOPPED:
+            self.waiting.add(self)
+        super().dispatch_callback(callback)
+
+
+class C6RemembersWhatFailed(Threads):
+    failures: list[Any] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_remember
+
+    def run_and_remember(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except Exception as error:
+            self.failures.append(error)
+            raise
 
 
 # C7
@@ -291,6 +553,60 @@ class C7LinksSideBySide(Threads):
         return True
 
 
+class C7FailuresFirst(Threads):
+    """The links of a result that failed overtake those that are queued."""
+
+    class result_class(handler_core.AsyncResult[Any]):
+        def set_exception(self, exception: BaseException) -> None:
+            handler: Any = self._handler
+            with handler._lock:
+                queued = list(handler._completions.items)
+                handler._completions.items.clear()
+                super().set_exception(exception)
+                handler._completions.items.extend(queued)
+
+
+class C7StrangersCallLinks(Threads):
+    """A set in a thread that is not of ``threading`` calls the links there."""
+
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            return False
+        return super()._queue_links(result, links)
+
+
+class C7LateLinksAtOnce(Threads):
+    """Whoever links to a result that is set calls the link, if only in a stranger's thread."""
+
+    class result_class(handler_core.AsyncResult[Any]):
+        def link(self, callback: Any) -> None:
+            strange = isinstance(threading.current_thread(), threading._DummyThread)
+            if strange and self.ready():
+                self._handler._call_links(self, [callback])
+            else:
+                super().link(callback)
+
+
+class C7DispatchedInsideRunsAtOnce(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            callback.func(*callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C7DispatchedByLinksRunsBesides(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        worker = self._completions.worker
+        if worker is not None and worker.identity == self.current_task():
+            self.spawn(callback.func, *callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
 # C8
 
 
@@ -330,6 +646,55 @@ class C8KeepsExitsForItself(Threads):
         pass
 
 
+class C8EndsWithAGreenletExit(SequentialGeventHandler):
+    """Takes what a callback raises for a kill."""
+
+    def is_kill(self, exception: BaseException) -> bool:
+        return isinstance(exception, GreenletExit)
+
+
+class C8SaysNothingWhileStopped(Threads):
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        for link in links:
+            with contextlib.suppress(BaseException):
+                link(result)
+
+
+class C8SaysItTwice(Threads):
+    """In a logger of its own, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            logging.getLogger("own").exception("callback failed")
+            raise
+
+
+class C8DoesNotSayWhere(Threads):
+    """The traceback ends where the handler calls the callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            here: Any = error.__traceback__
+            here.tb_next = None
+            logging.getLogger("handler_core").exception("callback failed")
+
+
 # C9
 
 
@@ -360,6 +725,59 @@ class C9DoesNotWakeTheWorker(Threads):
             self._callbacks.items.append(callback)
         else:
             super().dispatch_callback(callback)
+
+
+class C9ForgetsStrangersWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if not strange or self._state is not _State.STOPPED:
+            super().dispatch_callback(callback)
+
+
+class C9ForgetsStrangersInTheDrain(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if not strange or self._state is not _State.DRAINING:
+            super().dispatch_callback(callback)
+
+
+class C9IsWokenLate(Threads):
+    """What comes from a stranger's thread is noticed when the handler looks again."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread) and self.running:
+            self.spawn(self.later, super().dispatch_callback, callback)
+        else:
+            super().dispatch_callback(callback)
+
+    def later(self, func: Any, *args: Any) -> None:
+        with self.in_order:
+            if not self._callbacks.busy:
+                time.sleep(0.2)
+            func(*args)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_order = threading.Lock()
+
+
+class C9TakesWhatHasNoArgs(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if hasattr(callback, "func") and not hasattr(callback, "args"):
+            callback = Callback("", callback.func, ())
+        super().dispatch_callback(callback)
+
+
+class C9KnowsOneClassOfCallbacks(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"no callback: {callback!r}")
+        super().dispatch_callback(callback)
 
 
 # C10

@@ -553,6 +553,7 @@ class SocketTests(Suite):
                 listener.getsockname(), timeout=LIMIT, use_ssl=True, ca=str(tmp_path / "none.pem")
             )
 
+    @pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL.*:DeprecationWarning")  # clients have them
     def test_c18_options_of_tls(self, handler: Handler, certificates: _Certificates) -> None:
         """The client's own certificate, ciphers, and flags of the context."""
         ciphers = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]

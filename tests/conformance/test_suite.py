@@ -89,8 +89,8 @@ def runs(site: Site, request: pytest.FixtureRequest) -> Iterator[Runs]:
 
         def start(name: str) -> Future[subprocess.CompletedProcess[str]]:
             options = ["--handler", name]
-            if name not in ALONE:  # its own line only, which takes a second
-                options += ["-k", f"test_c{number_of(name)}_"]
+            if name not in ALONE:  # its own line only, and one test of that is enough
+                options += ["-x", "-k", f"test_c{number_of(name)}_"]
             return pool.submit(run_suite, site.folder, *options)
 
         yield {name: start(name) for name in wanted}

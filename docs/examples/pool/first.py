@@ -18,7 +18,7 @@ from handler_core import (
 
 __all__ = ["PoolTimeoutError", "SequentialPoolHandler"]
 
-POOL = ThreadPoolExecutor(max_workers=64)
+POOL = ThreadPoolExecutor(max_workers=10_000)
 
 
 class PoolTimeoutError(HandlerTimeoutError):

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["HandlerConformance"]
 
-_PARTS = ("callbacks", "lifecycle", "primitives", "results", "selecting", "sockets", "suite")
+_PARTS = (
+    "callbacks",
+    "connections",
+    "lifecycle",
+    "pairs",
+    "primitives",
+    "processes",
+    "results",
+    "selecting",
+    "suite",
+)
 
 # Before anybody imports one of them. Where pytest is not there, it will not run their tests.
 if "pytest" in sys.modules:

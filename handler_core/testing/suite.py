@@ -330,6 +330,17 @@ class Suite:
         """Dispatch a call of ``func``."""
         handler.dispatch_callback(Callback("test", func, args))
 
+    def queue(
+        self, handler: Handler, linked: bool, func: Callable[..., object], *args: Any
+    ) -> None:
+        """Have a worker call ``func(*args)``: that of the links, or that of the callbacks."""
+        if linked:
+            result = handler.async_result()
+            result.link(calling(func, *args))
+            result.set()
+        else:
+            self.dispatch(handler, func, *args)
+
     def drained(self, handler: Handler) -> None:
         """Wait until what was dispatched up to now has run."""
         event = handler.event_object()

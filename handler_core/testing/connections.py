@@ -1,4 +1,4 @@
-"""C18 and C19: connections, TLS, and the socket pair."""
+"""C18: connections, look-ups and TLS."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from handler_core.sockets import AddressInfo
 from handler_core.testing.server import running_server
 from handler_core.testing.suite import LIMIT, LONG, Suite, open_descriptors
 
-__all__ = ["SocketTests"]
-
-FLOOD = 5000
+__all__ = ["ConnectionTests"]
 
 
 def _addresses_of_localhost() -> set[str]:
@@ -145,8 +143,8 @@ class _Certificates:
         return path
 
 
-class SocketTests(Suite):
-    """C18 and C19 of the contract."""
+class ConnectionTests(Suite):
+    """C18 of the contract."""
 
     @pytest.fixture
     def certificates(self, tmp_path: Path) -> _Certificates:
@@ -628,118 +626,3 @@ class SocketTests(Suite):
                 ca=certificates.authority,
                 hostname="localhost",
             )
-
-    # C19: the socket pair.
-
-    def test_c19_both_ends_are_sockets_of_the_model(self, handler: Handler) -> None:
-        """In both directions, in order, with the end seen."""
-        first, second = handler.create_socket_pair()
-        with first, second, handler.socket() as other:
-            assert isinstance(first, type(other))
-            assert isinstance(second, type(other))
-            first.send(b"to second")
-            second.send(b"to first")
-            assert second.recv(100) == b"to second"
-            assert first.recv(100) == b"to first"
-            first.close()
-            assert second.recv(1) == b""
-
-    @pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "not blocking"])
-    def test_c19_thousands_of_bytes_before_anyone_reads(
-        self, handler: Handler, blocking: bool
-    ) -> None:
-        """One by one, by one task: send does not raise nor block, and every byte arrives."""
-        ends = handler.create_socket_pair()
-        with ends[0], ends[1]:
-            for sender, receiver in (ends, ends[::-1]):
-                sender.setblocking(blocking)
-                for number in range(FLOOD):
-                    assert sender.send(b"%c" % (number % 256)) == 1
-                received = b""
-                while len(received) < FLOOD:
-                    assert self.select(handler, [receiver], [], [])[0] == [receiver]
-                    received += receiver.recv(1000)
-                assert received == bytes(number % 256 for number in range(FLOOD))
-                assert handler.select([receiver], [], [], 0) == ([], [], [])
-
-    @pytest.mark.parametrize("how", ["send", "sendall"])
-    def test_c19_a_million_bytes_at_once_before_anyone_reads(
-        self, handler: Handler, how: str
-    ) -> None:
-        """And then thousands one by one: all are taken, and arrive."""
-        million = b"million." * 125_000
-        first, second = handler.create_socket_pair()
-        with first, second:
-            if how == "send":
-                assert first.send(million) == len(million)
-            else:
-                first.sendall(million)
-            for _ in range(FLOOD):
-                first.send(b".")
-            received = bytearray()
-            while len(received) < len(million) + FLOOD:
-                assert self.select(handler, [second], [], [])[0] == [second]
-                received += second.recv(100_000)
-            assert received == million + b"." * FLOOD
-
-    def test_c19_reading_into_a_buffer(self, handler: Handler) -> None:
-        """What there was no room for arrives in this way too."""
-        first, second = handler.create_socket_pair()
-        with first, second:
-            for number in range(FLOOD):
-                first.send(b"%c" % (number % 256))
-            received = b""
-            buffer = bytearray(1000)
-            while len(received) < FLOOD:
-                assert self.select(handler, [second], [], [])[0] == [second]
-                received += buffer[: second.recv_into(buffer)]
-            assert received == bytes(number % 256 for number in range(FLOOD))
-
-    def test_c19_the_bytes_of_a_sender_that_closes_arrive(self, handler: Handler) -> None:
-        """All of them, those too for which there was no room, and then the end."""
-        first, second = handler.create_socket_pair()
-        with second:
-            with first:
-                for number in range(FLOOD):
-                    assert first.send(b"%c" % (number % 256)) == 1
-            received = b""
-            while True:
-                assert self.select(handler, [second], [], [])[0] == [second]
-                data = second.recv(1000)
-                if not data:
-                    break
-                received += data
-            assert received == bytes(number % 256 for number in range(FLOOD))
-
-    def test_c19_a_byte_wakes_a_select(self, handler: Handler) -> None:
-        """From another task and from a thread of the operating system."""
-        first, second = handler.create_socket_pair()
-        with first, second:
-            for _ in range(50):
-                task = handler.spawn(first.send, b"x")
-                assert self.select(handler, [second], [], [])[0] == [second]
-                assert second.recv(1) == b"x"
-                self.ended(task)
-                thread = self.os_thread(lambda: first.send(b"y"))
-                assert self.select(handler, [second], [], [])[0] == [second]
-                assert second.recv(1) == b"y"
-                thread.result(handler)
-
-    def test_c19_reading_and_writing_at_once(self, handler: Handler) -> None:
-        """No wake-up is lost between a writer that is ahead and a reader that catches up."""
-        first, second = handler.create_socket_pair()
-        with first, second:
-
-            def write() -> None:
-                for _ in range(FLOOD):
-                    first.send(b"x")
-
-            thread = self.os_thread(write)
-            task = handler.spawn(write)
-            received = 0
-            while received < 2 * FLOOD:
-                assert self.select(handler, [second], [], [])[0] == [second]
-                received += len(second.recv(100))
-            thread.result(handler)
-            self.ended(task)
-            assert received == 2 * FLOOD

@@ -1,0 +1,33 @@
+"""What the broken handlers have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handler_core_threading import SequentialThreadingHandler
+
+import handler_core
+from handler_core import hookimpl
+
+#: Lines that rely on the one that a handler breaks, and are broken with it.
+ALSO: dict[str, set[int]] = {}
+
+
+def also(*lines: int) -> Any:
+    """Say which other lines a handler breaks."""
+
+    def register(cls: type) -> type:
+        ALSO[cls.__name__] = set(lines)
+        return cls
+
+    return register
+
+
+class Threads(SequentialThreadingHandler):
+    """The handler that all but a few are: one whose results may be of a class of its own."""
+
+    result_class: Any = handler_core.AsyncResult
+
+    @hookimpl
+    def callback_object(self) -> Any:
+        return self.result_class(self)

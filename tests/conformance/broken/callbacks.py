@@ -1,0 +1,292 @@
+"""Handlers that break C7 to C9."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from typing import Any
+
+from gevent import GreenletExit
+from handler_core_gevent import SequentialGeventHandler
+
+import handler_core
+from broken.base import Threads, also
+from handler_core import Callback, hookimpl
+from handler_core.lifecycle import _State
+
+# C7
+
+
+@also(2, 9)
+class C7LastInFirstOut(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self.running and self._callbacks.items:
+            self._callbacks.items.appendleft(callback)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C7OneBlocksTheOther(Threads):
+    """While a callback runs, no link does, as if there were one worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one_at_a_time = threading.Lock()
+        self._run_callback = self.run_one
+
+    def run_one(self, callback: Any) -> None:
+        with self.one_at_a_time:
+            callback.func(*callback.args)
+
+
+class C7CallbacksSideBySide(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        super().dispatch_callback(Callback("", self.spawn, (callback.func, *callback.args)))
+
+
+class C7QueuesAnother(Threads):
+    """Puts each callback into an object of its own, which no wrapper has seen."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        with contextlib.suppress(AttributeError):
+            callback = Callback("", callback.func, callback.args)
+        super().dispatch_callback(callback)
+
+
+class C7LinksSideBySide(Threads):
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        for link in links:
+            self.spawn(link, result)
+        return True
+
+
+class C7FailuresFirst(Threads):
+    """The links of a result that failed overtake those that are queued."""
+
+    class result_class(handler_core.AsyncResult[Any]):
+        def set_exception(self, exception: BaseException) -> None:
+            handler: Any = self._handler
+            with handler._lock:
+                queued = list(handler._completions.items)
+                handler._completions.items.clear()
+                super().set_exception(exception)
+                handler._completions.items.extend(queued)
+
+
+class C7StrangersCallLinks(Threads):
+    """A set in a thread that is not of ``threading`` calls the links there."""
+
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            return False
+        return super()._queue_links(result, links)
+
+
+class C7LateLinksAtOnce(Threads):
+    """Whoever links to a result that is set calls the link, if only in a stranger's thread."""
+
+    class result_class(handler_core.AsyncResult[Any]):
+        def link(self, callback: Any) -> None:
+            strange = isinstance(threading.current_thread(), threading._DummyThread)
+            if strange and self.ready():
+                self._handler._call_links(self, [callback])
+            else:
+                super().link(callback)
+
+
+class C7DispatchedInsideRunsAtOnce(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            callback.func(*callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C7DispatchedByLinksRunsBesides(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        worker = self._completions.worker
+        if worker is not None and worker.identity == self.current_task():
+            self.spawn(callback.func, *callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
+# C8
+
+
+class C8EndsWithATimeout(Threads):
+    """What is no ``Exception`` ends a worker, unseen."""
+
+    def is_kill(self, exception: BaseException) -> bool:
+        return not isinstance(exception, Exception)
+
+
+class C8SaysNothing(Threads):
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_quietly
+
+    def run_quietly(self, callback: Any) -> None:
+        with contextlib.suppress(Exception):
+            callback.func(*callback.args)
+
+
+class C8NoTraceback(Threads):
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            logging.getLogger("handler_core").error("callback failed: %s", error)
+
+
+class C8KeepsExitsForItself(Threads):
+    def deliver_exit(self, exception: BaseException) -> None:
+        pass
+
+
+class C8EndsWithAGreenletExit(SequentialGeventHandler):
+    """Takes what a callback raises for a kill."""
+
+    def is_kill(self, exception: BaseException) -> bool:
+        return isinstance(exception, GreenletExit)
+
+
+class C8SaysNothingWhileStopped(Threads):
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        for link in links:
+            with contextlib.suppress(BaseException):
+                link(result)
+
+
+class C8SaysItTwice(Threads):
+    """In a logger of its own, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            logging.getLogger("own").exception("callback failed")
+            raise
+
+
+class C8DoesNotSayWhere(Threads):
+    """The traceback ends where the handler calls the callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run_callback = self.run_and_log
+
+    def run_and_log(self, callback: Any) -> None:
+        try:
+            callback.func(*callback.args)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            here: Any = error.__traceback__
+            here.tb_next = None
+            logging.getLogger("handler_core").exception("callback failed")
+
+
+# C9
+
+
+@also(1)
+class C9RefusesStrangers(Threads):
+    """Dispatches for threads of ``threading`` only."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            raise RuntimeError("not from this thread")
+        super().dispatch_callback(callback)
+
+
+class C9TakesAnything(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if hasattr(callback, "func"):
+            super().dispatch_callback(callback)
+
+
+class C9DoesNotWakeTheWorker(Threads):
+    """Unless the dispatch comes from a thread that it knows."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread):
+            self._callbacks.items.append(callback)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C9ForgetsStrangersWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if not strange or self._state is not _State.STOPPED:
+            super().dispatch_callback(callback)
+
+
+class C9ForgetsStrangersInTheDrain(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if not strange or self._state is not _State.DRAINING:
+            super().dispatch_callback(callback)
+
+
+class C9IsWokenLate(Threads):
+    """What comes from a stranger's thread is noticed when the handler looks again."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if isinstance(threading.current_thread(), threading._DummyThread) and self.running:
+            self.spawn(self.later, super().dispatch_callback, callback)
+        else:
+            super().dispatch_callback(callback)
+
+    def later(self, func: Any, *args: Any) -> None:
+        with self.in_order:
+            if not self._callbacks.busy:
+                time.sleep(0.2)
+            func(*args)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_order = threading.Lock()
+
+
+class C9TakesWhatHasNoArgs(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if hasattr(callback, "func") and not hasattr(callback, "args"):
+            callback = Callback("", callback.func, ())
+        super().dispatch_callback(callback)
+
+
+class C9KnowsOneClassOfCallbacks(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"no callback: {callback!r}")
+        super().dispatch_callback(callback)

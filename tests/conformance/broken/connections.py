@@ -1,0 +1,246 @@
+"""Handlers that break C18."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import time
+import types
+from typing import Any
+
+import gevent.socket
+from handler_core_gevent import SequentialGeventHandler
+from handler_core_threading import SequentialThreadingHandler
+
+import handler_core
+from broken.base import Threads
+from handler_core import sockets
+from handler_core.extending import Extension
+
+# C18
+
+
+class C18TrustsEverybody(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.get("check_hostname"):
+            return super().create_connection(address, timeout, **tls)
+        return super().create_connection(address, timeout, **(tls | {"verify_certs": False}))
+
+
+class C18LeaksWhatFails(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18WaitsToSendMore(Threads):
+    """Without ``TCP_NODELAY``."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        return connection
+
+
+class C18IsInherited(Threads):
+    """Children get the connection too."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.set_inheritable(True)
+        return connection
+
+
+class C18KnowsNoDeadline(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        return super().create_connection(address, None, **tls)
+
+
+class C18BlocksTheHub(SequentialGeventHandler):
+    """Connects by the standard library's sockets."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        handler = SequentialThreadingHandler()
+        return handler.create_connection(address, timeout, **tls)
+
+
+class C18ChecksNoNameUnlessGiven(Threads):
+    """Who leaves the name out means that of the address."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if "hostname" not in tls and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18ChecksNoAddresses(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.get("hostname", address[0]) == "127.0.0.1" and tls.get("verify_certs", True):
+            tls.setdefault("check_hostname", False)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18WaitsToSendMoreWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if tls.get("use_ssl"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        return connection
+
+
+class C18IsInheritedWithTls(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        connection.set_inheritable("use_ssl" in tls)
+        return connection
+
+
+class C18TlsAlwaysHasATimeout(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        connection = super().create_connection(address, timeout, **tls)
+        if timeout is None and tls.get("use_ssl"):
+            connection.settimeout(60)
+        return connection
+
+
+class C18HandshakeHasATimeoutOfItsOwn(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        def select(rlist: Any, wlist: Any, xlist: Any, _: Any) -> Any:
+            return self.select(rlist, wlist, xlist, timeout)
+
+        return sockets.connect(
+            self.socket_module,
+            address,
+            timeout,
+            self.look_up,
+            select,
+            self.connection_class,
+            **tls,
+        )
+
+
+class _OneByOne(Threads):
+    """Tries the addresses itself."""
+
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos
+
+    def is_hopeless(self, error: OSError) -> bool:
+        return isinstance(error, ssl.SSLError)
+
+    def share(self, seconds: float, addresses: int) -> float:
+        return seconds / addresses
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if not address[0].endswith(".invalid"):
+            return super().create_connection(address, timeout, **tls)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            infos = self.addresses(self.look_up(*address, timeout), tls)
+        except handler_core.HandlerTimeoutError:
+            raise TimeoutError from None
+        while True:
+            left = None if deadline is None else max(0, deadline - time.monotonic())
+            try:
+                connection = super().create_connection(
+                    infos[0][4], left and self.share(left, len(infos)), **tls
+                )
+            except OSError as error:
+                infos = infos[1:]
+                if not infos or self.is_hopeless(error):
+                    raise
+            else:
+                connection.settimeout(timeout)
+                return connection
+
+
+class C18FirstAddressHasAllTheTime(_OneByOne):
+    def share(self, seconds: float, addresses: int) -> float:
+        return seconds
+
+
+class C18TriesThreeAddresses(_OneByOne):
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos[:3]
+
+
+class C18TriesOneAddressWithTls(_OneByOne):
+    def addresses(self, infos: Any, tls: Any) -> Any:
+        return infos[:1] if tls.get("use_ssl") else infos
+
+
+class C18StopsAtWhatCannotBeReached(_OneByOne):
+    def is_hopeless(self, error: OSError) -> bool:
+        return super().is_hopeless(error) or error.errno == errno.EHOSTUNREACH
+
+
+class C18ConnectBlocksTheHub(SequentialGeventHandler):
+    """Look-up and handshake do not."""
+
+    class _Socket(gevent.socket.socket):
+        def connect(self, address: Any) -> None:
+            with socket.socket(fileno=os.dup(self.fileno())) as plain:
+                plain.settimeout(self.gettimeout())
+                try:
+                    plain.connect(address)
+                finally:
+                    plain.setblocking(False)
+
+    socket_module: Any = types.ModuleType(gevent.socket.__name__)
+    vars(socket_module).update(vars(gevent.socket), socket=_Socket)
+
+
+class C18LeaksWhatIsKilled(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except Exception:
+            raise
+        except BaseException:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18LeaksIfAuthoritiesAreMissing(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except FileNotFoundError:
+            os.open(os.devnull, os.O_RDONLY)
+            raise
+
+
+class C18KeepsItsCertificateToItself(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        return super().create_connection(address, timeout, **(tls | {"certfile": None}))
+
+
+class C18IgnoresCiphersAndOptions(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        tls |= {"ciphers": None, "options": None}
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18CannotLookAhead(Threads):
+    """Its connections have no ``pending``."""
+
+    connection_class = Extension
+
+
+class C18ConnectsWhileItRuns(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if not self.running:
+            raise RuntimeError("not started")
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18MakesSocketsThatAreInherited(Threads):
+    def socket(self) -> Any:
+        sock = super().socket()
+        sock.set_inheritable(True)
+        return sock

@@ -1,0 +1,282 @@
+"""Handlers that break C1 to C3."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from typing import Any
+
+from handler_core_gevent import SequentialGeventHandler
+
+import handler_core
+from broken.base import Threads, also
+from handler_core import hookimpl
+from handler_core.lifecycle import _Mailbox, _State
+
+# C1
+
+
+class C1StartsOnce(Threads):
+    """As a thread: a second start is an error."""
+
+    @hookimpl
+    def start(self) -> None:
+        if self.running:
+            raise RuntimeError("already started")
+        super().start()
+
+
+class C1EndsForGood(Threads):
+    """After a stop, a start does nothing."""
+
+    stopped = False
+
+    @hookimpl
+    def start(self) -> None:
+        if not self.stopped:
+            super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        self.stopped = True
+        super().stop()
+
+
+class C1StopNeedsStart(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._state is _State.STOPPED:
+            raise RuntimeError("not started")
+        super().stop()
+
+
+class C1WithDoesNotStart(Threads):
+    def __enter__(self) -> Any:
+        return self
+
+
+class C1WithStopsOnSuccessOnly(Threads):
+    def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is None:
+            self.stop()
+
+
+class C1SecondStartMakesSecondWorker(Threads):
+    @hookimpl
+    def start(self) -> None:
+        if self.running:
+            with self._lock:
+                self._callbacks = _Mailbox()
+                self._completions = _Mailbox()
+        super().start()
+
+
+class C1StopsForStrangersDoNotWait(Threads):
+    starter = 0
+
+    @hookimpl
+    def start(self) -> None:
+        self.starter = threading.get_ident()
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if strange and self.starter != threading.get_ident():
+            self.spawn(super().stop)
+        else:
+            super().stop()
+
+
+class C1LosesItsHomeInSilence(SequentialGeventHandler):
+    @hookimpl
+    def stop(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            super().stop()
+
+
+# C2
+
+
+@also(5, 8)
+class C2ForgetsLastResults(Threads):
+    """A result that is set after the stop calls nobody."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        pass
+
+
+class C2StopDoesNotWait(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        threading.Thread(target=super().stop, daemon=True).start()
+
+
+class C2StopDropsTheQueue(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        with self._lock:
+            for mailbox in (self._callbacks, self._completions):
+                mailbox.items.clear()
+        super().stop()
+
+
+class C2DropsWhatComesWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self.running:
+            super().dispatch_callback(callback)
+
+
+class C2RunsAtOnceWhileStopped(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._state is _State.STOPPED:
+            callback.func(*callback.args)
+        else:
+            super().dispatch_callback(callback)
+
+
+class C2OneLinkEndsTheRest(Threads):
+    """While it is stopped, a link that raises keeps the others from being called."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        try:
+            for link in links:
+                link(result)
+        except Exception:
+            logging.getLogger("handler_core").exception("link failed")
+
+
+class C2LastFailuresCallNobody(Threads):
+    class result_class(handler_core.AsyncResult[Any]):
+        def set_exception(self, exception: BaseException) -> None:
+            if self._handler._state is _State.STOPPED:
+                self._links = None
+            super().set_exception(exception)
+
+
+class C2LinksOfAThreadOfTheirOwn(Threads):
+    """While it is stopped: the setter waits for another thread, which calls the links."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        self.spawn(super()._call_links, result, links).join()
+
+
+class C2KeepsOnlyTheLast(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._state is _State.STOPPED:
+            self._callbacks.items.clear()
+        super().dispatch_callback(callback)
+
+
+class C2SecondStopDropsWhatWaits(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._state is _State.STOPPED:
+            self._callbacks.items.clear()
+        super().stop()
+
+
+class C2DropsWhatOthersDispatchInTheDrain(Threads):
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        if strange or self._in_worker() or self._state is not _State.DRAINING:
+            super().dispatch_callback(callback)
+
+
+class C2StopAfterARestartDoesNotWait(Threads):
+    restarted = False
+
+    @hookimpl
+    def start(self) -> None:
+        self.restarted = self._state is _State.DRAINING
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        if self.restarted and self._callbacks.busy and not self._in_worker():
+            self.spawn(super().stop)
+        else:
+            super().stop()
+
+
+class C2StopGivesUp(Threads):
+    """After a second."""
+
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            super().stop()
+        else:
+            self.spawn(super().stop).join(1)
+
+
+# C3
+
+
+class C3StopFromACallbackFails(Threads):
+    """As kazoo's, which joins the thread that it is called in."""
+
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            raise RuntimeError("cannot join current thread")
+        super().stop()
+
+
+class C3StopFromACallbackDropsTheRest(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            self._callbacks.items.clear()
+            self._completions.items.clear()
+        super().stop()
+
+
+class C3StopFromACallbackDropsTheLinks(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            self._completions.items.clear()
+        super().stop()
+
+
+class C3StopFromACallbackWaitsForTheLinks(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        worker = self._callbacks.worker
+        if worker is not None and worker.identity == self.current_task():
+            while self._completions.busy:
+                time.sleep(0.001)
+        super().stop()
+
+
+class C3SecondStopDoesNotWait(Threads):
+    """It takes a stop from inside for one that is over."""
+
+    inside = False
+
+    @hookimpl
+    def start(self) -> None:
+        self.inside = False
+        super().start()
+
+    @hookimpl
+    def stop(self) -> None:
+        self.inside = self.inside or self._in_worker()
+        if not self.inside or self._in_worker() or self._state is not _State.DRAINING:
+            super().stop()
+
+
+class C3StopFromACallbackIsSlow(Threads):
+    @hookimpl
+    def stop(self) -> None:
+        if self._in_worker():
+            time.sleep(0.5)
+        super().stop()

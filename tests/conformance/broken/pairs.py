@@ -1,0 +1,97 @@
+"""Handlers that break C19."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from handler_core_gevent import SequentialGeventHandler
+
+import handler_core
+from broken.base import Threads
+
+# C19
+
+
+class C19HoldsSome(Threads):
+    """A pair with no more room than the system gives it."""
+
+    def create_socket_pair(self) -> Any:
+        pair = socket.socketpair()
+        for end in pair:
+            end.setblocking(False)
+        return pair
+
+
+class C19LosesSome(Threads):
+    class _End(socket.socket):
+        def send(self, data: Any, flags: int = 0) -> int:
+            try:
+                return super().send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return len(data)
+
+    def create_socket_pair(self) -> Any:
+        return tuple(
+            self._End(end.family, end.type, end.proto, fileno=end.detach())
+            for end in socket.socketpair()
+        )
+
+
+class C19OfAnotherModel(SequentialGeventHandler):
+    """Plain sockets, in a model that has its own."""
+
+    def create_socket_pair(self) -> Any:
+        return handler_core.create_socket_pair(socket)
+
+
+def with_ends(*methods: dict[str, Any]) -> Any:
+    """Return a ``create_socket_pair`` whose ends have these methods instead of their own."""
+
+    def create_socket_pair(self: Any) -> Any:
+        pair = super(Threads, self).create_socket_pair()
+        for end, instead in zip(pair, methods, strict=True):
+            end.__class__ = type("End", (type(end),), instead)
+        return pair
+
+    return create_socket_pair
+
+
+def _plain_send(end: Any, data: Any, flags: int = 0) -> int:
+    return socket.socket.send(end, data, socket.MSG_DONTWAIT)
+
+
+def _plain_sendall(end: Any, data: Any, flags: int = 0) -> None:
+    sent = 0
+    while sent < len(data):
+        sent += _plain_send(end, data[sent:])
+
+
+def _short_send(end: Any, data: Any, flags: int = 0) -> int:
+    return super(type(end), end).send(data[:65536])  # type: ignore[no-any-return]
+
+
+def _send_unless_full(end: Any, data: Any, flags: int = 0) -> int:
+    if end.gettimeout() == 0:
+        return _plain_send(end, data)
+    return super(type(end), end).send(data)  # type: ignore[no-any-return]
+
+
+class C19HoldsSomeInOneDirection(Threads):
+    create_socket_pair = with_ends({}, {"send": _plain_send})
+
+
+class C19HoldsSomeOfSendall(Threads):
+    create_socket_pair = with_ends(*[{"sendall": _plain_sendall}] * 2)
+
+
+class C19SendsAreShort(Threads):
+    create_socket_pair = with_ends(*[{"send": _short_send}] * 2)
+
+
+class C19RaisesIfNotBlocking(Threads):
+    create_socket_pair = with_ends(*[{"send": _send_unless_full}] * 2)
+
+
+class C19ForgetsSomeIfReadIntoABuffer(Threads):
+    create_socket_pair = with_ends(*[{"recv_into": socket.socket.recv_into}] * 2)

@@ -1,0 +1,191 @@
+"""Handlers that break C17."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import socket
+import stat
+import threading
+from typing import Any
+
+from handler_core_gevent import SequentialGeventHandler
+
+import handler_core
+from broken.base import Threads
+from handler_core import hookimpl
+
+# C17
+
+
+class C17ForgetsExceptionalConditions(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, _ = super().select(rlist, wlist, xlist, timeout)
+        return readable, writable, []
+
+
+class C17ReturnsDescriptors(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        return tuple([handler_core.fileobj_to_fd(each) for each in part] for part in lists)
+
+
+class C17HasALimit(Threads):
+    """``select.select`` itself, which knows descriptors below 1,024."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return select.select(rlist, wlist, xlist, timeout)
+
+
+class C17ReadableIsNotWritable(Threads):
+    """As kazoo's."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        return readable, [each for each in writable if each not in readable], exceptional
+
+
+class C17TakesNegativeTimeouts(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return super().select(rlist, wlist, xlist, None if timeout is None else max(0, timeout))
+
+
+class C17BlocksTheHub(SequentialGeventHandler):
+    """Nobody else runs while it waits."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return handler_core.poll_select(rlist, wlist, xlist, timeout)
+
+
+class C17LooksForOutOfBandDataOnce(Threads):
+    """When it begins; what it then waits for is the rest."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        ready = super().select(rlist, wlist, xlist, 0)
+        return ready if any(ready) else super().select(rlist, wlist, [], timeout)
+
+
+class C17OneListAtATime(Threads):
+    """Out-of-band data is not reported of what is readable."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        return readable, writable, [each for each in exceptional if each not in readable]
+
+
+class C17CountsWholeMilliseconds(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if isinstance(timeout, float):
+            timeout = timeout // 0.001 / 1000
+        return super().select(rlist, wlist, xlist, timeout)
+
+
+class C17ReturnsEachOnce(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        return tuple(list({id(each): each for each in part}.values()) for part in lists)
+
+
+class C17ResetIsNotWritable(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        readable, writable, exceptional = super().select(rlist, wlist, xlist, timeout)
+        poll = select.poll()
+        for each in writable:
+            if each in readable and isinstance(each, socket.socket):
+                poll.register(each, select.POLLOUT)
+        reset = [number for number, event in poll.poll(0) if event & select.POLLERR]
+        return (
+            readable,
+            [each for each in writable if handler_core.fileobj_to_fd(each) not in reset],
+            exceptional,
+        )
+
+
+class C17ChecksTheFirstListOnly(Threads):
+    """Of what is not open."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        try:
+            return super().select(rlist, wlist, xlist, timeout)
+        except OSError:
+            return super().select(rlist, [], [], timeout)
+
+
+class C17NotANumberIsZero(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        timeout = 0 if timeout != timeout else timeout
+        return super().select(rlist, wlist, xlist, timeout)
+
+
+class C17WatchesNoFiles(Threads):
+    """As ``epoll``."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, timeout)
+        for each in (*rlist, *wlist, *xlist):
+            if stat.S_ISREG(os.fstat(handler_core.fileobj_to_fd(each)).st_mode):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return lists
+
+
+class C17EndsAtASignal(Threads):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        lists = super().select(rlist, wlist, xlist, 0)
+        if any(lists) or timeout == 0:
+            return lists
+        if threading.current_thread() is not threading.main_thread():
+            return super().select(rlist, wlist, xlist, timeout)
+        bell, button = socket.socketpair()
+        with bell, button:
+            button.setblocking(False)
+            before = signal.set_wakeup_fd(button.fileno(), warn_on_full_buffer=False)
+            try:
+                lists = super().select([*rlist, bell], wlist, xlist, timeout)
+            finally:
+                signal.set_wakeup_fd(before)
+        return [each for each in lists[0] if each is not bell], *lists[1:]
+
+
+class C17RefusesStrangers(SequentialGeventHandler):
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if self.current_hub() is None:
+            raise RuntimeError("this thread has no hub")
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+
+class C17BlocksTheHubForAMoment(SequentialGeventHandler):
+    """Short waits are not worth a turn, it thinks."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if timeout and timeout < 0.5:
+            return handler_core.poll_select(rlist, wlist, xlist, timeout)
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+
+class C17LooksWithoutATurn(SequentialGeventHandler):
+    """With the timeout 0, nobody else runs ever."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        if timeout == 0:
+            return handler_core.poll_select(rlist, wlist, xlist, timeout)
+        return self.select_in_hub(rlist, wlist, xlist, timeout)

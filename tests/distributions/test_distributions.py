@@ -198,7 +198,7 @@ def test_a_new_plugin_is_built_installed_and_found(
 
     module = project / "handler_core_pool" / "__init__.py"
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "first.py", module)
-    said = environment.run("pytest", "-k", "c4 and sleeps", cwd=project, status=1)
+    said = environment.run("pytest", "-k", "c4 and idle", cwd=project, status=1)
     assert "C4 The interpreter exits: this line of the contract is broken" in said
 
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "final.py", module)

@@ -149,13 +149,18 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
     for wrapper in reversed(wrappers):  # pluggy calls what was registered last first
         manager.register(wrapper)
     manager.check_pending()
-    for name in HOOKS:
-        caller = getattr(manager.hook, name)
-        if not any(implementation.wrapper for implementation in caller.get_hookimpls()):
-            continue
-        if name == "run_callback":
-            handler._run_callback = functools.partial(_call, caller, handler)
-            continue
+    callers = {name: getattr(manager.hook, name) for name in HOOKS}
+    wrapped = {
+        name: caller
+        for name, caller in callers.items()
+        if any(implementation.wrapper for implementation in caller.get_hookimpls())
+    }
+    if "run_callback" in wrapped or "dispatch_callback" in wrapped:
+        # What is remembered at the dispatch ends with the run, whether or not that is wrapped.
+        run_callback = callers["run_callback"]
+        handler._run_callback = functools.partial(_call, run_callback, handler)
+    wrapped.pop("run_callback", None)
+    for name, caller in wrapped.items():
         through = _through_pluggy(caller, handler, name)
         setattr(handler, name, through)
         if name in _ALIASES:

@@ -178,7 +178,7 @@ def _chosen(passing_over: Collection[str] = ()) -> tuple[EntryPoint, str]:
             continue
         try:
             active = cls.is_active()
-        except Exception:
+        except (Exception, SystemExit):
             logger().warning("passing over %s: is_active() failed", _Origin(entry), exc_info=True)
             continue
         if active:
@@ -369,7 +369,6 @@ def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
     to be there once: the one that the program has made, or else the first.
     """
     there = [wrapper for wrapper in wrappers if not isinstance(wrapper, (str, EntryPoint))]
-    there += [type(each) for each in there]
     for wrapper in wrappers:
         plugin: object = wrapper
         origin: object = "a wrapper"
@@ -377,13 +376,20 @@ def _resolve(wrappers: Sequence[object]) -> Iterator[object]:
             wrapper = _find(_WRAPPERS, wrapper)
         if isinstance(wrapper, EntryPoint):
             plugin, origin = _load(wrapper), _Origin(wrapper)
-            if any(each is plugin for each in there):
+            if any(each is plugin or _is_of(each, plugin) for each in there):
                 continue
             there.append(plugin)
         if isinstance(plugin, type):
             plugin = _make(plugin, origin)
         check_wrapper(plugin, origin)
         yield plugin
+
+
+def _is_of(wrapper: object, plugin: object) -> bool:
+    """Return True if ``plugin`` is a class, and the wrapper an object or a subclass of it."""
+    if not isinstance(plugin, type):
+        return False
+    return issubclass(wrapper if isinstance(wrapper, type) else type(wrapper), plugin)
 
 
 def _make(cls: type, origin: object) -> object:

@@ -109,6 +109,9 @@ def _faults_of_class(cls: type) -> tuple[str, ...]:
             faults.append("the hook run_callback is for wrappers only")
         elif name not in HOOKS and not options.get("optionalhook"):
             faults.append(_unknown(name))
+    name = getattr(cls, "name", "")
+    if not isinstance(name, str):
+        faults.append(f"its name is a string, not {name!r}")
     needed = _needed_to_make(cls)
     if needed:
         faults.append(f"its __init__ needs arguments: {', '.join(needed)} (it is called with none)")

@@ -421,3 +421,25 @@ def test_a_forked_child_remembers_nothing() -> None:
     assert keeping.dispatched.count(handler) == 1
     run(handler)
     assert keeping.numbers() == [1]
+
+
+def test_where_nobody_wraps_the_run_it_is_forgotten_too() -> None:
+    class Dispatches:
+        def __init__(self) -> None:
+            self.dispatched: Dispatched[None] = Dispatched()
+
+        @hookimpl(wrapper=True)
+        def dispatch_callback(self, handler: Handler, callback: Any) -> Any:
+            with self.dispatched.remember(handler, callback, None):
+                return (yield)
+
+    wrapper = Dispatches()
+    handler = get_handler("threading", wrappers=[wrapper])
+    ran: list[int] = []
+    for number in range(10):
+        handler.dispatch_callback(Callback("test", ran.append, (number,)))
+    assert wrapper.dispatched.count(handler) == 10
+    with handler:
+        pass
+    assert ran == list(range(10))
+    assert wrapper.dispatched.count(handler) == 0

@@ -168,3 +168,34 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 def test_the_links_into_the_project_lead_somewhere(page: Path) -> None:
     links = LINK.findall(page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_pool_of_the_guide_works_in_the_child_of_work_that_forks() -> None:
+    """There the thread that forked is none of the pool's."""
+    program = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from final import POOL
+
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        def goes_on():
+            ended = POOL.submit(int, 1).result(timeout=30) == 1
+            os._exit(0 if ended else 1)
+        import threading
+        threading.Thread(target=goes_on).start()
+    return pid
+
+pid = POOL.submit(fork).result(timeout=30)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+assert POOL.submit(int, 2).result(timeout=30) == 2
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, DOCS / "examples" / "pool"],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -404,6 +404,7 @@ def test_the_variable_comes_before_the_active_model(
         "class Complete: pass",
         COMPLETE.replace("@hookimpl", ""),
         ACTIVE.replace("return True", "raise ValueError('is_active')"),
+        ACTIVE.replace("return True", "raise SystemExit(7)"),
     ],
 )
 def test_a_broken_plugin_does_not_break_the_automatic_choice(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
                 return (yield)
 
         class A(Wrapper): pass
+        class A2(A): pass
         class B(Wrapper): pass
         class C(Wrapper): pass
 
@@ -268,6 +269,7 @@ def test_an_empty_variable_names_none(
         ("a,b", "A", "BA"),
         ("a,b", "A()", "BA"),
         ("c,b", "c.", "BC"),
+        ("a,b", "A2()", ["B", "A2"]),
         # Only what is named is taken for the same.
         ("", "A A", "AA"),
         ("", "A() A", "AA"),
@@ -277,7 +279,7 @@ def test_an_empty_variable_names_none(
     ],
 )
 def test_what_is_asked_for_twice_is_there_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch, variable: str, wrappers: str, called: str
+    site: Site, monkeypatch: pytest.MonkeyPatch, variable: str, wrappers: str, called: Sequence[str]
 ) -> None:
     import some_wrappers
 
@@ -288,6 +290,7 @@ def test_what_is_asked_for_twice_is_there_once(
         "B": some_wrappers.B,
         "C": some_wrappers.C,
         "c.": some_wrappers.c,
+        "A2()": some_wrappers.A2(),
     }
     monkeypatch.setenv("HANDLER_CORE_WRAPPERS", variable)
     handler = get_handler(

@@ -175,7 +175,9 @@ def _suite(name: str) -> Iterator[_Finding]:
         elif found.hangs:
             yield _Finding(line.heading, _NOT_RUN, f"{found.hangs} hangs, and was the last one")
         else:
-            yield _Finding(line.heading, _NOT_RUN, "there is nothing to test here")
+            yield _Finding(
+                line.heading, _NOT_RUN, "there is nothing to test here, or pytest broke off"
+            )
 
 
 def _table(findings: list[_Finding]) -> Table:

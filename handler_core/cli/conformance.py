@@ -107,15 +107,18 @@ def run_quick_part(handler: Handler, report: Callable[[int], object]) -> Conform
             ],
             plugins=[Collector()],
         )
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if not seen:
         raise JobError(
             f"pytest could not run the suite, and ended with status {int(status)}; "
             f"what it needs: {_INSTALL}",
             see_output=True,
         )
+    ended_well = status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if not ended_well and not failed:
+        raise JobError(f"pytest broke off, with status {int(status)}", see_output=True)
     from handler_core.testing.contract import CONTRACT
 
     missed = set(CONTRACT) - set(LONG_LINES) - seen
-    if missed and not hanging:
+    if missed and ended_well and not hanging:
         raise JobError(f"the suite ran, and without its tests of {missed}", see_output=True)
     return Conformance(passed, failed, "".join(hanging))

@@ -29,7 +29,8 @@ class Description(NamedTuple):
 
 
 def describe_handler(handler: Handler, report: Callable[[int], object]) -> Description:
-    """Describe the class of a handler."""
+    """Describe the class of a handler, and see that it can say whether it runs the caller."""
+    type(handler).is_active()
     report(1)
     return _describe(type(handler), handler.name)
 
@@ -42,5 +43,5 @@ def describe_wrapper(wrapper: object, report: Callable[[int], object]) -> Descri
 
 def _describe(cls: type, name: str) -> Description:
     summary, _, _ = (inspect.getdoc(cls) or "").partition("\n")
-    file = getattr(sys.modules[cls.__module__], "__file__", None) or ""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
     return Description(name, f"{cls.__module__}.{cls.__qualname__}", file, summary)

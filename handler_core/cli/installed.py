@@ -69,13 +69,18 @@ def info(name: str) -> None:
     models = [each for each in list_handlers() if each.name == name]
     if not wrappers:
         models_named([name])
+    found = []
     if models:
-        _tell("model", models, describe_model(name))
-        others = [each for each in candidates() if each != name]
-        broken = {each for each in others if isinstance(describe_model(each), ChildError)}
+        found.append(describe_model(name))
+        _tell("model", models, found[-1])
+        broken = {each for each in candidates() if isinstance(describe_model(each), ChildError)}
         write(output(), _what_is_chosen(broken))
     if wrappers:
-        _tell("wrapper", wrappers, _describe_wrapper(name))
+        found.append(_describe_wrapper(name))
+        _tell("wrapper", wrappers, found[-1])
+    for error in found:
+        if isinstance(error, ChildError):
+            raise click.ClickException(printable(f"{name} is broken: {error}"))
 
 
 def _tell(kind: str, plugins: list[HandlerInfo], described: Description | ChildError) -> None:
@@ -96,8 +101,6 @@ def _tell(kind: str, plugins: list[HandlerInfo], described: Description | ChildE
             ]
         for title, text in lines:
             write(console, f"{title + ':':<14}{text}", wrap=False)
-    if isinstance(described, ChildError):
-        raise click.ClickException(printable(f"{plugins[0].name} is broken: {described}"))
 
 
 def describe_model(name: str) -> Description | ChildError:

@@ -32,6 +32,11 @@ BROKEN = {
     "raises": ("raise ValueError('as planned')", "cannot be imported: ValueError: as planned"),
     "misses": ("import no_such_library", "No module named 'no_such_library'"),
     "speaks": ("raise ValueError('größe [/b] \x1b[2J')", r"ValueError: größe [/b] \x1b[2J"),
+    "number": (WORKS.replace('"model"', "7"), "its name is a string, not 7"),
+    "typing": (
+        WORKS + "\n    @classmethod\n    def is_active(cls): raise SystemExit(7)\n",
+        "the process ended with status 7 and no result",
+    ),
     # The name of a module that the command itself has imported.
     "json": ("import os; os._exit(3)", "the process ended with status 3 and no result"),
     "exits": ("import os; os._exit(3)", "the process ended with status 3 and no result"),
@@ -157,6 +162,21 @@ def test_wrappers_are_there_too(run: Run, tmp_path: Path) -> None:
     told = run("info", "prometheus").stdout
     assert re.search(r"^class: +handler_core_prometheus.PrometheusWrapper$", told, re.MULTILINE)
     assert run("info", "bad", folders=[tmp_path]).returncode == 1
+
+
+def test_a_model_and_a_wrapper_of_one_name(run: Run, tmp_path: Path) -> None:
+    metadata = tmp_path / "both-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: both\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[handler_core.handlers]\nboth = no_such_module:Handler\n"
+        "[handler_core.wrappers]\nboth = handler_core_prometheus:PrometheusWrapper\n"
+    )
+    done = run("info", "both", folders=[tmp_path])
+    assert done.returncode == 1
+    assert "both is broken: " in done.stderr
+    assert "get_handler() takes threading here" in done.stdout
+    assert "class:        handler_core_prometheus.PrometheusWrapper" in done.stdout
 
 
 def test_wrappers_of_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

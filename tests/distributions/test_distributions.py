@@ -200,6 +200,7 @@ def test_a_new_plugin_is_built_installed_and_found(
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "first.py", module)
     said = environment.run("pytest", "-k", "c4 and idle", cwd=project, status=1)
     assert "C4 The interpreter exits: this line of the contract is broken" in said
+    environment.run("handler-core", "check", "pool", cwd=project)
 
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "final.py", module)
     assert " passed" in environment.run("pytest", cwd=project)

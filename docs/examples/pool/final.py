@@ -52,10 +52,12 @@ class Pool(Executor):
 
     def _serve(self, inbox: SimpleQueue[Callable[[], None]]) -> None:
         process = os.getpid()
-        while os.getpid() == process:  # and not in the child of work that forks
+        while True:
             work = inbox.get()
             work()
             del work  # or an idle thread would keep alive what it did last
+            if os.getpid() != process:
+                return  # a child of work that forked: there it is no thread of the pool
             self._idle.append(inbox)
 
 

@@ -38,8 +38,8 @@ class Dispatched(Generic[T]):
     """
 
     def __init__(self) -> None:
-        # A plain dictionary: it is copied in one step, which no signal handler can interrupt.
-        self._handlers: dict[int, weakref.ref[Handler]] = {}
+        # By their ids. Its references are copied in one step, which no signal handler interrupts.
+        self._handlers: weakref.WeakValueDictionary[int, Handler] = weakref.WeakValueDictionary()
 
     def remember(self, handler: Handler, callback: CallbackLike, value: T) -> Note[T]:
         """Return a context manager to be around the dispatch: it keeps ``value`` for the run.
@@ -68,14 +68,13 @@ class Dispatched(Generic[T]):
 
     def handlers(self) -> list[Handler]:
         """Return the handlers that callbacks were dispatched to, and that are still in use."""
-        known = [ref() for ref in list(self._handlers.values())]
+        known = [ref() for ref in self._handlers.valuerefs()]
         return [each for each in known if each is not None and self in each._notes]
 
     def _notes_of(self, handler: Handler) -> Notes[T]:
         notes = handler._notes.get(self)
         if notes is None:
-            key, handlers = id(handler), self._handlers
-            handlers[key] = weakref.ref(handler, lambda _: handlers.pop(key, None))
+            self._handlers[id(handler)] = handler
             # Another thread may have come first, or a signal handler.
             notes = handler._notes.setdefault(self, Notes(handler._lock))
         return notes

@@ -152,8 +152,9 @@ class _Metrics:
             registry=None,
             buckets=_BUCKETS,
         )
-        # A plain dictionary: it is copied in one step, whoever makes a wrapper meanwhile.
-        self._wrappers: dict[int, weakref.ref[PrometheusWrapper]] = {}
+        # By their ids. Its references are copied in one step, whoever makes a wrapper meanwhile.
+        self._wrappers: weakref.WeakValueDictionary[int, PrometheusWrapper]
+        self._wrappers = weakref.WeakValueDictionary()
         self._dispatched: dict[str, _Tally] = {}
         self._runs: dict[tuple[str, str], _Runs] = {}
         self._register(registry, self.run, self.failed, self.queued, self.running, self)
@@ -172,8 +173,7 @@ class _Metrics:
 
     def add(self, wrapper: PrometheusWrapper) -> None:
         """Count what waits in the queues of this wrapper's handlers too, as long as it is there."""
-        key, wrappers = id(wrapper), self._wrappers
-        wrappers[key] = weakref.ref(wrapper, lambda _: wrappers.pop(key, None))
+        self._wrappers[id(wrapper)] = wrapper
 
     def runs(self, name: str, kind: str) -> _Runs:
         found = self._runs.get((name, kind))
@@ -193,7 +193,7 @@ class _Metrics:
         """Yield what is counted at a dispatch: called by the registry, for each scrape."""
         dispatched, queue = self._families()
         lengths = dict.fromkeys(list(self._dispatched), 0)
-        for wrapper in [ref() for ref in list(self._wrappers.values())]:
+        for wrapper in [ref() for ref in self._wrappers.valuerefs()]:
             for name, length in wrapper.queued() if wrapper is not None else ():
                 lengths[name] = lengths.get(name, 0) + length
         for name, length in sorted(lengths.items()):

@@ -28,9 +28,10 @@ def renew_epoll(hub: Any) -> None:
     for ever.
 
     Args:
-        hub: one like eventlet's, with ``poll``, which need not be an ``epoll``, and ``listeners``.
+        hub: one like eventlet's, with an ``epoll`` in ``poll`` and ``listeners``; any other is left
+            as it is.
     """
-    if not hasattr(hub.poll, "fileno"):
+    if not hasattr(getattr(hub, "poll", None), "fileno"):
         return
     hub.poll = type(hub.poll)()
     for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:

@@ -29,7 +29,6 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 from eventlet import hubs, patcher  # type: ignore[import-untyped]
-from eventlet.hubs import epolls  # type: ignore[import-untyped]
 
 from handler_core.green import Hub
 from handler_core.inherited import renew_epoll
@@ -232,8 +231,7 @@ class EventletHub(Hub):
 
     def _renew(self) -> None:
         library = self._library
-        if isinstance(library, epolls.Hub):
-            renew_epoll(library)
+        renew_epoll(library)
         library.mark_as_reopened(self._of_thread.bell.fileno())  # which takes it off the hub
         self._hang_bell()
 

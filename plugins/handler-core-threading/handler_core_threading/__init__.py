@@ -99,9 +99,8 @@ def _renew_hub() -> None:
     gevent does this by itself.
     """
     hubs = sys.modules.get("eventlet.hubs")
-    hub = None if hubs is None else getattr(hubs._threadlocal, "hub", None)
-    if hasattr(hub, "poll"):
-        renew_epoll(hub)
+    if hubs is not None:
+        renew_epoll(getattr(hubs._threadlocal, "hub", None))
 
 
 class _GreenThread(threading.Thread):

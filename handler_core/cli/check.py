@@ -172,11 +172,9 @@ def _suite(name: str) -> Iterator[_Finding]:
             yield _Finding(line.heading, _OK, f"{passed} test{'s' * (passed > 1)} passed")
         elif number in LONG_LINES:
             yield _Finding(line.heading, _NOT_RUN, "it takes long: the whole suite has its tests")
-        elif found.hangs:
-            yield _Finding(line.heading, _NOT_RUN, f"{found.hangs} hangs, and was the last one")
         else:
             yield _Finding(
-                line.heading, _NOT_RUN, "there is nothing to test here, or pytest broke off"
+                line.heading, _NOT_RUN, found.ended_by or "there is nothing to test here"
             )
 
 

@@ -34,12 +34,12 @@ class Conformance(NamedTuple):
     Attributes:
         passed: how many tests of each line have passed, by the line's number as text.
         failed: the tests that have failed, in the same way, each with the reason.
-        hangs: the test that hangs, and with which the run ended; empty if there is none.
+        ended_by: what ended the run before its time; empty if nothing did.
     """
 
     passed: dict[str, int]
     failed: dict[str, list[str]]
-    hangs: str
+    ended_by: str
 
 
 def run_quick_part(handler: Handler, report: Callable[[int], object]) -> Conformance:
@@ -121,4 +121,7 @@ def run_quick_part(handler: Handler, report: Callable[[int], object]) -> Conform
     missed = set(CONTRACT) - set(LONG_LINES) - seen
     if missed and ended_well and not hanging:
         raise JobError(f"the suite ran, and without its tests of {missed}", see_output=True)
-    return Conformance(passed, failed, "".join(hanging))
+    ended_by = "" if ended_well else "pytest broke off"
+    if hanging:
+        ended_by = f"{hanging[0]} hangs, and was the last one"
+    return Conformance(passed, failed, ended_by)

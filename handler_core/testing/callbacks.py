@@ -104,9 +104,7 @@ class CallbackTests(Suite):
         """Not in that of the links, and whether with a value or an exception."""
         ran: list[int] = []
         gate, done = handler.event_object(), handler.event_object()
-        first = handler.async_result()
-        first.link(calling(gate.wait, LONG))
-        first.set()
+        self.queue(handler, True, gate.wait, LONG)
         results = [handler.async_result() for _ in range(200)]
         for number, result in enumerate(results):
             result.link(calling(ran.append, number))
@@ -237,12 +235,8 @@ class CallbackTests(Suite):
             work()
             returned.set()
 
-        if where == "callback":
-            self.dispatch(handler, work_and_return)
-        elif where == "link":
-            first = handler.async_result()
-            first.link(calling(work_and_return))
-            first.set()
+        if where in ("callback", "link"):
+            self.queue(handler, where == "link", work_and_return)
         elif where == "task":
             handler.spawn(work_and_return)
         else:
@@ -327,14 +321,6 @@ class CallbackTests(Suite):
     ) -> None:
         """Nor what cancels them: raised by the callback itself, it is logged as all else is."""
 
-        def run(func: Callable[..., object], *args: Any) -> None:
-            if linked:
-                result = handler.async_result()
-                result.link(calling(func, *args))
-                result.set()
-            else:
-                self.dispatch(handler, func, *args)
-
         def fail(error: BaseException) -> None:
             raise error
 
@@ -344,10 +330,10 @@ class CallbackTests(Suite):
 
         with caplog.at_level(logging.ERROR, "handler_core"):
             for error in _kills():
-                run(fail, error)
+                self.queue(handler, linked, fail, error)
                 self.until(handler, functools.partial(is_logged, error))
         done = handler.event_object()
-        run(done.set)
+        self.queue(handler, linked, done.set)
         self.happens(done)
 
     @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])

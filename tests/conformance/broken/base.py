@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from handler_core_threading import SequentialThreadingHandler
@@ -31,3 +32,8 @@ class Threads(SequentialThreadingHandler):
     @hookimpl
     def callback_object(self) -> Any:
         return self.result_class(self)
+
+
+def is_stranger() -> bool:
+    """Return True in a thread that ``threading`` has not started."""
+    return isinstance(threading.current_thread(), threading._DummyThread)

@@ -12,7 +12,7 @@ from gevent import GreenletExit
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also
+from broken.base import Threads, also, is_stranger
 from handler_core import Callback, hookimpl
 from handler_core.lifecycle import _State
 
@@ -82,7 +82,7 @@ class C7StrangersCallLinks(Threads):
     """A set in a thread that is not of ``threading`` calls the links there."""
 
     def _queue_links(self, result: Any, links: list[Any]) -> bool:
-        if isinstance(threading.current_thread(), threading._DummyThread):
+        if is_stranger():
             return False
         return super()._queue_links(result, links)
 
@@ -92,7 +92,7 @@ class C7LateLinksAtOnce(Threads):
 
     class result_class(handler_core.AsyncResult[Any]):
         def link(self, callback: Any) -> None:
-            strange = isinstance(threading.current_thread(), threading._DummyThread)
+            strange = is_stranger()
             if strange and self.ready():
                 self._handler._call_links(self, [callback])
             else:
@@ -216,7 +216,7 @@ class C9RefusesStrangers(Threads):
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if isinstance(threading.current_thread(), threading._DummyThread):
+        if is_stranger():
             raise RuntimeError("not from this thread")
         super().dispatch_callback(callback)
 
@@ -233,7 +233,7 @@ class C9DoesNotWakeTheWorker(Threads):
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if isinstance(threading.current_thread(), threading._DummyThread):
+        if is_stranger():
             self._callbacks.items.append(callback)
         else:
             super().dispatch_callback(callback)
@@ -242,7 +242,7 @@ class C9DoesNotWakeTheWorker(Threads):
 class C9ForgetsStrangersWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        strange = is_stranger()
         if not strange or self._state is not _State.STOPPED:
             super().dispatch_callback(callback)
 
@@ -250,7 +250,7 @@ class C9ForgetsStrangersWhileStopped(Threads):
 class C9ForgetsStrangersInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        strange = is_stranger()
         if not strange or self._state is not _State.DRAINING:
             super().dispatch_callback(callback)
 
@@ -260,7 +260,7 @@ class C9IsWokenLate(Threads):
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if isinstance(threading.current_thread(), threading._DummyThread) and self.running:
+        if is_stranger() and self.running:
             self.spawn(self.later, super().dispatch_callback, callback)
         else:
             super().dispatch_callback(callback)

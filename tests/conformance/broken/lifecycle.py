@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also
+from broken.base import Threads, also, is_stranger
 from handler_core import hookimpl
 from handler_core.lifecycle import _Mailbox, _State
 
@@ -83,7 +83,7 @@ class C1StopsForStrangersDoNotWait(Threads):
 
     @hookimpl
     def stop(self) -> None:
-        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        strange = is_stranger()
         if strange and self.starter != threading.get_ident():
             self.spawn(super().stop)
         else:
@@ -184,7 +184,7 @@ class C2SecondStopDropsWhatWaits(Threads):
 class C2DropsWhatOthersDispatchInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        strange = isinstance(threading.current_thread(), threading._DummyThread)
+        strange = is_stranger()
         if strange or self._in_worker() or self._state is not _State.DRAINING:
             super().dispatch_callback(callback)
 

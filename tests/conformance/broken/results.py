@@ -10,7 +10,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also
+from broken.base import Threads, also, is_stranger
 from handler_core import hookimpl
 from handler_core.green import GreenWaiter
 
@@ -216,7 +216,7 @@ class C11EndsAllWaits(Threads):
 
 class _LateInOSThreads(handler_core.AsyncResult[Any]):
     def wait(self, timeout: float | None = None) -> bool:
-        stranger = isinstance(threading.current_thread(), threading._DummyThread)
+        stranger = is_stranger()
         return super().wait(timeout + 0.1 if timeout and stranger else timeout)
 
 
@@ -270,7 +270,7 @@ class _StrangersDoNotWake(handler_core.AsyncResult[Any]):
     """As eventlet's: noticed when the wait is over."""
 
     def set(self, value: Any = None) -> None:
-        if isinstance(threading.current_thread(), threading._DummyThread):
+        if is_stranger():
             self._waiters = None
         super().set(value)
 
@@ -299,7 +299,7 @@ class C12PollsNowAndThen(Threads):
 class _StrangersWakeLate(handler_core.AsyncResult[Any]):
     def _settle(self, outcome: Any) -> None:
         waiters = None
-        if isinstance(threading.current_thread(), threading._DummyThread):
+        if is_stranger():
             with self._handler._lock:
                 waiters, self._waiters = self._waiters, None
         super()._settle(outcome)

@@ -7,17 +7,16 @@ marked with ``hookimpl(wrapper=True)``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from handler_core.callback import CallbackLike
-    from handler_core.handler import Handler
-    from handler_core.result import AsyncResult
-    from handler_core.selecting import FileObject, SelectLists
+    from handler_core.execution._callback import CallbackLike
+    from handler_core.execution._protocols import IAsyncResult, IHandler
+    from handler_core.network._select import FileObject, SelectLists
 
 __all__ = ["PROJECT_NAME", "HandlerSpec", "hookimpl", "hookspec"]
 
@@ -31,17 +30,17 @@ class HandlerSpec:
     """The hook specifications."""
 
     @hookspec
-    def start(self, handler: Handler) -> None:
+    def start(self, handler: IHandler) -> None:
         """Begin to run callbacks."""
 
     @hookspec
-    def stop(self, handler: Handler) -> None:
+    def stop(self, handler: IHandler) -> None:
         """Run what was dispatched, then end."""
 
     @hookspec(firstresult=True)
     def select(
         self,
-        handler: Handler,
+        handler: IHandler,
         rlist: Sequence[FileObject],
         wlist: Sequence[FileObject],
         xlist: Sequence[FileObject],
@@ -53,15 +52,15 @@ class HandlerSpec:
         """
 
     @hookspec(firstresult=True)
-    def callback_object(self, handler: Handler) -> AsyncResult[Any] | None:
+    def callback_object(self, handler: IHandler) -> IAsyncResult | None:
         """Return a new, pending result."""
 
     @hookspec
-    def dispatch_callback(self, handler: Handler, callback: CallbackLike) -> None:
+    def dispatch_callback(self, handler: IHandler, callback: CallbackLike) -> None:
         """Queue a callback to run."""
 
     @hookspec
-    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
+    def run_callback(self, handler: IHandler, callback: CallbackLike) -> None:
         """Run one callback, in a worker. For wrappers only.
 
         A dispatched callback comes as it was dispatched, a linked one as

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from handler_core import create_tcp_connection, get_handler
-from handler_core.sockets import _sibling
+from handler_core.network._connect import _sibling
 
 with warnings.catch_warnings(action="ignore"):  # eventlet says that it is deprecated
     HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))

@@ -13,8 +13,9 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 from interrupting import at_each_instruction
 
-from handler_core import Callback, Dispatched, Handler, dispatched, get_handler, hookimpl
-from handler_core.binding import bind_wrappers
+from handler_core import Callback, Dispatched, Handler, get_handler, hookimpl
+from handler_core.lookup._dispatch_notes import Notes
+from handler_core.lookup._wrapped_hooks import bind_wrappers
 
 
 class Keeping:
@@ -288,7 +289,7 @@ def test_ctrl_c_at_each_instruction_of_a_dispatch(function: Any) -> None:
 @pytest.mark.parametrize("same", [False, True], ids=["another object", "the same object"])
 @pytest.mark.parametrize(
     "function",
-    [Dispatched.remember, Dispatched._notes_of, dispatched.Notes.add],
+    [Dispatched.remember, Dispatched._notes_of, Notes.add],
     ids=lambda function: function.__qualname__,
 )
 def test_a_dispatch_in_the_midst_of_a_dispatch(function: Any, same: bool, known: bool) -> None:
@@ -316,7 +317,7 @@ def test_a_dispatch_in_the_midst_of_a_dispatch(function: Any, same: bool, known:
 @pytest.mark.parametrize("refused", [False, True], ids=["a dispatch", "a refused one"])
 @pytest.mark.parametrize(
     "function",
-    [dispatched.Notes.begin, dispatched.Notes.discard, dispatched.Notes._tidy_up],
+    [Notes.begin, Notes.discard, Notes._tidy_up],
     ids=lambda function: function.__qualname__,
 )
 def test_a_dispatch_of_the_same_object_where_it_is_forgotten(function: Any, refused: bool) -> None:

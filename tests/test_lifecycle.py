@@ -15,7 +15,7 @@ from handler_core_threading import SequentialThreadingHandler
 from interrupting import at_each_instruction
 
 from handler_core import AsyncResult, Callback, Handler, ThreadWaiter, get_handler
-from handler_core.lifecycle import Lifecycle
+from handler_core.execution._lifecycle import Lifecycle
 
 # Seconds after which something that should happen is taken not to happen.
 LIMIT = 30.0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import inspect
+import pkgutil
 import textwrap
 
 import handler_core_threading
@@ -100,13 +101,13 @@ def test_what_is_imported_when_it_is_asked_for() -> None:
         print(set(handler_core.__all__) <= set(dir(handler_core)))
         from handler_core import create_tcp_socket
         print(create_tcp_socket is handler_core.create_tcp_socket)
-        print(create_tcp_socket is handler_core.sockets.create_tcp_socket)
+        print(create_tcp_socket is handler_core.network.create_tcp_socket)
         print(handler_core.IHandler.__module__)
         from handler_core import *
         print([name for name in handler_core.__all__ if name not in globals()])
     """)
     assert printed.splitlines()[:3] == ["True"] * 3
-    assert printed.splitlines()[3:] == ["handler_core.interfaces", "[]"]
+    assert printed.splitlines()[3:] == ["handler_core.execution._protocols", "[]"]
 
 
 def test_a_name_that_is_not_there() -> None:
@@ -116,15 +117,15 @@ def test_a_name_that_is_not_there() -> None:
         exec("from handler_core import get_handlr")
 
 
-MODULES = """
-    binding callback capture discovery exceptions handler hookspecs interfaces lifecycle parking
-    result selecting socketpair sockets validation
-"""
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(handler_core.__path__, "handler_core.")
+    left_out = ("handler_core.cli", "handler_core.testing.test_conformance")  # nobody imports them
+    return [each.name for each in found if not each.name.startswith(left_out)]
 
 
-@pytest.mark.parametrize("name", MODULES.split())
+@pytest.mark.parametrize("name", modules())
 def test_all_of_a_module_is_there(name: str) -> None:
-    module = importlib.import_module(f"handler_core.{name}")
+    module = importlib.import_module(name)
     assert module.__doc__
     for exported in module.__all__:
         assert hasattr(module, exported)
@@ -245,12 +246,12 @@ def test_what_a_look_up_does_not_import() -> None:
         "email.feedparser",
         "email.message",
         "email.parser",
-        "handler_core.capture",
+        "handler_core.execution._capture",
         "handler_core.cli",
-        "handler_core.connection",
-        "handler_core.interfaces",
-        "handler_core.socketpair",
-        "handler_core.sockets",
+        "handler_core.network._connection",
+        "handler_core.execution._protocols",
+        "handler_core.network._socket_pair",
+        "handler_core.network._connect",
         "handler_core.testing",
         "importlib_metadata._adapters",
         "locale",
@@ -263,7 +264,7 @@ def test_what_a_look_up_does_not_import() -> None:
         "traceback",
     }
     found = imported("import handler_core; handler_core.get_handler('threading')")
-    assert {"handler_core_threading", "handler_core.result"} <= found
+    assert {"handler_core_threading", "handler_core.execution._result"} <= found
     assert found & unwanted <= imported(REFERENCE)
 
 

@@ -24,7 +24,7 @@ from handler_core import (
     poll_select,
     selector_select,
 )
-from handler_core.selecting import Nested, select_by_waiting, take_interest
+from handler_core.network._select import NestedEpoll, cooperative_select, take_poll_set
 
 
 @pytest.fixture
@@ -518,7 +518,7 @@ def test_the_short_form_takes_no_string(wrong: Any) -> None:
 # What a green select keeps, whoever's hub waits.
 
 
-def wait_here(nested: Nested, timeout: float | None) -> None:
+def wait_here(nested: NestedEpoll, timeout: float | None) -> None:
     assert select.select([nested], [], [], timeout) is not None
 
 
@@ -526,7 +526,7 @@ def test_an_exception_thrown_into_a_wait_gives_its_descriptor_back() -> None:
     class Thrown(BaseException):
         pass
 
-    def throw(nested: Nested, timeout: float | None) -> None:
+    def throw(nested: NestedEpoll, timeout: float | None) -> None:
         raise Thrown
 
     left, right = create_socket_pair()
@@ -534,9 +534,9 @@ def test_an_exception_thrown_into_a_wait_gives_its_descriptor_back() -> None:
         before = set(os.listdir("/proc/self/fd"))
         kept = []
         for _ in range(5):
-            interest, sockets = take_interest([left], [], [])
+            interest, sockets = take_poll_set([left], [], [])
             with pytest.raises(Thrown) as caught:
-                select_by_waiting(interest, sockets, None, throw)
+                cooperative_select(interest, sockets, None, throw)
             kept.append(caught.value)  # and with it the frames of the wait
             assert set(os.listdir("/proc/self/fd")) == before
     assert len(kept) == 5
@@ -551,8 +551,8 @@ def test_a_wait_for_other_objects_with_the_same_numbers_gives_back_what_was_kept
     pairs = [create_socket_pair() for _ in range(5)]
     for left, right in pairs:
         for watched in (left, Wrapped(left)):
-            interest, sockets = take_interest([watched], [], [])
-            assert select_by_waiting(interest, sockets, 0.0001, wait_here) == ([], [], [])
+            interest, sockets = take_poll_set([watched], [], [])
+            assert cooperative_select(interest, sockets, 0.0001, wait_here) == ([], [], [])
         right.close()
         left.close()
     assert set(os.listdir("/proc/self/fd")) == before

@@ -17,22 +17,21 @@ from handler_core import (
     Callback,
     Handler,
     HandlerValidationError,
-    discovery,
     get_handler,
     hookimpl,
     inherit_hook,
     poll_select,
-    validation,
 )
-from handler_core.binding import marker_of
+from handler_core.handler._hook_methods import marker_of
+from handler_core.lookup import _entry_points, _loading, _validation, _wrappers
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site = Site(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(discovery, "_scans", {})
-    monkeypatch.setattr(discovery, "_classes", {})
+    monkeypatch.setattr(_entry_points, "_scans", {})
+    monkeypatch.setattr(_loading, "_classes", {})
     monkeypatch.delenv("HANDLER_CORE_WRAPPERS", raising=False)
     yield site
     site.forget()
@@ -206,15 +205,15 @@ def test_the_check_is_done_once_a_class(monkeypatch: pytest.MonkeyPatch) -> None
         pass
 
     looked: list[str] = []
-    real = validation._faults_of_hook
+    real = _validation._faults_of_hook
 
     def counted(cls: type, name: str) -> Any:
         looked.append(name)
         return real(cls, name)
 
-    monkeypatch.setattr(validation, "_faults_of_hook", counted)
+    monkeypatch.setattr(_validation, "_faults_of_hook", counted)
     for _ in range(5):
-        assert validation.check_handler_class(Fresh, "test") is Fresh
+        assert _validation.check_handler_class(Fresh, "test") is Fresh
     assert len(looked) == 5
 
 
@@ -352,10 +351,10 @@ class Silent:
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("cls", [Terse, Wordy])
 def test_a_valid_class(cls: type[Terse], wrapped: bool) -> None:
-    assert validation.check_handler_class(cls, "test") is cls
+    assert _validation.check_handler_class(cls, "test") is cls
     handler = cls()
     if wrapped:
-        discovery._wrap(handler, [Silent()])
+        _wrappers.wrap(handler, [Silent()])
     ran: list[object] = []
     left, right = socket.socketpair()
     with left, right, handler:

@@ -17,18 +17,17 @@ from handler_core import (
     HandlerLoadError,
     HandlerNotFoundError,
     HandlerValidationError,
-    binding,
-    discovery,
     get_handler,
     hookimpl,
 )
+from handler_core.lookup import _entry_points, _wrapped_hooks
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site = Site(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(discovery, "_scans", {})
+    monkeypatch.setattr(_entry_points, "_scans", {})
     monkeypatch.delenv("HANDLER_CORE_WRAPPERS", raising=False)
     site.module(
         "some_wrappers",
@@ -330,7 +329,7 @@ def test_without_wrappers_no_plugin_manager_is_built(monkeypatch: pytest.MonkeyP
         raise AssertionError("a plugin manager was built")
 
     monkeypatch.setattr(pluggy, "PluginManager", refuse)
-    monkeypatch.setattr(binding.pluggy, "PluginManager", refuse)
+    monkeypatch.setattr(_wrapped_hooks.pluggy, "PluginManager", refuse)
     with get_handler("threading") as handler:
         handler.dispatch_callback(Callback("", int, ()))
         handler.async_result().set(1)

@@ -16,7 +16,7 @@ import pyperf
 
 from handler_core.cli.micro import ROWS
 from handler_core.cli.rounds import Figures
-from handler_core.discovery import list_handlers
+from handler_core.lookup._get_handler import list_handlers
 
 __all__ = ["as_pyperf"]
 

@@ -19,7 +19,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from handler_core.binding import HOOKS_OF_A_HANDLER
 from handler_core.cli.children import ChildError
 from handler_core.cli.conformance import ALL, LONG_LINES, Conformance
 from handler_core.cli.description import Description
@@ -29,7 +28,9 @@ from handler_core.cli.jobs import CONFORMANCE
 from handler_core.cli.libraries import requirements
 from handler_core.cli.runs import Runs, models_named
 from handler_core.cli.versions import compatible_range
-from handler_core.discovery import HandlerInfo, list_handlers
+from handler_core.handler._hook_methods import HOOKS_OF_A_HANDLER
+from handler_core.lookup._entry_points import HandlerInfo
+from handler_core.lookup._get_handler import list_handlers
 
 __all__ = ["check"]
 

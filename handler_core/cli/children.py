@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from handler_core.selecting import poll_select
+from handler_core.network._select import poll_select
 
 __all__ = ["ChildError", "run_in_child"]
 

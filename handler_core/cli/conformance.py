@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handler_core.cli.failure import JobError
-from handler_core.handler import Handler
+from handler_core.handler._handler import Handler
 
 __all__ = ["ALL", "LONG_LINES", "Conformance", "run_quick_part"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from handler_core.handler import Handler
+from handler_core.handler._handler import Handler
 
 __all__ = ["Description", "describe_handler", "describe_wrapper"]
 

@@ -19,16 +19,19 @@ from handler_core.cli.display import output, printable, write
 from handler_core.cli.jobs import DESCRIPTION, WRAPPER_DESCRIPTION
 from handler_core.cli.libraries import libraries
 from handler_core.cli.runs import models_named
-from handler_core.discovery import (
+from handler_core.lookup._choice import candidates, choice
+from handler_core.lookup._entry_points import HandlerInfo
+from handler_core.lookup._exceptions import (
+    HandlerLoadError,
+    HandlerNotFoundError,
+    HandlerValidationError,
+)
+from handler_core.lookup._get_handler import list_handlers
+from handler_core.lookup._wrappers import (
     WRAPPERS_VARIABLE,
-    HandlerInfo,
-    candidates,
-    choice,
-    list_handlers,
     list_wrappers,
     wrappers_of_the_environment,
 )
-from handler_core.exceptions import HandlerLoadError, HandlerNotFoundError, HandlerValidationError
 
 __all__ = ["describe_model", "info", "list_plugins"]
 

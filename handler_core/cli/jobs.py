@@ -13,11 +13,12 @@ from handler_core.cli.description import Description, describe_handler, describe
 from handler_core.cli.failure import JobError
 from handler_core.cli.load import DISPATCH_EVERY, Load, Measurement
 from handler_core.cli.rounds import Figures, measure_rows
-from handler_core.discovery import WRAPPERS_VARIABLE, get_handler, get_wrapper
-from handler_core.handler import Handler
+from handler_core.execution._result import AsyncResult
+from handler_core.handler._handler import Handler
+from handler_core.lookup._get_handler import get_handler
+from handler_core.lookup._wrappers import WRAPPERS_VARIABLE, get_wrapper
 from handler_core.pipeline import PipelinedClient
 from handler_core.pipeline.server import NOTIFY
-from handler_core.result import AsyncResult
 
 __all__ = [
     "CONFORMANCE",

@@ -9,7 +9,7 @@ import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from handler_core.discovery import HandlerInfo
+from handler_core.lookup._entry_points import HandlerInfo
 
 __all__ = ["libraries", "requirements"]
 

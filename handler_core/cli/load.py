@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from handler_core.cli.failure import JobError, check_ran
-from handler_core.handler import Handler
-from handler_core.result import AsyncResult
+from handler_core.execution._result import AsyncResult
+from handler_core.handler._handler import Handler
 
 __all__ = ["DISPATCH_EVERY", "WINDOW", "Load", "Measurement"]
 

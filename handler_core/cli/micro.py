@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from handler_core.callback import Callback
 from handler_core.cli.failure import JobError, check_ran
+from handler_core.execution._callback import Callback
 
 __all__ = ["ROWS", "Row", "pending_bytes"]
 

@@ -20,8 +20,10 @@ from packaging.utils import canonicalize_name
 
 from handler_core.cli.display import output, write
 from handler_core.cli.versions import compatible_range
-from handler_core.discovery import list_handlers, list_wrappers, models_on_offer
-from handler_core.site import documentation
+from handler_core.lookup._documentation import documentation
+from handler_core.lookup._get_handler import list_handlers
+from handler_core.lookup._suggestions import models_on_offer
+from handler_core.lookup._wrappers import list_wrappers
 
 __all__ = ["new"]
 

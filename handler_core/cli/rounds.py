@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from handler_core.cli.micro import ROWS, pending_bytes
-from handler_core.handler import Handler
+from handler_core.handler._handler import Handler
 
 __all__ = ["Figures", "measure_rows", "runs_in"]
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from handler_core.cli.children import ChildError, run_in_child
 from handler_core.cli.display import progress_on, write
-from handler_core.discovery import get_handler, list_handlers
-from handler_core.exceptions import HandlerNotFoundError
+from handler_core.lookup._exceptions import HandlerNotFoundError
+from handler_core.lookup._get_handler import get_handler, list_handlers
 
 __all__ = ["Runs", "models_named"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from handler_core.cli.failure import JobError
 from handler_core.cli.jobs import JOBS
-from handler_core.exceptions import (
+from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.lookup._exceptions import (
     HandlerLoadError,
     HandlerNotFoundError,
-    HandlerTimeoutError,
     HandlerValidationError,
 )
 

@@ -28,10 +28,10 @@ from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Self
 
-from handler_core.callback import Callback
-from handler_core.handler import Handler
+from handler_core.execution._callback import Callback
+from handler_core.execution._result import AsyncResult
+from handler_core.handler._handler import Handler
 from handler_core.pipeline.framing import NOTICE, FrameReader, ProtocolError, check_payload, pack
-from handler_core.result import AsyncResult
 
 __all__ = ["PipelinedClient"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from handler_core import Callback, Handler, hookimpl
-from handler_core.binding import bind_wrappers
+from handler_core.lookup._wrapped_hooks import bind_wrappers
 from handler_core.testing.suite import LIMIT, LONG, Suite, calling
 
 __all__ = ["CallbackTests"]

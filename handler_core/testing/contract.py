@@ -1,7 +1,7 @@
 """The contract, a sentence a line: what a failing test of the suite is about, in words.
 
 The documentation's page of the contract says more; each line has an anchor there. Where the
-documentation lies, :mod:`handler_core.site` says.
+documentation lies, the metadata of the distribution says.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from handler_core.site import documentation
+from handler_core.lookup._documentation import documentation
 
 __all__ = ["CONTRACT", "Line", "line_of"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.lifecycle import Task
+from handler_core.execution import Task
 from handler_core.testing.suite import LIMIT, LONG, Suite, calling
 
 __all__ = ["LifecycleTests"]

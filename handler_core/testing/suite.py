@@ -38,8 +38,8 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from handler_core import Callback, Handler, get_handler, list_handlers
+from handler_core.execution import Task
 from handler_core.green import GreenHandler
-from handler_core.lifecycle import Task
 
 __all__ = [
     "LIMIT",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler_core import list_handlers
-from handler_core.discovery import choice
+from handler_core.lookup._choice import choice
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from handler_core.cli.new import _RESERVED
-from handler_core.discovery import models_on_offer
+from handler_core.lookup._suggestions import models_on_offer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -19,7 +19,7 @@ from eventlet.green import socket  # type: ignore[import-untyped]
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook, wrap
 from handler_core.green import GreenHandler
-from handler_core.sockets import AddressInfo
+from handler_core.network import AddressInfo
 from handler_core_eventlet.hub import EventletHub, TaskGreenlet, library_hub
 
 __all__ = ["AsyncResult", "SequentialEventletHandler", "TimeoutError"]

@@ -30,8 +30,7 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 from eventlet import hubs, patcher  # type: ignore[import-untyped]
 
-from handler_core.green import Hub
-from handler_core.inherited import renew_epoll
+from handler_core.green import Hub, renew_epoll
 
 __all__ = ["EventletHub", "TaskGreenlet", "library_hub"]
 

@@ -20,8 +20,7 @@ import threading
 import time
 from typing import Any
 
-from handler_core.connection import Connection
-from handler_core.selecting import FAIR
+from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet import socket as _sockets
 from handler_core_greenlet.hub import LoopHub, running_hub
 from handler_core_greenlet.waiting import select
@@ -83,7 +82,7 @@ class LoopConnection(Connection):
         return (
             (self._turn == hub.parked_at if not aside else len(aside) < _MOST)
             and self._error_of_send is None
-            and time.monotonic() - hub.parked_at < FAIR
+            and time.monotonic() - hub.parked_at < LONGEST_TURN
             and self.fileno() >= 0
         )
 

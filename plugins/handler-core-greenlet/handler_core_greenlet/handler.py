@@ -12,11 +12,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
+from handler_core.execution import AsyncResult, Task, Waiter
 from handler_core.green import GreenHandler
-from handler_core.lifecycle import Task
-from handler_core.parking import Waiter
-from handler_core.result import AsyncResult
-from handler_core.selecting import FileObject, SelectLists, checked_timeout
+from handler_core.network import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet.calling import Calling
 from handler_core_greenlet.connection import LoopConnection

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.green import GreenWaiter, Hub
-from handler_core.selecting import Nested
+from handler_core.network import NestedEpoll
 from handler_core_greenlet.watching import LoopWatch
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ class LoopHub(Hub):
     def _begin(self, func: Callable[[], object]) -> None:
         TaskGreenlet(self, func).switch()
 
-    def await_readable(self, nested: Nested, waiter: GreenWaiter, timeout: float | None) -> None:
+    def await_readable(
+        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+    ) -> None:
         """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
         watch = nested.watch
         if not isinstance(watch, LoopWatch) or watch.hub is not self:

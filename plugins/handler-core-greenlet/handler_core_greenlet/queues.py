@@ -6,7 +6,7 @@ import queue
 from queue import Empty
 from typing import Any
 
-from handler_core.synchronization import Condition
+from handler_core.execution import Condition
 from handler_core_greenlet.waiting import new_waiter
 
 __all__ = ["Empty", "Queue"]

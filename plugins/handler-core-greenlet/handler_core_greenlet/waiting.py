@@ -11,8 +11,8 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.parking import ThreadWaiter, Waiter
-from handler_core.selecting import FileObject, SelectLists, checked_timeout, poll_lists
+from handler_core.execution import ThreadWaiter, Waiter
+from handler_core.network import FileObject, SelectLists, blocking_select, checked_timeout
 from handler_core_greenlet.forking import is_inherited
 from handler_core_greenlet.hub import running_hub
 
@@ -69,6 +69,6 @@ def select(
     timeout = checked_timeout(timeout)
     hub = running_hub()
     if hub is None:
-        return poll_lists(rlist, wlist, xlist, timeout)
+        return blocking_select(rlist, wlist, xlist, timeout)
     current: Any = greenlet.getcurrent()
     return hub.select(current, rlist, wlist, xlist, timeout)

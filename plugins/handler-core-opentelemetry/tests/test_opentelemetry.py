@@ -476,7 +476,7 @@ assert len(spans("callback test")) == 1
             """
 import collections
 from handler_core import hookimpl
-from handler_core.lifecycle import Lifecycle
+from handler_core.execution import Lifecycle
 ran = []
 for args in (collections.deque([1]), [[2]], iter([3])):
     with handler:

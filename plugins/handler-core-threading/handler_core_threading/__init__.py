@@ -16,8 +16,8 @@ from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
-from handler_core.inherited import GreenletTasks, renew_epoll
-from handler_core.selecting import A_MOMENT, FAIR
+from handler_core.green import GreenletTasks, renew_epoll
+from handler_core.network import LONGEST_TURN, SHORTEST_SLEEP
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
 
@@ -79,8 +79,8 @@ class SequentialThreadingHandler(Handler):
 
     def give_way(self) -> None:
         """Let other tasks run, in a process where nobody interrupts them."""
-        if time.monotonic() - self._gave_way_at > FAIR:
-            time.sleep(A_MOMENT)
+        if time.monotonic() - self._gave_way_at > LONGEST_TURN:
+            time.sleep(SHORTEST_SLEEP)
             self._gave_way_at = time.monotonic()
 
     def is_kill(self, exception: BaseException) -> bool:

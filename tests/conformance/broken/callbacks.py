@@ -14,7 +14,7 @@ from handler_core_gevent import SequentialGeventHandler
 import handler_core
 from broken.base import Threads, also, is_stranger
 from handler_core import Callback, hookimpl
-from handler_core.lifecycle import _State
+from handler_core.execution._lifecycle import _State
 
 # C7
 

@@ -16,8 +16,8 @@ from handler_core_threading import SequentialThreadingHandler
 
 import handler_core
 from broken.base import Threads
-from handler_core import sockets
-from handler_core.extending import Extension
+from handler_core.network import _connect
+from handler_core.network._socket_mixin import SocketMixin
 
 # C18
 
@@ -113,7 +113,7 @@ class C18HandshakeHasATimeoutOfItsOwn(Threads):
         def select(rlist: Any, wlist: Any, xlist: Any, _: Any) -> Any:
             return self.select(rlist, wlist, xlist, timeout)
 
-        return sockets.connect(
+        return _connect.connect(
             self.socket_module,
             address,
             timeout,
@@ -229,7 +229,7 @@ class C18IgnoresCiphersAndOptions(Threads):
 class C18CannotLookAhead(Threads):
     """Its connections have no ``pending``."""
 
-    connection_class = Extension
+    connection_class = SocketMixin
 
 
 class C18ConnectsWhileItRuns(Threads):

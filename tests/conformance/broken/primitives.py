@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 from broken.base import Threads
-from handler_core.synchronization import Lock, RLock
+from handler_core.execution._synchronization import Lock, RLock
 
 # C20
 

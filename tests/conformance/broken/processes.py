@@ -10,7 +10,7 @@ from typing import Any
 import handler_core
 from broken.base import Threads
 from handler_core import hookimpl
-from handler_core.lifecycle import _State
+from handler_core.execution._lifecycle import _State
 
 # C4
 

@@ -1,4 +1,4 @@
-"""The command ``handler-core``, also ``python -m handler_core``."""
+"""The command ``handler-core``, also ``python -m handler_core.cli``."""
 
 from __future__ import annotations
 

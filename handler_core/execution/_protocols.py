@@ -1,13 +1,42 @@
-"""The two interfaces of the user's document, as protocols that ``isinstance`` can check."""
+"""What tasks, locks, results and handlers can do, as protocols."""
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
-from handler_core.callback import CallbackLike
-from handler_core.selecting import SelectLists
+from handler_core.execution._callback import CallbackLike
 
-__all__ = ["IAsyncResult", "IHandler"]
+__all__ = ["IAsyncResult", "IHandler", "LockLike", "Task"]
+
+
+class Task(Protocol):
+    """What ``spawn`` returns."""
+
+    def join(self, timeout: float | None = None) -> object:
+        """Wait until the task has ended, for ``timeout`` seconds at the most."""
+
+    def is_alive(self) -> bool:
+        """Return True while the task has not ended."""
+
+
+class LockLike(Protocol):
+    """A lock, as ``threading`` has them."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take the lock; ``timeout`` in seconds, -1 waits for ever."""
+
+    def release(self) -> None:
+        """Give the lock back."""
+
+    def __enter__(self) -> bool: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
 
 
 @runtime_checkable
@@ -43,7 +72,7 @@ class IHandler(Protocol):
     def stop(self) -> None:
         """Run what was dispatched, then end."""
 
-    def select(self, *args: Any, **kwargs: Any) -> SelectLists:
+    def select(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Wait for sockets."""
 
     def callback_object(self) -> IAsyncResult:

@@ -19,10 +19,10 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from handler_core.callback import CallbackLike
+from handler_core.execution._callback import CallbackLike
 
 if TYPE_CHECKING:
-    from handler_core.handler import Handler
+    from handler_core.handler._handler import Handler
 
 __all__ = ["Dispatched"]
 
@@ -72,7 +72,7 @@ class Dispatched(Generic[T]):
         return [each for each in known if each is not None and self in each._notes]
 
     def _notes_of(self, handler: Handler) -> Notes[T]:
-        notes = handler._notes.get(self)
+        notes: Notes[T] | None = handler._notes.get(self)
         if notes is None:
             self._handlers[id(handler)] = handler
             # Another thread may have come first, or a signal handler.

@@ -2,7 +2,7 @@
 
 The class is all that kazoo's client and its recipes ask of a handler, and all that a client of
 one's own needs. A model is a subclass that names its modules and its primitives, says how to
-spawn and how a caller parks (:mod:`handler_core.lifecycle`), and marks the five hooks.
+spawn and how a caller parks (:class:`handler_core.execution.Lifecycle`), and marks the five hooks.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from handler_core.binding import bind_hooks
-from handler_core.lifecycle import Lifecycle, Lock
-from handler_core.result import AsyncResult
+from handler_core.execution._lifecycle import Lifecycle
+from handler_core.execution._result import AsyncResult
+from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
-    from handler_core.selecting import SelectLists
-    from handler_core.sockets import AddressInfo
+    from handler_core.execution._protocols import LockLike
+    from handler_core.network._connect import AddressInfo
+    from handler_core.network._select import SelectLists
 
 __all__ = ["Handler"]
 
@@ -63,7 +64,7 @@ class Handler(Lifecycle):
     socket_module: ClassVar[ModuleType] = _imported("socket")
 
     #: What extends the sockets of connections without TLS.
-    connection_class: ClassVar[type] = _imported("handler_core.connection", "Connection")
+    connection_class: ClassVar[type] = _imported("handler_core.network", "Connection")
 
     #: Blocks the calling task for so many seconds. The library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
@@ -133,7 +134,7 @@ class Handler(Lifecycle):
 
     def socket(self) -> Any:
         """Return a new IPv4 TCP socket of the model, with ``TCP_NODELAY`` set."""
-        from handler_core.sockets import create_tcp_socket
+        from handler_core.network._connect import create_tcp_socket
 
         return create_tcp_socket(self.socket_module)
 
@@ -141,7 +142,7 @@ class Handler(Lifecycle):
         self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
     ) -> Any:
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
-        from handler_core.sockets import connect
+        from handler_core.network._connect import connect
 
         return connect(
             self.socket_module,
@@ -155,7 +156,7 @@ class Handler(Lifecycle):
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""
-        from handler_core.socketpair import connect_pair
+        from handler_core.network._socket_pair import connect_pair
 
         return connect_pair(self.socket_module, self.new_native_rlock)
 
@@ -166,7 +167,7 @@ class Handler(Lifecycle):
             HandlerTimeoutError: it took longer than ``timeout`` seconds.
             OSError: there is no such host.
         """
-        from handler_core.capture import wrap
+        from handler_core.execution._capture import wrap
 
         # In a task of its own: the resolver itself knows no deadline.
         module = self.socket_module
@@ -180,11 +181,11 @@ class Handler(Lifecycle):
         """Return a new event with the methods of ``threading.Event``."""
         return threading.Event()
 
-    def lock_object(self) -> Lock:
+    def lock_object(self) -> LockLike:
         """Return a new lock with the methods of ``threading.Lock``."""
         return threading.Lock()
 
-    def rlock_object(self) -> Lock:
+    def rlock_object(self) -> LockLike:
         """Return a new lock with the methods of ``threading.RLock``."""
         return threading.RLock()
 

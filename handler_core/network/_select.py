@@ -34,24 +34,24 @@ from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from handler_core.extending import extension_of
+from handler_core.network._socket_mixin import mixin_of
 
 if TYPE_CHECKING:
     import selectors
 
 __all__ = [
     "FileObject",
-    "Interest",
-    "Nested",
+    "NestedEpoll",
+    "PollSet",
     "SelectLists",
     "accept_both_forms",
+    "blocking_select",
     "checked_timeout",
+    "cooperative_select",
     "fileobj_to_fd",
-    "poll_lists",
     "poll_select",
-    "select_by_waiting",
     "selector_select",
-    "take_interest",
+    "take_poll_set",
 ]
 
 
@@ -65,11 +65,11 @@ Sockets: TypeAlias = tuple[list[Any], list[Any], list[Any]]
 Polled: TypeAlias = list[tuple[int, int]]
 
 #: For how long, in seconds, a loop around a green ``select`` may keep other tasks from running.
-FAIR = 0.002
+LONGEST_TURN = 0.002
 
 #: For how long, in seconds, it then waits: not at all would not do, since what gevent's hub has to
 #: call at once it calls before it looks at timers and descriptors.
-A_MOMENT = 1e-6
+SHORTEST_SLEEP = 1e-6
 
 # The longest wait that poll takes, in seconds: it counts milliseconds in a C int.
 _LONGEST_POLL = 2_000_000
@@ -148,10 +148,10 @@ _BROKEN = select.POLLHUP | select.POLLERR
 _NOT_OPEN = select.POLLNVAL
 
 
-class Interest:
+class PollSet:
     """Descriptors that are selected on, and a poll object that has them.
 
-    It belongs to one task at a time: :func:`take_interest` takes one for the caller's sockets,
+    It belongs to one task at a time: :func:`take_poll_set` takes one for the caller's sockets,
     :meth:`keep` leaves it to the next who waits for these descriptors.
     """
 
@@ -172,7 +172,7 @@ class Interest:
         self._positions: dict[int, int] | None = None
         if len(reading) == len(masks) and not writing and not other:
             self._positions = {fd: position for position, fd in enumerate(reading)}
-        self._nested: Nested | None = None
+        self._nested: NestedEpoll | None = None
 
     def poll(self, sockets: Sockets, timeout: float | None) -> SelectLists:
         """Ask the kernel, and block the thread for so many seconds at the most.
@@ -217,7 +217,7 @@ class Interest:
             ],
         )
 
-    def nested(self, sockets: Sockets) -> Nested:
+    def nested(self, sockets: Sockets) -> NestedEpoll:
         """Return an ``epoll`` in which all descriptors are, to be released after use."""
         members = [sock for some in sockets for sock in some]
         nested = self._nested
@@ -225,8 +225,8 @@ class Interest:
             nested.close()
             nested = self._nested = None
         if nested is None:
-            nested = Nested(members, self._masks)
-            extensions = [extension_of(sock) for sock in members]
+            nested = NestedEpoll(members, self._masks)
+            extensions = [mixin_of(sock) for sock in members]
             if None not in extensions:
                 for extension in extensions:
                     extension.close_at_end(nested)
@@ -245,15 +245,15 @@ def _not_open(fd: int) -> OSError:
 
 
 # What nobody is selecting with at the moment. To take out and to put in are atomic.
-_kept: dict[_Watched, Interest] = {}
+_kept: dict[_Watched, PollSet] = {}
 
 # So many are kept, and then they are all forgotten: a client has a handful.
 _MOST_KEPT = 64
 
 
-def take_interest(
+def take_poll_set(
     rlist: Iterable[FileObject], wlist: Iterable[FileObject], xlist: Iterable[FileObject]
-) -> tuple[Interest, Sockets]:
+) -> tuple[PollSet, Sockets]:
     """Return what is to be asked about a caller's three lists, and copies of them.
 
     Copies, since the caller's lists may change while it waits.
@@ -279,7 +279,7 @@ def take_interest(
         interest = None
     if interest is None:  # whose descriptors would have been checked
         watched = _descriptors(readers), _descriptors(writers), _descriptors(others)
-        interest = Interest(watched)
+        interest = PollSet(watched)
     return interest, sockets
 
 
@@ -290,13 +290,13 @@ class Watch(Protocol):
         """Watch it no more, and call ``func`` when that is so. From any thread."""
 
 
-class Nested:
+class NestedEpoll:
     """An ``epoll``, and the sockets that are in it. It belongs to one task at a time."""
 
     __slots__ = ("__weakref__", "_ended", "_epoll", "_sockets", "_taken", "watch")
 
     def __init__(self, sockets: list[Any], masks: dict[int, int]) -> None:
-        self._sockets = [weakref.ref(sock) for sock in sockets if extension_of(sock) is not None]
+        self._sockets = [weakref.ref(sock) for sock in sockets if mixin_of(sock) is not None]
         self._taken = True
         self._ended = len(self._sockets) != len(sockets)
         #: Left here by the hub that has waited for it, for the next time.
@@ -370,19 +370,19 @@ def poll_select(
     """
     timeout = checked_timeout(timeout)
     if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
-        return poll_lists(rlist, wlist, xlist, timeout)
+        return blocking_select(rlist, wlist, xlist, timeout)
     if not hasattr(_kernel, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    interest, sockets = take_interest(rlist, wlist, xlist)
-    if time.monotonic() - getattr(_task, "waited_at", 0) > FAIR:
-        select_module.select([], [], [], A_MOMENT)
+    interest, sockets = take_poll_set(rlist, wlist, xlist)
+    if time.monotonic() - getattr(_task, "waited_at", 0) > LONGEST_TURN:
+        select_module.select([], [], [], SHORTEST_SLEEP)
         _task.waited_at = time.monotonic()
     await_readable = functools.partial(_await_readable, select_module)
-    return select_by_waiting(interest, sockets, timeout, await_readable)
+    return cooperative_select(interest, sockets, timeout, await_readable)
 
 
-def poll_lists(
+def blocking_select(
     rlist: Iterable[FileObject],
     wlist: Iterable[FileObject],
     xlist: Iterable[FileObject],
@@ -392,7 +392,7 @@ def poll_lists(
 
     The timeout is one that :func:`checked_timeout` has returned.
     """
-    interest, sockets = take_interest(rlist, wlist, xlist)
+    interest, sockets = take_poll_set(rlist, wlist, xlist)
     ready = interest.poll(sockets, timeout)
     interest.keep()
     return ready
@@ -402,7 +402,7 @@ def poll_lists(
 _task = threading.local()
 
 
-def _await_readable(select_module: ModuleType, nested: Nested, timeout: float | None) -> None:
+def _await_readable(select_module: ModuleType, nested: NestedEpoll, timeout: float | None) -> None:
     if hasattr(select_module, "poll"):
         poll = select_module.poll()
         poll.register(nested.fileno(), select.POLLIN)
@@ -411,16 +411,16 @@ def _await_readable(select_module: ModuleType, nested: Nested, timeout: float | 
         select_module.select([nested.fileno()], [], [], timeout)
 
 
-def select_by_waiting(
-    interest: Interest,
+def cooperative_select(
+    interest: PollSet,
     sockets: Sockets,
     timeout: float | None,
-    await_readable: Callable[[Nested, float | None], object],
+    await_readable: Callable[[NestedEpoll, float | None], object],
 ) -> SelectLists:
     """Wait for all that is of interest by waiting for one descriptor. On Linux.
 
     Args:
-        interest: what the caller waits for, see :func:`take_interest`.
+        interest: what the caller waits for, see :func:`take_poll_set`.
         sockets: its sockets.
         timeout: seconds; see :func:`checked_timeout`.
         await_readable: waits until that descriptor is readable, for so many seconds, None for

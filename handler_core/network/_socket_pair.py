@@ -30,10 +30,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from handler_core.extending import Extension, extended_socket, extension_of
+from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
-    from handler_core.lifecycle import Lock
+    from handler_core.execution._protocols import LockLike
 
 __all__ = ["connect_pair", "create_socket_pair"]
 
@@ -56,7 +56,7 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
     return connect_pair(module, threading.RLock)
 
 
-def connect_pair(module: ModuleType, new_lock: Callable[[], Lock]) -> tuple[Any, Any]:
+def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:
     """Return :func:`create_socket_pair`'s sockets, guarded by locks of the caller's making."""
     first, second = module.socketpair()
     forth, back = _Direction(first, new_lock()), _Direction(second, new_lock())
@@ -66,7 +66,7 @@ def connect_pair(module: ModuleType, new_lock: Callable[[], Lock]) -> tuple[Any,
 class _Direction:
     """The way from one end to the other: the kernel's buffer, and what did not fit into it."""
 
-    def __init__(self, source: Any, lock: Lock) -> None:
+    def __init__(self, source: Any, lock: LockLike) -> None:
         # A descriptor of its own, and never a green socket: sending must not wait, whatever
         # timeout the end is given, and must not disturb a task that is reading from the end.
         blocking = os.get_blocking(source.fileno())
@@ -135,7 +135,7 @@ class _Direction:
             return 0
 
 
-class PairedSocket(Extension):
+class PairedSocket(SocketMixin):
     """One end of a pair: its ``send`` never blocks."""
 
     _incoming: _Direction
@@ -179,10 +179,10 @@ class PairedSocket(Extension):
 
 
 def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
-    end = extended_socket(
+    end = mixed_socket(
         PairedSocket, module.socket, plain.family, plain.type, plain.proto, fileno=plain.detach()
     )
-    extension = extension_of(end)
+    extension = mixin_of(end)
     extension._incoming = incoming
     extension._outgoing = outgoing
     return end

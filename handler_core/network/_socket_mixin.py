@@ -17,10 +17,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-__all__ = ["Extension", "extended_socket", "extension_of"]
+__all__ = ["SocketMixin", "mixed_socket", "mixin_of"]
 
 
-class Extension:
+class SocketMixin:
     """The base of the mixins: it tells them when their socket is closed or forgotten."""
 
     # What every socket class has.
@@ -77,7 +77,7 @@ class Extension:
             finalize()  # closes the descriptor, with a ResourceWarning
 
 
-def extended_socket(extension: type, socket_class: type, *args: Any, **kw: Any) -> Any:
+def mixed_socket(extension: type, socket_class: type, *args: Any, **kw: Any) -> Any:
     """Return a new socket of ``socket_class`` and ``extension``; the rest is for the former."""
     plain = socket_class(*args, **kw)
     inside = getattr(plain, "fd", None)
@@ -86,12 +86,12 @@ def extended_socket(extension: type, socket_class: type, *args: Any, **kw: Any) 
     return _extended(extension, plain)
 
 
-def extension_of(sock: Any) -> Any:
+def mixin_of(sock: Any) -> Any:
     """Return the extension of a socket, or of the one inside it; None if there is none."""
-    if isinstance(sock, Extension):
+    if isinstance(sock, SocketMixin):
         return sock
     inside = getattr(sock, "fd", None)
-    return inside if isinstance(inside, Extension) else None
+    return inside if isinstance(inside, SocketMixin) else None
 
 
 def _extended(extension: type, plain: Any) -> Any:

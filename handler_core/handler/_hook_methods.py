@@ -12,24 +12,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import pluggy
+from typing import Any, TypeVar, cast
 
 from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
-from handler_core.selecting import accept_both_forms
-
-if TYPE_CHECKING:
-    from handler_core.callback import CallbackLike
-    from handler_core.handler import Handler
+from handler_core.network._select import accept_both_forms
 
 __all__ = [
+    "ALIASES",
     "HOOKS",
     "HOOKS_OF_A_HANDLER",
     "bind_hooks",
-    "bind_wrappers",
     "inherit_hook",
     "marker_of",
 ]
@@ -50,7 +44,7 @@ HOOKS_OF_A_HANDLER = tuple(name for name in HOOKS if name != "run_callback")
 _MARKER = f"{PROJECT_NAME}_impl"
 
 #: Under which other name a handler offers a hook.
-_ALIASES = {"callback_object": "async_result"}
+ALIASES = {"callback_object": "async_result"}
 
 
 def marker_of(function: object) -> dict[str, Any] | None:
@@ -84,9 +78,9 @@ def bind_hooks(cls: type) -> None:
             method = _leaving_out_handler(method, len(HOOKS[name]))
         if method is not function:
             setattr(cls, name, method)
-        if name in _ALIASES:
+        if name in ALIASES:
             # Without its marker: pluggy would take it for a hook of that name.
-            setattr(cls, _ALIASES[name], _copy(method))
+            setattr(cls, ALIASES[name], _copy(method))
 
 
 def _copy(function: Any) -> FunctionType:
@@ -124,73 +118,3 @@ def _leaving_out_handler(method: Callable[..., Any], count: int) -> Callable[...
         return method(self, *args, **kwargs)
 
     return for_pluggy_too
-
-
-class _PlainRun:
-    """What ``run_callback`` is without its wrappers."""
-
-    @hookimpl
-    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
-        outcome = callback.func(*callback.args)
-        if handler.finish_callback is not None:
-            handler.finish_callback(outcome)
-
-
-def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
-    """Put ``wrappers`` around the hooks of one handler; the first one is outermost.
-
-    Raises:
-        pluggy.PluginValidationError: a wrapper's hook is not in the spec, or declared otherwise.
-    """
-    manager = pluggy.PluginManager(PROJECT_NAME)
-    manager.add_hookspecs(HandlerSpec)
-    manager.register(handler)
-    manager.register(_PlainRun())
-    for wrapper in reversed(wrappers):  # pluggy calls what was registered last first
-        manager.register(wrapper)
-    manager.check_pending()
-    callers = {name: getattr(manager.hook, name) for name in HOOKS}
-    wrapped = {
-        name: caller
-        for name, caller in callers.items()
-        if any(implementation.wrapper for implementation in caller.get_hookimpls())
-    }
-    if "run_callback" in wrapped or "dispatch_callback" in wrapped:
-        # What is remembered at the dispatch ends with the run, whether or not that is wrapped.
-        run_callback = callers["run_callback"]
-        handler._run_callback = functools.partial(_call, run_callback, handler)
-    wrapped.pop("run_callback", None)
-    for name, caller in wrapped.items():
-        through = _through_pluggy(caller, handler, name)
-        setattr(handler, name, through)
-        if name in _ALIASES:
-            setattr(handler, _ALIASES[name], through)
-
-
-def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
-    """Run a callback inside of its wrappers, and what they remember of it inside of all of them."""
-    notes = list(handler._notes.values())
-    try:
-        for each in notes:
-            each.begin(callback)
-        caller(handler=handler, callback=callback)
-    finally:
-        for each in notes:
-            each.end(callback)
-
-
-def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> Callable[..., Any]:
-    parameters = HOOKS[name]
-    first_result = name in ("select", "callback_object")
-
-    def call(self: Handler, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(parameters, args, strict=False)) | kwargs
-        if len(args) + len(kwargs) != len(parameters) or set(given) != set(parameters):
-            raise TypeError(f"{name}() takes the arguments ({', '.join(parameters)})")
-        outcome = caller(handler=self, **given)
-        return outcome if first_result else None
-
-    call.__name__ = name
-    if name == "select":
-        return functools.partial(accept_both_forms(call), handler)
-    return functools.partial(call, handler)

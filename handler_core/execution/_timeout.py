@@ -1,40 +1,11 @@
-"""What handler-core raises on its own account."""
+"""The exception of a wait that is over."""
 
 from __future__ import annotations
 
 import builtins
 from typing import Any
 
-__all__ = [
-    "HandlerLoadError",
-    "HandlerNotFoundError",
-    "HandlerTimeoutError",
-    "HandlerValidationError",
-    "timeout_error_class",
-]
-
-
-class HandlerNotFoundError(LookupError):
-    """No installed distribution offers a handler, or a wrapper, of that name.
-
-    The message lists what is installed, names that are close, and the ``pip install`` line
-    where the name is one of handler-core's extras.
-    """
-
-
-class HandlerLoadError(ImportError):
-    """The plugin is installed, and importing it failed.
-
-    The message names the plugin, its distribution and the cause, which is also ``__cause__``.
-    """
-
-
-class HandlerValidationError(Exception):
-    """A plugin is not what it says it is.
-
-    The message names the distribution and every hook that is missing, unknown or declared in
-    another way than :class:`handler_core.hookspecs.HandlerSpec` declares it.
-    """
+__all__ = ["HandlerTimeoutError", "timeout_error_class"]
 
 
 class HandlerTimeoutError(Exception):
@@ -45,6 +16,8 @@ class HandlerTimeoutError(Exception):
     ``handler.timeout_exception(...)`` itself, beside an ``except OSError`` that means "the
     connection is broken". What :meth:`AsyncResult.get` raises is a subclass of both.
     """
+
+    __module__ = "handler_core"
 
 
 _timeout_error_classes: dict[type[Exception], type[Exception]] = {}

@@ -1,6 +1,6 @@
 """Events and locks for tasks that are not threads.
 
-They are made of nothing but waiters (:mod:`handler_core.parking`), so they work in every model
+They are made of nothing but waiters (:class:`handler_core.Waiter`), so they work in every model
 that can park and be woken, and between its tasks and threads of the operating system, which the
 primitives of gevent and eventlet do not. The guard inside is held for a few instructions and
 never while anything waits. A lock is handed on to the one that has waited longest.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Any
 
-from handler_core.parking import Waiter
+from handler_core.execution._waiter import Waiter
 
 __all__ = ["Condition", "Event", "Lock", "RLock"]
 

@@ -21,8 +21,8 @@ import operator
 import socket
 from typing import Any
 
-from handler_core.extending import Extension
-from handler_core.selecting import poll_lists
+from handler_core.network._select import blocking_select
+from handler_core.network._socket_mixin import SocketMixin
 
 __all__ = ["Connection"]
 
@@ -33,7 +33,7 @@ _LOOK = socket.MSG_PEEK | _DONT_WAIT
 _AHEAD = 65_536
 
 
-class Connection(Extension):
+class Connection(SocketMixin):
     """A connected socket with ``pending``.
 
     Once that has been called, one task at a time may read, and by this object's methods: another
@@ -132,7 +132,7 @@ class Connection(Extension):
             gettimeout, receive = native.gettimeout, native.recv
         # With a timeout it would wait first, whatever the flags are.
         if not _DONT_WAIT or (
-            gettimeout() and self.fileno() >= 0 and not poll_lists([self], [], [], 0)[0]
+            gettimeout() and self.fileno() >= 0 and not blocking_select([self], [], [], 0)[0]
         ):
             raise BlockingIOError
         data: bytes = receive(size, flags)

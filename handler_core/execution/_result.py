@@ -27,15 +27,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from handler_core.exceptions import timeout_error_class
+from handler_core.execution._timeout import HandlerTimeoutError, timeout_error_class
+from handler_core.execution._waiter import Waiter, Waker
 
-if TYPE_CHECKING:
-    from handler_core.lifecycle import Lifecycle
-    from handler_core.parking import Waker
-
-__all__ = ["AsyncResult"]
+__all__ = ["AsyncResult", "ResultHandler"]
 
 T = TypeVar("T")
 
@@ -43,6 +40,30 @@ _PENDING: Any = object()
 
 # In place of an outcome that has been stored already.
 _STORED: Any = object()
+
+
+class ResultHandler(Protocol):
+    """What a result needs of its handler."""
+
+    _lock: Any
+    _fence: Callable[[None], object]
+    _unstarted: bool
+
+    @property
+    def timeout_exception(self) -> type[HandlerTimeoutError]:
+        """What a wait raises whose time is over."""
+
+    def new_waiter(self) -> Waiter:
+        """Return a waiter with which the caller can park."""
+
+    def refuse_to_wait_inside(self) -> None:
+        """Raise if this thread holds the handler's lock."""
+
+    def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool: ...
+
+    def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None: ...
+
+    def _start_workers(self) -> None: ...
 
 
 class _Failure:
@@ -71,9 +92,9 @@ class AsyncResult(Generic[T]):
 
     #: A handler that is never started. It serves a result that was made without one; a plugin's
     #: own subclass names a handler of its model here.
-    detached: ClassVar[Lifecycle]
+    detached: ClassVar[ResultHandler]
 
-    def __init__(self, handler: Lifecycle | None = None) -> None:
+    def __init__(self, handler: ResultHandler | None = None) -> None:
         self._handler = self.detached if handler is None else handler
         self._outcome = _PENDING
         self._links: list[Callable[[Any], object]] | None = None

@@ -14,10 +14,10 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from handler_core.binding import HOOKS, HOOKS_OF_A_HANDLER, marker_of
-from handler_core.exceptions import HandlerValidationError
-from handler_core.handler import Handler
-from handler_core.spelling import close_matches
+from handler_core.handler._handler import Handler
+from handler_core.handler._hook_methods import HOOKS, HOOKS_OF_A_HANDLER, marker_of
+from handler_core.lookup._exceptions import HandlerValidationError
+from handler_core.lookup._suggestions import close_matches
 
 __all__ = ["check_constructor", "check_handler_class", "check_wrapper"]
 

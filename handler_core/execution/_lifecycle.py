@@ -34,48 +34,18 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Hashable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, cast
 
-from handler_core.callback import Callback, CallbackLike
-from handler_core.exceptions import HandlerTimeoutError
-from handler_core.logs import logger
-from handler_core.parking import ThreadWaiter, Waiter
-from handler_core.result import AsyncResult
+from handler_core.execution._callback import Callback, CallbackLike
+from handler_core.execution._logger import logger
+from handler_core.execution._result import AsyncResult
+from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.execution._waiter import ThreadWaiter, Waiter
 
 if TYPE_CHECKING:
-    from handler_core.dispatched import Dispatched, Notes
+    from handler_core.execution._protocols import LockLike, Task
 
-__all__ = ["Lifecycle", "Lock", "Task"]
-
-
-class Task(Protocol):
-    """What ``spawn`` returns."""
-
-    def join(self, timeout: float | None = None) -> object:
-        """Wait until the task has ended, for ``timeout`` seconds at the most."""
-
-    def is_alive(self) -> bool:
-        """Return True while the task has not ended."""
-
-
-class Lock(Protocol):
-    """A lock, as ``threading`` has them."""
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock; ``timeout`` in seconds, -1 waits for ever."""
-
-    def release(self) -> None:
-        """Give the lock back."""
-
-    def __enter__(self) -> bool: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+__all__ = ["Lifecycle"]
 
 
 #: A linked callback and its result, on their way to the worker. It is made into a
@@ -182,8 +152,8 @@ class Lifecycle:
         self._completions = _Mailbox()
         #: True where a mailbox may have a worker whose task is to be started.
         self._unstarted = False
-        #: What wrappers remember of what was dispatched: see :mod:`handler_core.dispatched`.
-        self._notes: dict[Dispatched[Any], Notes[Any]] = {}
+        #: What wrappers remember of what was dispatched: see :class:`handler_core.Dispatched`.
+        self._notes: dict[Any, Any] = {}
         _fork_guard.add(self)
 
     # What a model says of itself.
@@ -197,7 +167,7 @@ class Lifecycle:
         """
         return ThreadWaiter()
 
-    def new_native_rlock(self) -> Lock:
+    def new_native_rlock(self) -> LockLike:
         """Return a re-entrant lock that shuts out whatever may set a result or dispatch.
 
         That is other OS threads, for a green model also in a process whose ``threading`` is

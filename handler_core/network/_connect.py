@@ -22,12 +22,12 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from handler_core.capture import wrap
-from handler_core.connection import Connection
-from handler_core.exceptions import HandlerTimeoutError
-from handler_core.extending import extended_socket
-from handler_core.result import AsyncResult
-from handler_core.selecting import SelectLists, poll_select
+from handler_core.execution._capture import wrap
+from handler_core.execution._result import AsyncResult
+from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.network._connection import Connection
+from handler_core.network._select import SelectLists, poll_select
+from handler_core.network._socket_mixin import mixed_socket
 
 __all__ = [
     "AddressInfo",
@@ -78,7 +78,7 @@ def create_tcp_connection(
     Returns:
         A connected socket, with ``TCP_NODELAY`` and close-on-exec set. It has ``pending()``, with
         TLS or without: the number of bytes that a ``recv`` would return at once. Without TLS it is
-        a :class:`~handler_core.connection.Connection`.
+        a :class:`~handler_core.network.Connection`.
 
     Raises:
         TimeoutError: the time was over.
@@ -148,7 +148,7 @@ def connect(
         )
     new_socket = module.socket
     if context is None and inspect.isclass(new_socket):  # and nobody has put a function there
-        new_socket = functools.partial(extended_socket, connection_class, new_socket)
+        new_socket = functools.partial(mixed_socket, connection_class, new_socket)
     infos = _addresses(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):

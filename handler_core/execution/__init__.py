@@ -1,0 +1,52 @@
+"""What runs, what waits, and how both end.
+
+A callback is queued in a mailbox, and a worker runs it. A caller parks on a waiter, and whoever
+sets the result wakes it. Start, stop, the drain and fork are here, and so are the primitives made
+of waiters: events, locks and conditions. Nothing here knows a socket.
+
+The names below are public. The modules with an underscore belong to handler-core alone.
+"""
+
+import typing
+
+from handler_core.execution._callback import Callback, CallbackLike
+from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lifecycle import Lifecycle
+from handler_core.execution._result import AsyncResult
+from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.execution._waiter import ThreadWaiter, Waiter, Waker
+
+if typing.TYPE_CHECKING:
+    from handler_core.execution._capture import capture_exceptions, wrap
+    from handler_core.execution._protocols import IAsyncResult, IHandler, LockLike, Task
+    from handler_core.execution._synchronization import Condition, Event, Lock, RLock
+
+__all__ = [
+    "AsyncResult",
+    "Callback",
+    "CallbackLike",
+    "Condition",
+    "Event",
+    "HandlerTimeoutError",
+    "IAsyncResult",
+    "IHandler",
+    "Lifecycle",
+    "Lock",
+    "LockLike",
+    "RLock",
+    "Task",
+    "ThreadWaiter",
+    "Waiter",
+    "Waker",
+    "capture_exceptions",
+    "wrap",
+]
+
+__getattr__, __dir__ = _lazy_names(
+    __name__,
+    {
+        "._capture": "capture_exceptions wrap",
+        "._protocols": "IAsyncResult IHandler LockLike Task",
+        "._synchronization": "Condition Event Lock RLock",
+    },
+)

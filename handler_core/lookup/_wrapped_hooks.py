@@ -1,0 +1,92 @@
+"""Wrappers around the hooks of one handler.
+
+A hook that is wrapped becomes an attribute of that one handler, which goes through pluggy. The
+hooks that no wrapper names stay the plain methods of the class, and a handler that nobody wraps
+has no plugin manager at all.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pluggy
+
+from handler_core.execution._callback import CallbackLike
+from handler_core.handler._handler import Handler
+from handler_core.handler._hook_methods import ALIASES, HOOKS
+from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
+from handler_core.network._select import accept_both_forms
+
+__all__ = ["bind_wrappers"]
+
+
+class _PlainRun:
+    """What ``run_callback`` is without its wrappers."""
+
+    @hookimpl
+    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
+        outcome = callback.func(*callback.args)
+        if handler.finish_callback is not None:
+            handler.finish_callback(outcome)
+
+
+def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
+    """Put ``wrappers`` around the hooks of one handler; the first one is outermost.
+
+    Raises:
+        pluggy.PluginValidationError: a wrapper's hook is not in the spec, or declared otherwise.
+    """
+    manager = pluggy.PluginManager(PROJECT_NAME)
+    manager.add_hookspecs(HandlerSpec)
+    manager.register(handler)
+    manager.register(_PlainRun())
+    for wrapper in reversed(wrappers):  # pluggy calls what was registered last first
+        manager.register(wrapper)
+    manager.check_pending()
+    callers = {name: getattr(manager.hook, name) for name in HOOKS}
+    wrapped = {
+        name: caller
+        for name, caller in callers.items()
+        if any(implementation.wrapper for implementation in caller.get_hookimpls())
+    }
+    if "run_callback" in wrapped or "dispatch_callback" in wrapped:
+        # What is remembered at the dispatch ends with the run, whether or not that is wrapped.
+        run_callback = callers["run_callback"]
+        handler._run_callback = functools.partial(_call, run_callback, handler)
+    wrapped.pop("run_callback", None)
+    for name, caller in wrapped.items():
+        through = _through_pluggy(caller, handler, name)
+        setattr(handler, name, through)
+        if name in ALIASES:
+            setattr(handler, ALIASES[name], through)
+
+
+def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
+    """Run a callback inside of its wrappers, and what they remember of it inside of all of them."""
+    notes = list(handler._notes.values())
+    try:
+        for each in notes:
+            each.begin(callback)
+        caller(handler=handler, callback=callback)
+    finally:
+        for each in notes:
+            each.end(callback)
+
+
+def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> Callable[..., Any]:
+    parameters = HOOKS[name]
+    first_result = name in ("select", "callback_object")
+
+    def call(self: Handler, *args: Any, **kwargs: Any) -> Any:
+        given = dict(zip(parameters, args, strict=False)) | kwargs
+        if len(args) + len(kwargs) != len(parameters) or set(given) != set(parameters):
+            raise TypeError(f"{name}() takes the arguments ({', '.join(parameters)})")
+        outcome = caller(handler=self, **given)
+        return outcome if first_result else None
+
+    call.__name__ = name
+    if name == "select":
+        return functools.partial(accept_both_forms(call), handler)
+    return functools.partial(call, handler)

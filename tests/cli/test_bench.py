@@ -242,7 +242,7 @@ def run_without(
             sys.executable,
             "-c",
             f"import sys; sys.modules.update(dict.fromkeys({packages!r}))\n"
-            "from handler_core.cli.__main__ import main\n"
+            "from handler_core.__main__ import main\n"
             f"sys.argv = ['handler-core', 'bench', *{arguments!r}]\n"
             "main()",
         ],
@@ -369,7 +369,7 @@ def test_a_model_that_hangs_is_ended(
             "import importlib, sys\n"
             "bench = importlib.import_module('handler_core.cli.bench')\n"
             "bench._TIMEOUT, bench._TIMEOUT_OF_A_ROUND = 1.0, 2.0\n"
-            "from handler_core.cli.__main__ import main\n"
+            "from handler_core.__main__ import main\n"
             "sys.argv = ['handler-core', 'bench', '--rounds', '1', 'odd']\n"
             "main()",
         ],

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from handler_core.cli import __main__
+from handler_core import __main__
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -26,9 +26,9 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 def test_says_what_to_install_where_the_extra_is_missing(package: str) -> None:
     done = run_python(
         f"import sys; sys.modules[{package!r}] = None\n"
-        "import handler_core.cli.__main__\n"
+        "import handler_core.__main__\n"
         "sys.argv = ['handler-core', 'demo']\n"
-        "handler_core.cli.__main__.main()"
+        "handler_core.__main__.main()"
     )
     assert done.returncode == 2
     assert 'pip install "handler-core[cli]"' in done.stderr
@@ -64,7 +64,7 @@ def test_says_what_to_install_where_there_is_no_model() -> None:
     done = run_python(
         "import importlib_metadata, sys\n"
         "importlib_metadata.entry_points = lambda **selection: []\n"
-        "from handler_core.cli.__main__ import main\n"
+        "from handler_core.__main__ import main\n"
         "sys.argv = ['handler-core', 'demo']\n"
         "main()"
     )
@@ -76,7 +76,7 @@ def test_says_what_to_install_where_there_is_no_model() -> None:
 def test_kazoo_missing() -> None:
     done = run_python(
         "import sys; sys.modules['kazoo'] = None\n"
-        "from handler_core.cli.__main__ import main\n"
+        "from handler_core.__main__ import main\n"
         "sys.argv = ['handler-core', 'demo', '--requests', '50', 'threading']\n"
         "main()"
     )

@@ -1,4 +1,4 @@
-"""The command ``handler-core``, also ``python -m handler_core.cli``."""
+"""The command ``handler-core``, also ``python -m handler_core``."""
 
 from __future__ import annotations
 

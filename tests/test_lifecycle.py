@@ -645,7 +645,7 @@ def test_ctrl_c_while_a_worker_starts_makes_no_second_one() -> None:
     assert most == [1] * 4
 
 
-@pytest.mark.parametrize("name", ["_rouse", "_pass_on"])
+@pytest.mark.parametrize("name", ["_ensure_worker", "_put_drain"])
 def test_ctrl_c_at_any_instruction_leaves_a_handler_that_stops(name: str) -> None:
     handlers: list[SequentialThreadingHandler] = []
 
@@ -719,7 +719,7 @@ class WithoutThreads(SequentialThreadingHandler):
         self.exits.append(exception)
 
 
-@pytest.mark.parametrize("name", ["_run", "_finish", "_pass_on"])
+@pytest.mark.parametrize("name", ["_run", "_finish_drain", "_put_drain"])
 def test_ctrl_c_at_any_instruction_of_a_worker_leaves_a_handler_that_stops(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,7 +56,7 @@ class ResultHandler(Protocol):
     def new_waiter(self) -> Waiter:
         """Return a waiter with which the caller can park."""
 
-    def refuse_to_wait_inside(self) -> None:
+    def refuse_wait_under_lock(self) -> None:
         """Raise if this thread holds the handler's lock."""
 
     def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool: ...
@@ -185,7 +185,7 @@ class AsyncResult(Generic[T]):
                     f"timeout must be a number of seconds or None, not {timeout!r}"
                 ) from None
         handler = self._handler
-        handler.refuse_to_wait_inside()
+        handler.refuse_wait_under_lock()
         waiter = handler.new_waiter()
         if self.add_waiter(waiter):
             try:

@@ -93,8 +93,7 @@ class GreenHandler(Handler):
             if home is None or (not self.running and self._drain is None):
                 hub = self._hub_for_tasks()
                 if self._home is not None and hub is not self._home:
-                    self._callbacks.retire()
-                    self._completions.retire()
+                    self.forget_workers()
                 self._home = hub
             super().start()
 
@@ -167,11 +166,13 @@ class GreenHandler(Handler):
         """Return True if the worker was killed by this exception, from outside."""
         return self._tasks.is_exit(exception)
 
-    def _after_fork_in_child(self) -> None:
-        super()._after_fork_in_child()
+    def after_fork_in_child(self) -> None:
+        """Become empty and stopped; see :meth:`handler_core.Handler.after_fork_in_child`."""
+        super().after_fork_in_child()
         self._home = None
 
-    def _end_inherited_tasks(self) -> None:
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         hub = self.current_hub()
         if hub is not None:
             self._tasks.end_inherited(hub.call_soon)

@@ -178,7 +178,7 @@ def run_authors_test(site: Site, source: str, *options: str) -> subprocess.Compl
 def test_a_process_of_its_own_has_the_handler_of_the_test(site: Site, test: str) -> None:
     source = {
         "c4": "__init__ = broken.C4StopsAtExit.__init__",
-        "c5": "_after_fork_in_child = broken.C5ForgetsThatItForked._after_fork_in_child",
+        "c5": "after_fork_in_child = broken.C5ForgetsThatItForked.after_fork_in_child",
         "c8": "deliver_exit = broken.C8KeepsExitsForItself.deliver_exit",
     }[test]
     ended = run_authors_test(site, source, "-k", f"test_{test}_")

@@ -130,9 +130,10 @@ class SequentialEventletHandler(GreenHandler):
         assert hub is not None
         hub.call_soon(fail)
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Become empty and stopped; see :meth:`handler_core.Handler.after_fork_in_child`."""
         EventletHub.after_fork_in_child()
-        super()._after_fork_in_child()
+        super().after_fork_in_child()
 
 
 AsyncResult.detached = SequentialEventletHandler()

@@ -96,9 +96,10 @@ class SequentialGeventHandler(GreenHandler):
         else:
             hub.handle_system_error(type(exception), exception, exception.__traceback__)
 
-    def _end_inherited_tasks(self) -> None:
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         gevent.reinit()  # does nothing where there is no hub
-        super()._end_inherited_tasks()
+        super().end_inherited_tasks()
 
 
 AsyncResult.detached = SequentialGeventHandler()

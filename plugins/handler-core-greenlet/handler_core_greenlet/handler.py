@@ -178,9 +178,10 @@ class LoopHandler(GreenHandler):
         else:
             hub.call_soon(functools.partial(_raise, exception))
 
-    def _in_worker(self) -> bool:
+    def in_callback(self) -> bool:
+        """Return True if the caller is one of this handler's own callbacks."""
         callback = _inside.get()
-        return super()._in_worker() or (callback is not None and callback.handler is self)
+        return super().in_callback() or (callback is not None and callback.handler is self)
 
     # The home loop.
 
@@ -195,8 +196,7 @@ class LoopHandler(GreenHandler):
                     "`async with handler:`"
                 )
             # Its thread lives on, though, and waits here: what is left runs in another loop.
-            self._callbacks.retire()
-            self._completions.retire()
+            self.forget_workers()
             self._home = None
         return super().watch_home(waiter)
 
@@ -208,11 +208,13 @@ class LoopHandler(GreenHandler):
 
     # Fork.
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Become empty and stopped; see :meth:`handler_core.Handler.after_fork_in_child`."""
         leave_hubs_to_parent()
-        super()._after_fork_in_child()
+        super().after_fork_in_child()
 
-    def _end_inherited_tasks(self) -> None:
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         live_on_alone()
         self._tasks.end_inherited(_never)
 

@@ -87,7 +87,8 @@ class SequentialThreadingHandler(Handler):
         """Return True if the worker was killed by this exception, from outside."""
         return self._tasks is not None and self._tasks.is_exit(exception)
 
-    def _end_inherited_tasks(self) -> None:
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         if self._tasks is not None:
             _renew_hub()
             self._tasks.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))

@@ -14,7 +14,7 @@ from handler_core_gevent import SequentialGeventHandler
 import handler_core
 from broken.base import Threads, also, is_stranger
 from handler_core import Callback, hookimpl
-from handler_core.execution._lifecycle import _State
+from handler_core.execution._workers import State
 
 # C7
 
@@ -243,7 +243,7 @@ class C9ForgetsStrangersWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
         strange = is_stranger()
-        if not strange or self._state is not _State.STOPPED:
+        if not strange or self._state is not State.STOPPED:
             super().dispatch_callback(callback)
 
 
@@ -251,7 +251,7 @@ class C9ForgetsStrangersInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
         strange = is_stranger()
-        if not strange or self._state is not _State.DRAINING:
+        if not strange or self._state is not State.DRAINING:
             super().dispatch_callback(callback)
 
 

@@ -13,7 +13,8 @@ from handler_core_gevent import SequentialGeventHandler
 import handler_core
 from broken.base import Threads, also, is_stranger
 from handler_core import hookimpl
-from handler_core.execution._lifecycle import _Mailbox, _State
+from handler_core.execution._mailbox import Mailbox
+from handler_core.execution._workers import State
 
 # C1
 
@@ -47,7 +48,7 @@ class C1EndsForGood(Threads):
 class C1StopNeedsStart(Threads):
     @hookimpl
     def stop(self) -> None:
-        if self._state is _State.STOPPED:
+        if self._state is State.STOPPED:
             raise RuntimeError("not started")
         super().stop()
 
@@ -68,8 +69,8 @@ class C1SecondStartMakesSecondWorker(Threads):
     def start(self) -> None:
         if self.running:
             with self._lock:
-                self._callbacks = _Mailbox()
-                self._completions = _Mailbox()
+                self._callbacks = Mailbox()
+                self._completions = Mailbox()
         super().start()
 
 
@@ -133,7 +134,7 @@ class C2DropsWhatComesWhileStopped(Threads):
 class C2RunsAtOnceWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if self._state is _State.STOPPED:
+        if self._state is State.STOPPED:
             callback.func(*callback.args)
         else:
             super().dispatch_callback(callback)
@@ -153,7 +154,7 @@ class C2OneLinkEndsTheRest(Threads):
 class C2LastFailuresCallNobody(Threads):
     class result_class(handler_core.AsyncResult[Any]):
         def set_exception(self, exception: BaseException) -> None:
-            if self._handler._state is _State.STOPPED:
+            if self._handler._state is State.STOPPED:
                 self._links = None
             super().set_exception(exception)
 
@@ -168,7 +169,7 @@ class C2LinksOfAThreadOfTheirOwn(Threads):
 class C2KeepsOnlyTheLast(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if self._state is _State.STOPPED:
+        if self._state is State.STOPPED:
             self._callbacks.items.clear()
         super().dispatch_callback(callback)
 
@@ -176,7 +177,7 @@ class C2KeepsOnlyTheLast(Threads):
 class C2SecondStopDropsWhatWaits(Threads):
     @hookimpl
     def stop(self) -> None:
-        if self._state is _State.STOPPED:
+        if self._state is State.STOPPED:
             self._callbacks.items.clear()
         super().stop()
 
@@ -185,7 +186,7 @@ class C2DropsWhatOthersDispatchInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
         strange = is_stranger()
-        if strange or self._in_worker() or self._state is not _State.DRAINING:
+        if strange or self.in_callback() or self._state is not State.DRAINING:
             super().dispatch_callback(callback)
 
 
@@ -194,12 +195,12 @@ class C2StopAfterARestartDoesNotWait(Threads):
 
     @hookimpl
     def start(self) -> None:
-        self.restarted = self._state is _State.DRAINING
+        self.restarted = self._state is State.DRAINING
         super().start()
 
     @hookimpl
     def stop(self) -> None:
-        if self.restarted and self._callbacks.busy and not self._in_worker():
+        if self.restarted and self._callbacks.busy and not self.in_callback():
             self.spawn(super().stop)
         else:
             super().stop()
@@ -210,7 +211,7 @@ class C2StopGivesUp(Threads):
 
     @hookimpl
     def stop(self) -> None:
-        if self._in_worker():
+        if self.in_callback():
             super().stop()
         else:
             self.spawn(super().stop).join(1)
@@ -224,7 +225,7 @@ class C3StopFromACallbackFails(Threads):
 
     @hookimpl
     def stop(self) -> None:
-        if self._in_worker():
+        if self.in_callback():
             raise RuntimeError("cannot join current thread")
         super().stop()
 
@@ -232,7 +233,7 @@ class C3StopFromACallbackFails(Threads):
 class C3StopFromACallbackDropsTheRest(Threads):
     @hookimpl
     def stop(self) -> None:
-        if self._in_worker():
+        if self.in_callback():
             self._callbacks.items.clear()
             self._completions.items.clear()
         super().stop()
@@ -269,14 +270,14 @@ class C3SecondStopDoesNotWait(Threads):
 
     @hookimpl
     def stop(self) -> None:
-        self.inside = self.inside or self._in_worker()
-        if not self.inside or self._in_worker() or self._state is not _State.DRAINING:
+        self.inside = self.inside or self.in_callback()
+        if not self.inside or self.in_callback() or self._state is not State.DRAINING:
             super().stop()
 
 
 class C3StopFromACallbackIsSlow(Threads):
     @hookimpl
     def stop(self) -> None:
-        if self._in_worker():
+        if self.in_callback():
             time.sleep(0.5)
         super().stop()

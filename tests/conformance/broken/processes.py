@@ -10,7 +10,7 @@ from typing import Any
 import handler_core
 from broken.base import Threads
 from handler_core import hookimpl
-from handler_core.execution._lifecycle import _State
+from handler_core.execution._workers import State
 
 # C4
 
@@ -56,48 +56,48 @@ class C4SelectKeepsTheProgramAlive(Threads):
 
 
 class C5ForgetsThatItForked(Threads):
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         pass
 
 
 class C5ChildRunsTheQueue(Threads):
     """What the parent has queued runs in the child as well."""
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         queued = list(self._callbacks.items)
-        super()._after_fork_in_child()
+        super().after_fork_in_child()
         self._callbacks.items.extend(queued)
 
 
 class C5ChildCallsTheLinks(Threads):
     """Those that the parent has queued."""
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         queued = list(self._completions.items)
-        super()._after_fork_in_child()
+        super().after_fork_in_child()
         self._completions.items.extend(queued)
 
 
 class C5ForkInALinkGoesOn(Threads):
     """A worker that forks in a link takes itself for the child's."""
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         completions = self._completions
-        super()._after_fork_in_child()
+        super().after_fork_in_child()
         completions.items.popleft()
 
 
 class C5ChildKeepsWhatWaitsForAStart(Threads):
-    def _after_fork_in_child(self) -> None:
-        if self._state is not _State.STOPPED:
-            super()._after_fork_in_child()
+    def after_fork_in_child(self) -> None:
+        if self._state is not State.STOPPED:
+            super().after_fork_in_child()
 
 
 class C5ChildStillDrains(Threads):
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         state, drain = self._state, self._drain
-        super()._after_fork_in_child()
-        if state is _State.DRAINING:
+        super().after_fork_in_child()
+        if state is State.DRAINING:
             self._state, self._drain = state, drain
 
 
@@ -169,7 +169,7 @@ class C6RemembersWhatWaits(Threads):
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
-        if self._state is _State.STOPPED:
+        if self._state is State.STOPPED:
             self.waiting.add(self)
         super().dispatch_callback(callback)
 

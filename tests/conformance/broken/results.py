@@ -312,7 +312,7 @@ class C12StrangersWakeLate(Threads):
 
 
 class C12IdleWorkersPoll(Threads):
-    def _await_item(self, mailbox: Any) -> None:
+    def _park_worker(self, mailbox: Any) -> None:
         while not mailbox.items:
             time.sleep(0.2)
 

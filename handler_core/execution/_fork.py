@@ -1,0 +1,80 @@
+"""What happens to handlers when the process forks.
+
+The lock of each handler is held across ``os.fork``. So the child finds each handler between two
+operations, never in the middle of one. There the handler becomes empty and stopped
+(:meth:`Forkable.after_fork_in_child`), and the model ends what it has inherited
+(:meth:`Forkable.end_inherited_tasks`).
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import weakref
+from typing import Any, Protocol
+
+__all__ = ["watch_for_fork"]
+
+
+class Forkable(Protocol):
+    """What this module needs of a handler."""
+
+    _lock: Any
+
+    def after_fork_in_child(self) -> None:
+        """Become empty and stopped, under the lock."""
+
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process."""
+
+
+class _ForkGuard:
+    """Holds the lock of each handler while the process forks.
+
+    There is one for the process, with weak references to the handlers: a function that was given
+    to ``os.register_at_fork`` stays registered for ever.
+    """
+
+    def __init__(self) -> None:
+        # A native lock, in a patched process too: a green one could switch in the midst of a fork.
+        self._lock = _thread.RLock()
+        self._handlers: weakref.WeakSet[Forkable] = weakref.WeakSet()
+        self._held: list[Forkable] = []
+
+    def add(self, handler: Forkable) -> None:
+        with self._lock:
+            self._handlers.add(handler)
+
+    def before(self) -> None:
+        self._lock.acquire()
+        self._held = list(self._handlers)
+        for handler in self._held:
+            handler._lock.acquire()
+
+    def after_in_parent(self) -> None:
+        held, self._held = self._held, []
+        for handler in held:
+            handler._lock.release()
+        self._lock.release()
+
+    def after_in_child(self) -> None:
+        held = self._held
+        for handler in held:
+            handler.after_fork_in_child()
+        self.after_in_parent()
+        for handler in held:
+            handler.end_inherited_tasks()
+
+
+_guard = _ForkGuard()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_guard.before,
+        after_in_parent=_guard.after_in_parent,
+        after_in_child=_guard.after_in_child,
+    )
+
+
+def watch_for_fork(handler: Forkable) -> None:
+    """Have ``handler`` survive forks from now on. It is not kept alive."""
+    _guard.add(handler)

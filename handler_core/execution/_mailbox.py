@@ -1,0 +1,86 @@
+"""A mailbox: what one worker has to run, and what is known of that worker.
+
+**A mailbox is a deque, and takes no lock.** A sender appends an item and then reads ``busy``. A
+worker clears ``busy`` before it parks, and then reads the deque once more. Both sides hold the
+deque's own lock for a moment in between (the deque has one where there is no GIL). So the second of
+the two sees what the first has stored: the worker sees the item, or the sender sees that no worker
+is busy, and wakes it. Everything else that two threads could touch is under the handler's one lock,
+which is the lock of its results too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from handler_core.execution._callback import Callback, CallbackLike
+
+if TYPE_CHECKING:
+    from handler_core.execution._protocols import Task
+    from handler_core.execution._waiter import Waiter
+
+__all__ = ["Drain", "Item", "Link", "Mailbox", "Worker", "as_callback"]
+
+#: A linked callback and its result. The worker calls it as it is. A :class:`Callback` is made of it
+#: only for wrappers and for the log.
+Link: TypeAlias = tuple[Callable[[Any], object], Any]
+
+
+class Mailbox:
+    """What one worker has to run, and the worker."""
+
+    __slots__ = ("busy", "items", "waiter", "worker")
+
+    def __init__(self) -> None:
+        self.items: deque[Item] = deque()
+        #: True while a worker is sure to read ``items`` again.
+        self.busy = False
+        #: The worker; None while there is none.
+        self.worker: Worker | None = None
+        #: The waiter on which the worker is parked.
+        self.waiter: Waiter | None = None
+
+    def retire(self) -> None:
+        """Forget the worker. It is about to end, or ends as soon as it begins."""
+        self.busy = False
+        self.worker = self.waiter = None
+
+
+class Worker:
+    """The right to run what is in a mailbox. A task that has lost this right ends."""
+
+    __slots__ = ("identity", "started", "task")
+
+    def __init__(self) -> None:
+        #: True once a caller has begun to start the task.
+        self.started = False
+        #: What tells the task from all others, from the moment in which it runs.
+        self.identity: Hashable = None
+        #: The task, to join. None for a worker that runs in the task of its caller.
+        self.task: Task | None = None
+
+
+class Drain:
+    """One ``stop`` on its way through the mailboxes, and the callers that wait for its end."""
+
+    __slots__ = ("ended", "mailbox", "waiters")
+
+    def __init__(self) -> None:
+        #: The mailbox in which it lies; None before and after.
+        self.mailbox: Mailbox | None = None
+        self.waiters: list[Waiter] = []
+        #: The workers that it has ended.
+        self.ended: list[Worker] = []
+
+
+#: What lies in a mailbox.
+Item: TypeAlias = "CallbackLike | Link | Drain"
+
+
+def as_callback(item: CallbackLike | Link) -> CallbackLike:
+    """Return an item as wrappers and the log see it."""
+    if type(item) is tuple:
+        link, result = item
+        return Callback("completion", link, (result,))
+    return cast(CallbackLike, item)

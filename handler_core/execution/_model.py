@@ -1,0 +1,113 @@
+"""What a concurrency model says of itself, with the answers of threads as defaults.
+
+The rest of this wing never asks which model it runs on. It parks, wakes, spawns and identifies
+tasks through the methods here, and a model overrides those whose default is not right for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.execution._waiter import ThreadWaiter, Waiter
+
+if TYPE_CHECKING:
+    from handler_core.execution._protocols import LockLike, Task
+
+__all__ = ["Model"]
+
+
+class Model:
+    """How tasks start, wait and end in one concurrency model."""
+
+    #: The base of what a ``get`` raises when its time is over. The class that is raised is a
+    #: subclass of this one and of the builtin ``TimeoutError``.
+    timeout_exception: ClassVar[type[HandlerTimeoutError]] = HandlerTimeoutError
+
+    #: Called by a worker with what each callback has returned. A model sets it if a callback may
+    #: leave something to be done, as a coroutine function does.
+    finish_callback: Callable[[object], object] | None = None
+
+    #: True if a task runs until it lets others run, as greenlets do and threads do not.
+    cooperative: bool = False
+
+    def new_waiter(self) -> Waiter:
+        """Return a waiter with which the caller can park.
+
+        Raises:
+            RuntimeError: the caller runs the event loop and may not block. The message says
+                what to do instead.
+        """
+        return ThreadWaiter()
+
+    def new_native_rlock(self) -> LockLike:
+        """Return a re-entrant lock that excludes every caller that may set a result or dispatch.
+
+        Those callers are OS threads. For a green model they are OS threads even in a process whose
+        ``threading`` is patched. The lock is re-entrant because a signal handler or a finalizer may
+        set a result while its own thread holds the lock. Nothing ever waits while holding it.
+        """
+        return threading.RLock()
+
+    def current_task(self) -> Hashable:
+        """Return what tells the running task (thread, greenlet) from all others."""
+        return threading.get_ident()
+
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
+        """Run ``func(*args, **kwargs)`` in a task of its own.
+
+        Works before ``start`` and after ``stop`` too. From any thread.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how to spawn")
+
+    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
+        """Run ``func(*args)``, the loop of a worker, in a task of its own.
+
+        Called from any thread. A model with a hub or a loop starts it in the home thread, which is
+        the one that called ``start``.
+
+        Raises:
+            RuntimeError: no task can be started now.
+        """
+        return self.spawn(func, *args)
+
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` when the home thread ends; return False if it has ended already.
+
+        A model has a home if its workers live in one certain thread.
+        """
+        return True
+
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True if this exception is a kill of the worker from outside.
+
+        Called where a callback has raised ``exception``. A worker survives every exception that a
+        callback raises of its own accord.
+        """
+        return False
+
+    def give_way(self) -> None:
+        """Let other tasks run, if they have waited for long. Called between two callbacks.
+
+        Only a cooperative model needs it: there, a worker that always finds a callback would keep
+        every other task from running.
+        """
+
+    def deliver_exit(self, exception: BaseException) -> None:
+        """Raise ``KeyboardInterrupt`` or ``SystemExit`` of a callback where the model would.
+
+        That is where the same exception of a spawned task would go.
+        """
+        threading.excepthook(
+            threading.ExceptHookArgs(
+                (type(exception), exception, exception.__traceback__, threading.current_thread())
+            )
+        )
+
+    def end_inherited_tasks(self) -> None:
+        """End the tasks of the parent process. Called in a forked child, inside ``fork``.
+
+        A model overrides it if its tasks survive a fork, as greenlets do. Threads do not.
+        """

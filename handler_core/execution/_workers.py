@@ -1,0 +1,323 @@
+"""The two workers of a handler, and how they run callbacks.
+
+One worker runs dispatched callbacks. The other runs linked ones ("completions"). So neither kind
+can block the other. A worker is a task of the model (a thread, a greenlet). It takes items from its
+mailbox (:mod:`handler_core.execution._mailbox`) and parks when there are none. It is started when
+there is something to run and not before: most handlers of a process with many handlers are idle.
+
+A drain in a mailbox ends its worker. :mod:`handler_core.execution._lifecycle` says how a drain
+moves.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from handler_core.execution._logger import logger
+from handler_core.execution._mailbox import Drain, Item, Mailbox, Worker, as_callback
+from handler_core.execution._model import Model
+
+if TYPE_CHECKING:
+    from handler_core.execution._callback import CallbackLike
+
+__all__ = ["State", "Workers"]
+
+
+class State(enum.Enum):
+    """Where a handler is between ``start`` and ``stop``."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    DRAINING = "draining"
+
+
+# A global of its own, since each set of a linked result reads it.
+_STOPPED = State.STOPPED
+
+
+class Workers(Model):
+    """Two mailboxes and the workers that run what is in them.
+
+    Each method says if its caller holds the handler's lock.
+    """
+
+    #: Runs one callback, in place of a plain call. Set if wrappers are around callbacks.
+    _run_callback: Callable[[CallbackLike], object] | None = None
+
+    def __init__(self) -> None:
+        self._lock: Any = self.new_native_rlock()
+        #: A memory fence. Of two threads that call it, the second sees what the first had stored
+        #: before: to append holds the deque's own lock. This deque never keeps anything.
+        self._fence: Callable[[None], object] = deque[None](maxlen=0).append
+        self._state = _STOPPED
+        self._drain: Drain | None = None
+        self._callbacks = Mailbox()
+        self._completions = Mailbox()
+        #: True if a mailbox may have a worker whose task has not been started.
+        self._unstarted = False
+        #: What wrappers remember of dispatched callbacks; see :class:`handler_core.Dispatched`.
+        self._notes: dict[Any, Any] = {}
+
+    # Putting callbacks in.
+
+    def dispatch_callback(self, callback: CallbackLike) -> None:
+        """Queue ``callback``. Dispatched callbacks run one at a time, in this order.
+
+        From any thread. On a handler that is not running, it waits for the next ``start``.
+
+        Raises:
+            TypeError: ``callback`` has no ``func`` or no ``args``.
+        """
+        try:
+            callback.func, callback.args  # noqa: B018 - both must be there
+        except AttributeError:
+            raise TypeError(
+                f"dispatch_callback() takes an object with .func and .args, not {callback!r}; "
+                'for a function f, write dispatch_callback(Callback("name", f, ()))'
+            ) from None
+        mailbox = self._callbacks
+        mailbox.items.append(callback)
+        if not mailbox.busy:
+            with self._lock:
+                self._ensure_worker(mailbox)
+            self._start_workers()
+
+    def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool:
+        """Queue the linked callbacks of a result; return False if no worker will run them.
+
+        Under the lock. The caller calls :meth:`_start_workers` after it.
+        """
+        if self._state is _STOPPED:
+            return False
+        mailbox = self._completions
+        for link in links:
+            mailbox.items.append((link, result))
+        if not mailbox.busy:
+            self._ensure_worker(mailbox)
+        return True
+
+    def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
+        """Call the linked callbacks here and now. Each is called, whatever the others raise.
+
+        Without the lock.
+        """
+        items: deque[Item] = deque((link, result) for link in links)
+        wanted: BaseException | None = None
+        while items:
+            try:
+                self._run(items, None)
+            except BaseException as exception:
+                wanted = wanted or exception
+        if wanted is not None:
+            raise wanted
+
+    # The loop of a worker.
+
+    def _run(
+        self,
+        items: deque[Item],
+        give_way: Callable[[], object] | None,
+    ) -> Drain | None:
+        """Run ``items`` up to a drain, which stays in place and is returned, or to the end.
+
+        Without the lock. What a callback raises is logged. An exception that asks the program or
+        the worker to end is raised.
+        """
+        run_callback, finish = self._run_callback, self.finish_callback
+        while items:
+            item: Any = items[0]
+            kind = type(item)
+            if kind is Drain:
+                return cast(Drain, item)  # `_advance_drain` removes it when its work is done
+            items.popleft()
+            try:
+                if run_callback is not None:
+                    run_callback(as_callback(item))
+                elif finish is None:
+                    if kind is tuple:
+                        item[0](item[1])
+                    else:
+                        item.func(*item.args)
+                else:
+                    finish(item[0](item[1]) if kind is tuple else item.func(*item.args))
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as exception:
+                if self.is_kill(exception):
+                    raise
+                # This includes the timeout and kill exceptions of green threads, which are no
+                # subclasses of `Exception`. A callback that lets its own timeout escape must not
+                # end the worker.
+                logger().exception("exception in callback %r", as_callback(item))
+            if give_way is not None:
+                give_way()
+        return None
+
+    def _work(self, mailbox: Mailbox, worker: Worker) -> None:
+        """Run what comes into the mailbox, one at a time, until a drain ends the worker.
+
+        Without the lock. This is what the task of a worker calls.
+        """
+        with self._lock:
+            if mailbox.worker is not worker:
+                return
+            worker.identity = self.current_task()
+        give_way = self.give_way if self.cooperative else None
+        try:
+            while True:
+                try:
+                    drain = self._run(mailbox.items, give_way)
+                except (KeyboardInterrupt, SystemExit) as exception:
+                    self.deliver_exit(exception)
+                    continue
+                if drain is None:
+                    self._park_worker(mailbox)
+                elif self._advance_drain(drain, mailbox):
+                    break
+        except BaseException:
+            # The worker was killed from outside, while it was parked. A new worker runs what this
+            # one was woken for, and whatever comes next.
+            with self._lock:
+                if mailbox.worker is worker:
+                    mailbox.retire()
+                if mailbox.items:
+                    self._ensure_worker(mailbox)
+            self._start_workers()
+            raise
+        self._start_workers()
+        self._drain_here(drain)
+
+    def _park_worker(self, mailbox: Mailbox) -> None:
+        """Park until a sender wakes the worker, unless the mailbox has an item. Without the lock.
+
+        The waiter is made before the last look into the mailbox. A finalizer may run in this
+        thread at any point after that look, and may dispatch: it must find the waiter.
+        """
+        waiter = self.new_waiter()
+        with self._lock:
+            mailbox.waiter = waiter
+            mailbox.busy = False
+            mailbox.items.extend(())  # holds the deque's lock; see the mailbox's module
+            if mailbox.items:
+                mailbox.busy = True
+                mailbox.waiter = None
+                return
+        waiter.park()
+
+    # Starting and finding workers.
+
+    def _ensure_worker(self, mailbox: Mailbox) -> None:
+        """Wake the mailbox's worker, or note that one is to be started if it needs one.
+
+        Under the lock. The caller calls :meth:`_start_workers` after it.
+        """
+        if mailbox.waiter is not None:
+            mailbox.waiter.wake()
+            mailbox.busy = True
+            mailbox.waiter = None
+        elif mailbox.worker is None and self._needs_worker(mailbox):
+            self._unstarted = True
+            mailbox.worker = Worker()
+
+    def _start_workers(self) -> None:
+        """Start the tasks of workers that have none.
+
+        Without the lock: to start a thread is to wait for it, and the wait may be interrupted.
+        """
+        while self._unstarted:
+            self._unstarted = False
+            for mailbox in (self._callbacks, self._completions):
+                with self._lock:
+                    worker = mailbox.worker
+                    if worker is None or worker.started:
+                        continue
+                    # Busy from now on: a signal handler or a finalizer that dispatches meanwhile
+                    # has nothing to start.
+                    worker.started = mailbox.busy = True
+                self._start_worker(mailbox, worker)
+
+    def _start_worker(self, mailbox: Mailbox, worker: Worker) -> None:
+        """Start the task of one worker. Without the lock."""
+        try:
+            worker.task = self.spawn_worker(self._work, mailbox, worker)
+        except NotImplementedError:
+            self._withdraw_worker(mailbox, worker)
+            raise
+        except RuntimeError as error:
+            # There are no threads left, or the interpreter is about to end and starts no more (in
+            # an atexit function). The next call tries again. A `stop` runs in its own thread what
+            # is still there.
+            self._withdraw_worker(mailbox, worker)
+            logger().error("%d callbacks wait, no worker can start: %s", len(mailbox.items), error)
+        except BaseException:
+            # Ctrl-C: it is unknown if there is a task now. If there is one and it has begun, all
+            # is well. If it has not begun, it ends before it begins.
+            if self._withdraw_worker(mailbox, worker):
+                with self._lock:
+                    self._ensure_worker(mailbox)
+                self._start_workers()
+            raise
+
+    def _withdraw_worker(self, mailbox: Mailbox, worker: Worker) -> bool:
+        """Take its right from a worker that has not begun; return False if it has begun.
+
+        Without the lock.
+        """
+        with self._lock:
+            if mailbox.worker is not worker or worker.identity is not None:
+                return False
+            mailbox.retire()
+            return True
+
+    def forget_workers(self) -> None:
+        """Forget both workers: the thread or the loop in which they lived is gone.
+
+        Under the lock, or where no other thread can see the handler.
+        """
+        self._callbacks.retire()
+        self._completions.retire()
+
+    def in_callback(self) -> bool:
+        """Return True if the caller is one of this handler's own callbacks."""
+        task = self.current_task()
+        return any(
+            mailbox.worker is not None and mailbox.worker.identity == task
+            for mailbox in (self._callbacks, self._completions)
+        )
+
+    def refuse_wait_under_lock(self) -> None:
+        """Raise if this thread holds the handler's lock: no other thread could end its wait.
+
+        Only a signal handler or a finalizer gets there.
+
+        Raises:
+            RuntimeError: it does.
+        """
+        if self._lock._is_owned():  # a name that `threading.Condition` calls on any lock
+            raise RuntimeError(
+                "a signal handler may not wait in the midst of a call on the same handler: let it "
+                "set an event, or do its work in handler.spawn(...)"
+            )
+
+    # What start, stop and the drain decide.
+
+    def _needs_worker(self, mailbox: Mailbox) -> bool:
+        """Return True if what comes into the mailbox is to be run now. Under the lock."""
+        raise NotImplementedError
+
+    def _advance_drain(self, drain: Drain, mailbox: Mailbox) -> bool:
+        """Take the drain one step on; return True if the worker that found it must end.
+
+        Without the lock.
+        """
+        raise NotImplementedError
+
+    def _drain_here(self, drain: Drain) -> None:
+        """Run the mailbox in which the drain lies, if no worker could be started for it.
+
+        Without the lock.
+        """
+        raise NotImplementedError

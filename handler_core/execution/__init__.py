@@ -1,8 +1,9 @@
 """What runs, what waits, and how both end.
 
-A callback is queued in a mailbox, and a worker runs it. A caller parks on a waiter, and whoever
-sets the result wakes it. Start, stop, the drain and fork are here, and so are the primitives made
-of waiters: events, locks and conditions. Nothing here knows a socket.
+A callback is queued in a mailbox, and a worker runs it. A caller parks on a waiter, and the setter
+of the result wakes it. Start, stop, the drain and fork are here too, and so are events, locks and
+conditions, which are built on waiters. This wing is the lowest one: it knows no socket and no
+plugin, and it imports no other wing.
 
 The names below are public. The modules with an underscore belong to handler-core alone.
 """

@@ -1,4 +1,4 @@
-"""What a worker runs."""
+"""``Callback``: what a worker runs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ __all__ = ["Callback", "CallbackLike"]
 
 
 class CallbackLike(Protocol):
-    """Anything with a ``func`` and its ``args``, such as kazoo's own ``Callback``."""
+    """An object with a ``func`` and its ``args``, such as kazoo's own ``Callback``."""
 
     @property
     def func(self) -> Callable[..., object]:
-        """What is called."""
+        """The function to call."""
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """What it is called with."""
+        """Its positional arguments."""
 
 
 class Callback(NamedTuple):
     """A function to call, with its arguments.
 
     Attributes:
-        type: what it is about, for people and wrappers: ``"watch"``, ``"session"``; a callback
+        type: its kind, for people and wrappers: ``"watch"``, ``"session"``. A callback that is
             linked to a result is a ``"completion"``.
         func: the function.
         args: its positional arguments.

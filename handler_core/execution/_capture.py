@@ -1,4 +1,4 @@
-"""Decorators that send what a function returns or raises into a result."""
+"""Decorators that make what a function returns or raises the outcome of a result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class _Settable(Protocol):
 def capture_exceptions(
     async_object: _Settable,
 ) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
-    """Return a decorator: an exception of the function becomes the result's.
+    """Return a decorator: an exception of the function becomes the outcome of the result.
 
-    The decorated function returns what the function returned, or None where it raised. Only an
-    ``Exception`` is captured: ``KeyboardInterrupt``, ``SystemExit`` and the kill exceptions of
-    green threads are about the caller and go on to it.
+    The decorated function returns what the function returns, or None if it raises. Only an
+    ``Exception`` is captured. ``KeyboardInterrupt``, ``SystemExit`` and the kill exceptions of
+    green threads concern the caller, and are raised to it.
 
     Args:
         async_object: the result, see :class:`handler_core.AsyncResult`.
@@ -48,8 +48,8 @@ def capture_exceptions(
 def wrap(async_object: _Settable) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
     """Return a decorator: what the function returns or raises becomes the result's outcome.
 
-    A return value of None sets nothing. Clients rely on that: a completion callback that has
-    only started a further request returns None, and a later one sets the result.
+    A return value of None sets nothing. Clients rely on that: a completion callback that starts a
+    further request returns None, and a later callback sets the result.
 
     Args:
         async_object: the result, see :class:`handler_core.AsyncResult`.

@@ -1,8 +1,8 @@
-"""Names of a package that are imported when somebody asks for them.
+"""Names of a package that are imported when they are first used.
 
-Many a process only looks its handler up. It should not pay for sockets, TLS or logging, so the
-``__init__`` of a package imports eagerly only what a look-up needs. The functions here are the
-module's ``__getattr__`` and ``__dir__`` of :pep:`562` for the rest.
+Many processes only look a handler up. They should not pay for sockets, TLS or logging. So the
+``__init__`` of a package imports at once only what a look-up needs. For the rest, this module makes
+the ``__getattr__`` and ``__dir__`` of :pep:`562`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The logger ``handler_core``.
 
-It is asked for where there is something to log, and when a handler starts, but not when a module is
-loaded: ``logging`` and what it imports cost a new process more than all modules of handler-core
-that a look-up needs.
+It is imported when there is something to log and when a handler starts, never when a module is
+loaded. ``logging`` and its imports cost a new process more than all modules of handler-core that a
+look-up needs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["logger"]
 
 
 def logger() -> Logger:
-    """Return the logger to which everything in handler-core logs."""
+    """Return the logger that all of handler-core logs to."""
     import logging
 
     return logging.getLogger("handler_core")

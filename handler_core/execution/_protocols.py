@@ -21,7 +21,7 @@ class Task(Protocol):
 
 
 class LockLike(Protocol):
-    """A lock, as ``threading`` has them."""
+    """A lock with the methods of ``threading.Lock``."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock; ``timeout`` in seconds, -1 waits for ever."""
@@ -41,7 +41,7 @@ class LockLike(Protocol):
 
 @runtime_checkable
 class IAsyncResult(Protocol):
-    """The outcome of an operation, on its way. See :class:`handler_core.AsyncResult`."""
+    """The outcome of an operation that has not ended yet. See :class:`handler_core.AsyncResult`."""
 
     def ready(self) -> bool:
         """Return True if there is an outcome."""
@@ -50,7 +50,7 @@ class IAsyncResult(Protocol):
         """Return True if there is a value."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Return the value or raise the exception, waiting ``timeout`` seconds at the most."""
+        """Return the value or raise the exception. Wait ``timeout`` seconds at the most."""
 
     def get_nowait(self) -> Any:
         """Return the value or raise the exception, without waiting."""

@@ -1,25 +1,29 @@
-"""``AsyncResult``: the outcome of an operation, on its way.
+"""``AsyncResult``: the outcome of an operation that has not ended yet.
 
-One class serves every concurrency model. What differs between models is how a caller waits, and
-that is the waiter which the handler makes; what a result keeps is the same everywhere.
+One class serves every concurrency model. Models differ only in how a caller waits, and that is the
+waiter which the handler makes.
 
-A result is small, because a client under load has hundreds of thousands of them pending: its
-handler, its outcome, and two lists that exist only once somebody links or waits. kazoo's result
-holds a ``Condition`` from birth, fourteen times the size, and most results are never waited for.
+A result is small, because a client under load has hundreds of thousands of pending ones. It keeps
+its handler, its outcome, and two lists that exist only once somebody links or waits. kazoo's result
+has a ``Condition`` from the start, which is fourteen times the size, and most results are never
+waited for.
 
-Three rules carry the thread-safety. The outcome is one reference, a value or a :class:`_Failure`,
-so that a reader without the lock sees all of one outcome or all of another. Whoever adds to the
-lists, or takes them, holds the handler's lock. The lock is the handler's, not the result's own,
-since the order of the links of *different* results is promised too: it is the order in which they
-were set.
+Three rules make it thread-safe.
 
-The third is for the setter of a result that nobody has linked to or waits for, which is most of
-them: it takes no lock. It stores the outcome, passes the handler's fence, and looks into the lists;
-whoever adds to a list passes the fence too, and looks at the outcome. The fence is an operation
-that holds a lock of its own, for a seventh of the time of ``with lock``: of two threads that pass
-it, the second sees what the first one had stored. So at least one of them sees the other, and where
-both do, the handler's lock decides. What the fence shows to a thread it shows to a signal handler
-and a finalizer too, which the handler's lock, being re-entrant, does not keep out.
+1. The outcome is one reference: a value or a :class:`_Failure`. A reader without the lock sees one
+   whole outcome.
+2. A thread that adds to the lists, or takes them, holds the handler's lock. The lock belongs to the
+   handler and not to the result, because the order of the links of *different* results is promised
+   too: links run in the order in which their results were set.
+3. A setter takes no lock if nobody has linked or waits, which is the usual case. It stores the
+   outcome, passes the handler's fence, and reads the lists. A thread that adds to a list passes the
+   fence too, and then reads the outcome. The fence is an operation that holds a lock of its own,
+   at a seventh of the cost of ``with lock``. Of two threads that pass it, the second sees what the
+   first has stored. So at least one of the two sees the other. If both do, the handler's lock
+   decides.
+
+The handler's lock is re-entrant, so it does not exclude a signal handler or a finalizer of the same
+thread. The fence shows to these what it shows to another thread.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ T = TypeVar("T")
 
 _PENDING: Any = object()
 
-# In place of an outcome that has been stored already.
+# Given to `_settle` in place of an outcome that is stored already.
 _STORED: Any = object()
 
 
@@ -51,7 +55,7 @@ class ResultHandler(Protocol):
 
     @property
     def timeout_exception(self) -> type[HandlerTimeoutError]:
-        """What a wait raises whose time is over."""
+        """What a wait raises when its time is over."""
 
     def new_waiter(self) -> Waiter:
         """Return a waiter with which the caller can park."""
@@ -67,7 +71,7 @@ class ResultHandler(Protocol):
 
 
 class _Failure:
-    """An exception as an outcome, with the traceback that it had when it came."""
+    """An exception as an outcome, with the traceback that it had when it was set."""
 
     __slots__ = ("exception", "traceback")
 
@@ -83,15 +87,14 @@ class AsyncResult(Generic[T]):
     ``set_exception`` replaces the outcome and calls no callback again, as in kazoo and gevent.
 
     Args:
-        handler: the handler whose workers run the linked callbacks and whose way of waiting is
-            used. Without one, a linked callback runs at once in the setter, and waiting blocks
-            the thread.
+        handler: its workers run the linked callbacks, and callers wait in its way. Without a
+            handler, a linked callback runs at once in the setter, and a wait blocks the thread.
     """
 
     __slots__ = ("__weakref__", "_handler", "_links", "_outcome", "_waiters")
 
-    #: A handler that is never started. It serves a result that was made without one; a plugin's
-    #: own subclass names a handler of its model here.
+    #: The handler of a result that was made without one. It is never started. The subclass of a
+    #: plugin names a handler of its model here.
     detached: ClassVar[ResultHandler]
 
     def __init__(self, handler: ResultHandler | None = None) -> None:
@@ -124,18 +127,18 @@ class AsyncResult(Generic[T]):
         return outcome.exception if type(outcome) is _Failure else None
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
-        """Return the value, or raise the exception, waiting for it if need be.
+        """Return the value or raise the exception. Wait for it if there is none yet.
 
         Args:
-            block: whether to wait at all.
-            timeout: how long to wait, in seconds; None is for ever. Never early.
+            block: False returns or raises at once.
+            timeout: how long to wait, in seconds; None is for ever. A wait never ends early.
 
         Raises:
-            HandlerTimeoutError: nothing came in time, or there is nothing and ``block`` is
+            HandlerTimeoutError: there was no outcome in time, or there is none and ``block`` is
                 false. It is the handler's ``timeout_exception`` and a builtin ``TimeoutError``.
             RuntimeError: the wait would block the thread that runs the event loop.
-            BaseException: the exception that was set. However many callers it is raised to, its
-                traceback does not grow beyond what this one call adds.
+            BaseException: the exception that was set. Its traceback grows by this one call only,
+                however many callers it is raised to.
         """
         outcome = self._outcome
         if outcome is _PENDING:
@@ -148,16 +151,16 @@ class AsyncResult(Generic[T]):
             try:
                 raise outcome.exception.with_traceback(outcome.traceback)
             finally:
-                # The exception refers to this frame by its traceback: without this, result,
-                # exception and frame would be a cycle that only the collector frees.
+                # The exception refers to this frame by its traceback. Without this line, result,
+                # exception and frame would be a cycle that only the garbage collector frees.
                 del self, outcome
         return cast(T, outcome)
 
     def get_nowait(self) -> T:
-        """Return the value, or raise the exception, without waiting.
+        """Return the value or raise the exception, without waiting.
 
         Raises:
-            HandlerTimeoutError: there is nothing yet; see :meth:`get`.
+            HandlerTimeoutError: there is no outcome yet; see :meth:`get`.
         """
         return self.get(block=False)
 
@@ -165,10 +168,10 @@ class AsyncResult(Generic[T]):
         """Wait until there is an outcome.
 
         Args:
-            timeout: how long, in seconds; None is for ever. Never early.
+            timeout: how long, in seconds; None is for ever. A wait never ends early.
 
         Returns:
-            True if there is an outcome, False if the time was over.
+            True if there is an outcome, False if the time is over.
 
         Raises:
             RuntimeError: the wait would block the thread that runs the event loop. Or a signal
@@ -197,10 +200,11 @@ class AsyncResult(Generic[T]):
     def add_waiter(self, waiter: Waker) -> bool:
         """Have ``waiter.wake()`` called as soon as there is an outcome.
 
-        What ``wait`` does before it parks, for whoever waits in another way, such as a coroutine.
+        ``wait`` calls it before it parks. It is public for callers that wait in another way, such
+        as a coroutine.
 
         Returns:
-            False if there is an outcome already: then nobody will be woken.
+            False if there is an outcome already: then ``wake`` is not called.
         """
         handler = self._handler
         with handler._lock:
@@ -217,18 +221,18 @@ class AsyncResult(Generic[T]):
         return True
 
     def remove_waiter(self, waiter: Waker) -> None:
-        """Undo :meth:`add_waiter`: the waiter was woken, or waits no more."""
-        if self._outcome is _PENDING:  # else the setter has taken the list
+        """Undo :meth:`add_waiter`. The waiter was woken, or has given up."""
+        if self._outcome is _PENDING:  # otherwise the setter has taken the list
             with self._handler._lock:
                 waiters = self._waiters
                 if waiters is not None and waiter in waiters:
                     waiters.remove(waiter)
 
     def set(self, value: T | None = None) -> None:
-        """Make ``value`` the outcome, wake all who wait, and have the linked callbacks called."""
-        # Before the outcome is there, too: who sees it set, and then sets another result, has that
-        # one's links called after this one's, so both are queued under the lock. (A link that comes
-        # just now, neither before nor after, has no place in that order.)
+        """Make ``value`` the outcome, wake all waiting callers, and have the links called."""
+        # The lists are read before the outcome is stored, too. A thread that sees this outcome and
+        # then sets another result has that one's links called after this one's. So both are queued
+        # under the lock. (A link that is added at this very moment has no place in that order.)
         if self._links is None and self._waiters is None:
             self._outcome = value
             self._handler._fence(None)
@@ -243,7 +247,7 @@ class AsyncResult(Generic[T]):
         One exception object may be set on many results.
 
         Raises:
-            TypeError: ``exception`` is no exception object.
+            TypeError: ``exception`` is not an exception object.
         """
         if not isinstance(exception, BaseException):
             hint = f": write {exception.__name__}()" if isinstance(exception, type) else ""
@@ -261,7 +265,7 @@ class AsyncResult(Generic[T]):
             if links:
                 if not handler._queue_links(self, links):
                     taken = links.copy()
-                # Emptied, not only dropped: a `link` that this setter interrupts looks into it.
+                # Emptied, not only dropped: a `link` that this setter has interrupted reads it.
                 links.clear()
         if waiters:
             for waiter in waiters:
@@ -274,9 +278,10 @@ class AsyncResult(Generic[T]):
     def link(self, callback: Callable[[Any], object]) -> None:
         """Have ``callback(result)`` called once there is an outcome.
 
-        It is called exactly once: by the handler's second worker, in the order in which results
-        were set, or at once by the setter (here: by this call, if there is an outcome already)
-        where the handler is not running. Linking a callback that is already linked does nothing.
+        It is called exactly once. While the handler runs, its second worker calls it, in the order
+        in which results were set. On a handler that is not running, the setter calls it at once;
+        if there is an outcome already, this method does. To link a callback that is linked already
+        does nothing.
 
         Raises:
             TypeError: ``callback`` cannot be called.
@@ -292,8 +297,8 @@ class AsyncResult(Generic[T]):
                 elif callback not in links:
                     links.append(callback)
                 handler._fence(None)
-                # Whoever has set the outcome since, if it was a signal handler of this very
-                # thread, may have taken the list before or after the callback came into it.
+                # A signal handler of this very thread may have set the outcome since. It may have
+                # taken the list before or after the callback was added.
                 if self._outcome is _PENDING or callback not in links:
                     return
                 links.remove(callback)
@@ -307,11 +312,11 @@ class AsyncResult(Generic[T]):
     rawlink = link
 
     def unlink(self, callback: Callable[[Any], object]) -> None:
-        """Undo :meth:`link`, unless there is an outcome already; an unknown callback is ignored."""
+        """Undo :meth:`link` if there is no outcome yet. An unknown callback is ignored."""
         with self._handler._lock:
             links = self._links
             if links is not None and callback in links:
-                with contextlib.suppress(ValueError):  # a signal handler was faster
+                with contextlib.suppress(ValueError):  # a signal handler has removed it
                     links.remove(callback)
 
     def _timeout_error(self, message: str) -> Exception:
@@ -332,12 +337,12 @@ _GET_CODE = AsyncResult.get.__code__
 
 
 def _where_it_came_from(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the traceback less what an earlier ``get`` of a result added to it.
+    """Return the traceback without what an earlier ``get`` of a result has added to it.
 
-    A client stores one exception object in all results that a lost connection leaves behind.
-    Each ``get`` puts its own frames in front of the original ones, on that one object, and the
-    next result would take all of them for the origin. (pluggy's ``Result`` keeps the original
-    traceback too, but there one object is stored once.)
+    When a connection is lost, a client stores one exception object in all pending results. Each
+    ``get`` puts its own frames in front of the original ones, on that one object. The next result
+    would take all of them for the origin. (pluggy's ``Result`` keeps the original traceback too,
+    but stores each object once.)
     """
     entry = traceback
     while entry is not None:

@@ -1,9 +1,9 @@
-"""Events and locks for tasks that are not threads.
+"""Events, locks and conditions for tasks that are not threads.
 
-They are made of nothing but waiters (:class:`handler_core.Waiter`), so they work in every model
-that can park and be woken, and between its tasks and threads of the operating system, which the
-primitives of gevent and eventlet do not. The guard inside is held for a few instructions and
-never while anything waits. A lock is handed on to the one that has waited longest.
+They are built on waiters (:class:`handler_core.Waiter`) alone. So they work in every model that can
+park and wake a task, and also between its tasks and OS threads. The primitives of gevent and
+eventlet work within one thread only. Each has a guard, which is held for a few instructions and
+never during a wait. A lock is handed over to the task that has waited longest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Condition", "Event", "Lock", "RLock"]
 
 
 class Event:
-    """As ``threading.Event``."""
+    """An event with the methods of ``threading.Event``."""
 
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
@@ -34,7 +34,7 @@ class Event:
         return self._set
 
     def set(self) -> None:
-        """Set the event, and wake all who wait for it."""
+        """Set the event, and wake all tasks that wait for it."""
         with self._guard:
             self._set = True
             waiters, self._waiters = self._waiters, deque()
@@ -47,7 +47,7 @@ class Event:
             self._set = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the event is set, for ``timeout`` seconds at the most; return if it is.
+        """Wait until the event is set, for ``timeout`` seconds at the most; return True if it is.
 
         Raises:
             RuntimeError: the wait would block the thread that runs the event loop.
@@ -71,7 +71,7 @@ class Event:
 
 
 class Lock:
-    """As ``threading.Lock``."""
+    """A lock with the methods of ``threading.Lock``."""
 
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
@@ -80,15 +80,15 @@ class Lock:
         self._waiters: deque[Waiter] = deque()
 
     def locked(self) -> bool:
-        """Return True if somebody holds the lock."""
+        """Return True if a task holds the lock."""
         return self._locked
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock; return if it was taken.
+        """Take the lock; return True if it was taken.
 
         Args:
-            blocking: whether to wait for it.
-            timeout: for how long, in seconds; -1 is for ever.
+            blocking: False does not wait.
+            timeout: for how long to wait, in seconds; -1 is for ever.
 
         Raises:
             ValueError: a timeout without blocking, or another negative one.
@@ -112,15 +112,15 @@ class Lock:
                 return True
         except BaseException:
             if not _withdraw(self._guard, self._waiters, waiter):
-                self.release()  # it was handed over to a task that is being ended
+                self.release()  # this task got the lock and is being ended
             raise
         return not _withdraw(self._guard, self._waiters, waiter)
 
     def release(self) -> None:
-        """Give the lock back, or hand it on to the one that has waited longest.
+        """Give the lock back, or hand it over to the task that has waited longest.
 
         Raises:
-            RuntimeError: nobody holds the lock.
+            RuntimeError: no task holds the lock.
         """
         with self._guard:
             if not self._locked:
@@ -144,7 +144,7 @@ class Lock:
 
 
 class RLock:
-    """As ``threading.RLock``: its owner may take it again."""
+    """A lock with the methods of ``threading.RLock``: its owner may take it again."""
 
     def __init__(
         self, new_waiter: Callable[[], Waiter], current_task: Callable[[], Hashable]
@@ -155,7 +155,7 @@ class RLock:
         self._count = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock, once more if it is the caller's already; see :meth:`Lock.acquire`."""
+        """Take the lock. Its owner takes it once more; see :meth:`Lock.acquire`."""
         task = self._current_task()
         if self._owner == task:
             _lock_timeout(blocking, timeout)
@@ -193,10 +193,10 @@ class RLock:
 
 
 class Condition:
-    """As ``threading.Condition``, on a lock that is never held while anything waits.
+    """A condition with the methods of ``threading.Condition``.
 
     Args:
-        lock: the lock, one of the operating system's.
+        lock: a native lock. It is not held during a wait.
         new_waiter: returns a waiter for the caller.
     """
 
@@ -206,10 +206,10 @@ class Condition:
         self._waiters: deque[Waiter] = deque()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Give the lock back until somebody notifies, for ``timeout`` seconds at the most.
+        """Give the lock back until a ``notify``, for ``timeout`` seconds at the most.
 
         Returns:
-            False if the time was over.
+            False if the time is over.
 
         Raises:
             RuntimeError: the wait would block the thread that runs the event loop.
@@ -225,18 +225,18 @@ class Condition:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             elif not woken:
-                # Found by somebody just as the time was over, or as the task was ended: then the
-                # news is for the next.
+                # A `notify` found this waiter just as its time was over, or as its task was
+                # ended. The next one gets the notification.
                 self.notify()
         return woken
 
     def notify(self, n: int = 1) -> None:
-        """Wake ``n`` of those who wait. The caller holds the lock."""
+        """Wake ``n`` of the waiting tasks. The caller holds the lock."""
         for _ in range(min(n, len(self._waiters))):
             self._waiters.popleft().wake()
 
     def notify_all(self) -> None:
-        """Wake all who wait. The caller holds the lock."""
+        """Wake all waiting tasks. The caller holds the lock."""
         self.notify(len(self._waiters))
 
     def __enter__(self) -> bool:
@@ -252,7 +252,7 @@ class Condition:
 
 
 def _lock_timeout(blocking: bool, timeout: float) -> float | None:
-    """Return the seconds to wait, None for ever, as ``threading`` understands the two."""
+    """Return the seconds to wait, None for ever, from the two arguments of ``acquire``."""
     if not blocking:
         if timeout != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
@@ -265,7 +265,7 @@ def _lock_timeout(blocking: bool, timeout: float) -> float | None:
 
 
 def _withdraw(guard: _thread.RLock, waiters: deque[Waiter], waiter: Waiter) -> bool:
-    """Take back a waiter; False if somebody has found it, so that it counts as woken."""
+    """Take a waiter back; return False if a waking side has found it: it counts as woken."""
     with guard:
         if waiter in waiters:
             waiters.remove(waiter)

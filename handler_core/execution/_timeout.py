@@ -1,4 +1,4 @@
-"""The exception of a wait that is over."""
+"""What a wait raises when its time is over."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["HandlerTimeoutError", "timeout_error_class"]
 
 
 class HandlerTimeoutError(Exception):
-    """A wait was over before what it waited for had come.
+    """The time of a wait is over.
 
-    The base class of every handler's ``timeout_exception``. It is deliberately not the builtin
-    ``TimeoutError``, which is an ``OSError``: a client such as kazoo raises
-    ``handler.timeout_exception(...)`` itself, beside an ``except OSError`` that means "the
+    This is the base class of every handler's ``timeout_exception``. It is no subclass of the
+    builtin ``TimeoutError``, which is an ``OSError``. A client such as kazoo raises
+    ``handler.timeout_exception(...)`` itself, next to an ``except OSError`` that means "the
     connection is broken". What :meth:`AsyncResult.get` raises is a subclass of both.
     """
 
@@ -26,8 +26,8 @@ _timeout_error_classes: dict[type[Exception], type[Exception]] = {}
 def timeout_error_class(timeout_exception: type[Exception]) -> type[Exception]:
     """Return the class that a timed-out ``get`` raises for this ``timeout_exception``.
 
-    It is a subclass of ``timeout_exception`` and of the builtin ``TimeoutError``, carries the
-    name of the former, and pickles as the former, since nobody could import it by its name.
+    It is a subclass of ``timeout_exception`` and of the builtin ``TimeoutError``. It has the name
+    of the former, and pickles as the former, because it cannot be imported by a name of its own.
     """
     known = _timeout_error_classes.get(timeout_exception)
     if known is not None:

@@ -1,9 +1,10 @@
 """How a caller waits, and how it is woken.
 
-Everything in handler-core that blocks, blocks in one way: it makes a waiter, leaves it where
-whoever has the news will find it, and parks. Waking is by hand-over, not by polling and not by
-broadcast: each waiter is found once and woken once. The shape is that of trio's parking lot; what
-parks (a thread, a greenlet) is the model's business, and is all that the model has to say.
+Every blocking call in handler-core waits the same way. It makes a waiter, stores it where the
+waking side finds it, and parks. The waking side takes the waiter out and wakes it. So each waiter
+is found once and woken once: there is no polling and no broadcast. The idea is that of trio's
+parking lot. A model supplies the waiter of its tasks, for example of a greenlet; the waiter of a
+thread is here.
 """
 
 from __future__ import annotations
@@ -17,41 +18,40 @@ __all__ = ["ThreadWaiter", "Waiter", "Waker"]
 
 
 class Waker(Protocol):
-    """What wakes one caller."""
+    """Wakes one caller."""
 
     def wake(self) -> None:
         """Let the caller go on. From any thread.
 
-        A second call, or one after the caller has given up, does no harm.
+        A second call does no harm, nor does a call after the caller has given up.
         """
 
 
 class Waiter(Waker, Protocol):
-    """One caller that waits once."""
+    """Parks one caller, for one wait."""
 
     def park(self, timeout: float | None = None) -> bool:
-        """Block the caller, and nobody else, until it is woken.
+        """Block the caller until it is woken. Other tasks go on.
 
         Args:
-            timeout: seconds; ``None`` waits for ever. Never returns early.
+            timeout: seconds; ``None`` waits for ever. It never returns early.
 
         Returns:
-            True if it was woken, False if the time was over. A wake that came before the park
-            is not lost.
+            True if it was woken, False if the time is over. A wake that comes before the park is
+            not lost.
         """
 
 
 class ThreadWaiter:
     """Parks a thread, on a lock that is held until :meth:`wake` releases it.
 
-    A lock is the cheapest thing that CPython can block a thread on: ``threading.Event`` builds
+    A lock is the cheapest object that CPython can block a thread on. ``threading.Event`` makes
     three objects around one.
 
     Args:
-        new_lock: makes the lock. The default is looked up in ``threading`` at each use, so that in
-            a process that gevent or eventlet has patched it is what that process calls a thread
-            which waits. A green model has callers that are threads of the operating system, and
-            gives the original ``allocate_lock``.
+        new_lock: makes the lock. The default is ``threading.Lock``, looked up at each use: in a
+            process that gevent or eventlet has patched, a "thread" is a greenlet, and this lock
+            parks it. A green model that parks an OS thread gives the original ``allocate_lock``.
     """
 
     __slots__ = ("__weakref__", "_lock")
@@ -75,7 +75,7 @@ class ThreadWaiter:
 
     def wake(self) -> None:
         """Let the parked thread go on."""
-        try:  # noqa: SIM105 - the speed of a hand-over is that of this line
+        try:  # noqa: SIM105 - `contextlib.suppress` would slow down each hand-over
             self._lock.release()
-        except RuntimeError:  # nobody waits: it was woken before
+        except RuntimeError:  # it was woken before
             pass

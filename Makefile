@@ -36,7 +36,7 @@ EXAMPLES := tests/zookeeper/test_examples.py
 BENCH_RESULTS := tests/benchmarks/results
 
 .PHONY: demo test lint tests test-core test-examples test-suite test-dist docs bench bench-docs \
-	zookeeper clean $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
+	zookeeper graphviz clean $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
 
 demo: $(VENV)/.demo
 	$(BIN)/handler-core demo
@@ -79,7 +79,7 @@ test-suite: $(VENV)/.dev
 test-dist: $(VENV)/.dev
 	$(BIN)/pytest tests/distributions
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.dev graphviz
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 # Ends with an error if something is outside its bound.
@@ -91,7 +91,11 @@ bench-docs:
 	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
 
 zookeeper:
-	@tools/install-zookeeper
+	@tools/install-debian /usr/share/java/zookeeper.jar "tests against a ZooKeeper server" \
+		zookeeper default-jre-headless
+
+graphviz:
+	@tools/install-debian /usr/bin/dot "the drawings of the documentation" graphviz fonts-dejavu-core
 
 clean:
 	rm -rf .venv* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache

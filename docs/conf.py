@@ -12,9 +12,14 @@ project_copyright = author
 release = importlib.metadata.version("handler-core")
 version = release
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "sphinx.ext.napoleon", "myst_parser"]
 # `examples` holds programs. A page shows one with `literalinclude`.
 exclude_patterns = ["_build", "examples"]
+
+# Each box of a drawing has its own light background, so the dark theme shows it too.
+graphviz_output_format = "svg"
+html_static_path = ["_static"]
+html_css_files = ["drawings.css"]
 
 html_theme = "furo"
 html_title = f"handler-core {release}"

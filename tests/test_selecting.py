@@ -24,7 +24,7 @@ from handler_core import (
     poll_select,
     selector_select,
 )
-from handler_core.network._select import NestedEpoll, cooperative_select, take_poll_set
+from handler_core.network import NestedEpoll, cooperative_select, take_poll_set
 
 
 @pytest.fixture
@@ -534,9 +534,9 @@ def test_an_exception_thrown_into_a_wait_gives_its_descriptor_back() -> None:
         before = set(os.listdir("/proc/self/fd"))
         kept = []
         for _ in range(5):
-            interest, sockets = take_poll_set([left], [], [])
+            poll_set, sockets = take_poll_set([left], [], [])
             with pytest.raises(Thrown) as caught:
-                cooperative_select(interest, sockets, None, throw)
+                cooperative_select(poll_set, sockets, None, throw)
             kept.append(caught.value)  # and with it the frames of the wait
             assert set(os.listdir("/proc/self/fd")) == before
     assert len(kept) == 5
@@ -551,8 +551,8 @@ def test_a_wait_for_other_objects_with_the_same_numbers_gives_back_what_was_kept
     pairs = [create_socket_pair() for _ in range(5)]
     for left, right in pairs:
         for watched in (left, Wrapped(left)):
-            interest, sockets = take_poll_set([watched], [], [])
-            assert cooperative_select(interest, sockets, 0.0001, wait_here) == ([], [], [])
+            poll_set, sockets = take_poll_set([watched], [], [])
+            assert cooperative_select(poll_set, sockets, 0.0001, wait_here) == ([], [], [])
         right.close()
         left.close()
     assert set(os.listdir("/proc/self/fd")) == before

@@ -26,7 +26,8 @@ from handler_core.execution._capture import wrap
 from handler_core.execution._result import AsyncResult
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.network._connection import Connection
-from handler_core.network._select import SelectLists, poll_select
+from handler_core.network._select import poll_select
+from handler_core.network._select_arguments import SelectLists
 from handler_core.network._socket_mixin import mixed_socket
 
 __all__ = [

@@ -150,5 +150,5 @@ class Connection(SocketMixin):
         if error is not None:
             raise error
 
-    def _has_ended(self) -> None:
+    def _on_close(self) -> None:
         self._ahead, self._received = b"", 0

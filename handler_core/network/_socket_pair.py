@@ -172,7 +172,7 @@ class PairedSocket(SocketMixin):
         view[: len(data)] = data
         return len(data)
 
-    def _has_ended(self) -> None:
+    def _on_close(self) -> None:
         self._incoming.give_up()
         # What was sent still arrives: the other end keeps the way from here alive for that.
         self._outgoing.close()

@@ -20,7 +20,7 @@ from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
     from handler_core.execution._protocols import LockLike
-    from handler_core.network._connect import AddressInfo
+    from handler_core.network._resolver import AddressInfo
     from handler_core.network._select_arguments import SelectLists
 
 __all__ = ["Handler"]

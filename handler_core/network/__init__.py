@@ -29,12 +29,9 @@ from handler_core.network._select_arguments import (
 )
 
 if typing.TYPE_CHECKING:
-    from handler_core.network._connect import (
-        AddressInfo,
-        create_tcp_connection,
-        create_tcp_socket,
-    )
+    from handler_core.network._connect import create_tcp_connection, create_tcp_socket
     from handler_core.network._connection import Connection
+    from handler_core.network._resolver import AddressInfo
     from handler_core.network._selector_select import selector_select
     from handler_core.network._socket_mixin import SocketMixin
     from handler_core.network._socket_pair import create_socket_pair
@@ -65,8 +62,9 @@ __all__ = [
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {
-        "._connect": "AddressInfo create_tcp_connection create_tcp_socket",
+        "._connect": "create_tcp_connection create_tcp_socket",
         "._connection": "Connection",
+        "._resolver": "AddressInfo",
         "._selector_select": "selector_select",
         "._socket_mixin": "SocketMixin",
         "._socket_pair": "create_socket_pair",

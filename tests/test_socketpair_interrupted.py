@@ -59,6 +59,6 @@ def test_nothing_is_stuck_between_a_full_buffer_and_a_quick_reader() -> None:
         left -= len(reader.recv(5_000))
     for task in tasks:
         task.join(60)
-    assert not writer._outgoing._kept
+    assert not writer._outgoing._backlog
     reader.close()
     writer.close()

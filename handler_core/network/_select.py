@@ -32,8 +32,8 @@ __all__ = [
 #: How long, in seconds, a loop around a cooperative ``select`` may keep other tasks from running.
 LONGEST_TURN = 0.002
 
-#: How long, in seconds, such a loop then sleeps. Zero would not do: what gevent's hub must call at
-#: once it calls before it looks at timers and descriptors.
+#: How long, in seconds, such a loop then sleeps. It is not zero, because gevent's hub runs all
+#: callbacks that are due at once before it looks at timers and descriptors.
 SHORTEST_SLEEP = 1e-6
 
 _HAS_POLL = hasattr(unpatched_select, "poll")

@@ -63,7 +63,7 @@ $(PLUGIN_TESTS): test-%: $(VENV)/.dev
 	$(BIN)/pytest plugins/$*/tests
 
 $(CONNECTION_TESTS): test-connection-%: $(VENV)/.dev
-	HANDLER_CORE_TEST_HANDLER=$* $(BIN)/pytest tests/test_connection.py
+	HANDLER_CORE_TEST_HANDLER=$* $(BIN)/pytest tests/network/test_connection.py
 
 # A setting is a model, and what it runs in if that is not a plain process: gevent-in-gevent.
 $(ZOOKEEPER_TESTS): test-zookeeper-%: $(VENV)/.dev zookeeper

@@ -18,12 +18,17 @@ from handler_core.lookup import (
     get_handler,
     list_handlers,
 )
-from handler_core.network import fileobj_to_fd, poll_select, selector_select
+from handler_core.network import fileobj_to_fd, poll_select
 
 if typing.TYPE_CHECKING:
     from handler_core.execution import IAsyncResult, IHandler, capture_exceptions, wrap
     from handler_core.lookup import Dispatched
-    from handler_core.network import create_socket_pair, create_tcp_connection, create_tcp_socket
+    from handler_core.network import (
+        create_socket_pair,
+        create_tcp_connection,
+        create_tcp_socket,
+        selector_select,
+    )
 
 __all__ = [
     "AsyncResult",
@@ -60,6 +65,6 @@ __getattr__, __dir__ = _lazy_names(
     {
         ".execution": "IAsyncResult IHandler capture_exceptions wrap",
         ".lookup": "Dispatched",
-        ".network": "create_socket_pair create_tcp_connection create_tcp_socket",
+        ".network": "create_socket_pair create_tcp_connection create_tcp_socket selector_select",
     },
 )

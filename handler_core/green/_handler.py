@@ -14,13 +14,8 @@ from handler_core.green._fork import GreenletTasks
 from handler_core.green._hub import Hub
 from handler_core.green._task import GreenTask
 from handler_core.handler._handler import Handler
-from handler_core.network._select import (
-    LONGEST_TURN,
-    FileObject,
-    SelectLists,
-    blocking_select,
-    checked_timeout,
-)
+from handler_core.network._select import LONGEST_TURN, blocking_select
+from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
 
 __all__ = ["GreenHandler"]
 

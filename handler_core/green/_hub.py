@@ -27,15 +27,10 @@ from typing import Any, ClassVar
 
 from handler_core.execution._waiter import Waiter
 from handler_core.green._waiter import GreenWaiter
-from handler_core.network._select import (
-    LONGEST_TURN,
-    SHORTEST_SLEEP,
-    FileObject,
-    NestedEpoll,
-    SelectLists,
-    cooperative_select,
-    take_poll_set,
-)
+from handler_core.network._nested_epoll import NestedEpoll
+from handler_core.network._poll_set import take_poll_set
+from handler_core.network._select import LONGEST_TURN, SHORTEST_SLEEP, cooperative_select
+from handler_core.network._select_arguments import FileObject, SelectLists
 
 __all__ = ["Hub"]
 

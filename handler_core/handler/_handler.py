@@ -20,8 +20,8 @@ from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
     from handler_core.execution._protocols import LockLike
-    from handler_core.network._connect import AddressInfo
-    from handler_core.network._select import SelectLists
+    from handler_core.network._resolver import AddressInfo
+    from handler_core.network._select_arguments import SelectLists
 
 __all__ = ["Handler"]
 

@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any, TypeVar, cast
 
 from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
-from handler_core.network._select import accept_both_forms
+from handler_core.network._select_forms import accept_both_forms
 
 __all__ = [
     "ALIASES",

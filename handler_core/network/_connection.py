@@ -1,14 +1,14 @@
-"""A connected socket that knows what is there to be read.
+"""``Connection``: a connected socket with ``pending``, as TLS sockets have it.
 
-A client of a binary protocol reads a message in two steps, its length and then the rest, and asks
-``select`` before each. A TLS socket has ``pending`` for that, and a client that has to care for
-TLS asks it first: what is decrypted already, ``select`` does not see. Here plain sockets have it
-too, and it saves them both the second ``select`` and the second ``recv``: to know how much there
-is, it looks, and what it has seen the next ``recv`` returns without asking the kernel.
+A client of a binary protocol reads a message in two steps, first its length and then the rest, and
+calls ``select`` before each. A TLS socket has ``pending`` because ``select`` does not see what is
+already decrypted, so a client that supports TLS calls ``pending`` first. With :class:`Connection`,
+plain sockets have it too. This saves the second ``select`` and the second ``recv``: to count the
+bytes, ``pending`` peeks at them, and the next ``recv`` returns them without a system call.
 
-It looks with ``MSG_PEEK``, and takes the bytes out of the kernel when the last of them has been
-received. So the descriptor stays readable for as long as something is unread, and whoever selects
-on it, by whatever means, is told the truth. A socket whose ``pending`` nobody calls is an ordinary
+``pending`` peeks with ``MSG_PEEK``. The bytes are removed from the kernel's buffer when the last of
+them has been received. So the descriptor stays readable as long as anything is unread, and every
+kind of ``select`` reports the truth. A socket whose ``pending`` is never called is an ordinary
 socket throughout.
 """
 
@@ -27,110 +27,113 @@ from handler_core.network._socket_mixin import SocketMixin
 __all__ = ["Connection"]
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-_LOOK = socket.MSG_PEEK | _DONT_WAIT
+_PEEK = socket.MSG_PEEK | _DONT_WAIT
 
-# How far to look ahead, in bytes.
-_AHEAD = 65_536
+# How many bytes to peek at.
+_PEEK_SIZE = 65_536
 
 
 class Connection(SocketMixin):
     """A connected socket with ``pending``.
 
-    Once that has been called, one task at a time may read, and by this object's methods: another
-    process, or ``os.read``, would see bytes for a second time.
+    After the first call of ``pending``, one task at a time may read, and only by the methods of
+    this object. Another process, or ``os.read``, would get some bytes a second time.
     """
 
-    # What is known to be there, and how much of it has been received. The kernel has all of it.
-    _ahead = b""
+    # The bytes that were peeked at, and how many of them have been received. All of them are still
+    # in the kernel's buffer.
+    _peeked = b""
     _received = 0
 
-    # What a look has found out about the connection, for whoever receives.
+    # An error that a peek got from the kernel. The next receiving call raises it.
     _error: OSError | None = None
 
     def pending(self) -> int:
-        """Return the number of bytes, of those that are there, which ``recv`` will return at once.
+        """Return how many of the bytes that have arrived ``recv`` will return at once.
 
-        0 means that nothing is there, or the end, or an error, or that it cannot be said without
-        waiting: ask ``select``, and ``recv``.
+        0 means that nothing has arrived, or that the connection has ended or failed, or that the
+        number cannot be found without waiting. Then use ``select`` and ``recv``.
 
         Raises:
             OSError: the socket is closed.
         """
-        if not self._ahead and self._error is None:
+        if not self._peeked and self._error is None:
             try:
-                self._ahead = self._receive_what_is_there(_AHEAD, _LOOK)
+                self._peeked = self._receive_without_waiting(_PEEK_SIZE, _PEEK)
             except BlockingIOError:
                 return 0
             except OSError as error:
                 if self.fileno() < 0:
                     raise
-                self._error = error  # which the kernel tells once
-        return len(self._ahead) - self._received
+                self._error = error  # The kernel reports it only once.
+        return len(self._peeked) - self._received
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive up to ``size`` bytes."""
-        ahead = self._ahead
+        peeked = self._peeked
         size = operator.index(size)
-        if not ahead or flags or size <= 0:
-            self._catch_up()
+        if not peeked or flags or size <= 0:
+            self._forget_peeked()
             data: bytes = super().recv(size, flags)  # type: ignore[misc]
             return data
         start = self._received
-        self._received = end = min(start + size, len(ahead))
-        if end == len(ahead):
-            self._catch_up()
-        return ahead[start:end]
+        self._received = end = min(start + size, len(peeked))
+        if end == len(peeked):
+            self._forget_peeked()
+        return peeked[start:end]
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """Receive into ``buffer``."""
-        self._catch_up()
+        self._forget_peeked()
         return super().recv_into(buffer, size, flags)  # type: ignore[misc, no-any-return]
 
     def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Any]:
-        """Receive, and say from whom."""
-        self._catch_up()
+        """Receive, and return the sender's address too."""
+        self._forget_peeked()
         return super().recvfrom(size, flags)  # type: ignore[misc, no-any-return]
 
     def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, Any]:
-        """Receive into ``buffer``, and say from whom."""
-        self._catch_up()
+        """Receive into ``buffer``, and return the sender's address too."""
+        self._forget_peeked()
         return super().recvfrom_into(buffer, size, flags)  # type: ignore[misc, no-any-return]
 
     def recvmsg(self, *args: Any) -> Any:
         """Receive, with ancillary data."""
-        self._catch_up()
+        self._forget_peeked()
         return super().recvmsg(*args)  # type: ignore[misc]
 
     def recvmsg_into(self, *args: Any) -> Any:
         """Receive into buffers, with ancillary data."""
-        self._catch_up()
+        self._forget_peeked()
         return super().recvmsg_into(*args)  # type: ignore[misc]
 
     def dup(self) -> Any:
-        """Return an ordinary socket for the same connection."""
-        self._catch_up()
+        """Return an ordinary socket of the model for the same connection."""
+        self._forget_peeked()
         return super().dup()
 
     def detach(self) -> int:
-        """Give up the descriptor, and return it."""
-        self._catch_up()
+        """Return the descriptor, and leave it open without this socket."""
+        self._forget_peeked()
         return super().detach()
 
-    def _receive_what_is_there(self, size: int, flags: int) -> bytes:
-        """Receive without waiting, and without letting a hub run: by the C part of this socket.
+    def _receive_without_waiting(self, size: int, flags: int) -> bytes:
+        """Receive from the kernel at once. No hub gets to run.
+
+        It calls the C method of this socket, past the methods of a green class.
 
         Raises:
-            BlockingIOError: nothing is there.
+            BlockingIOError: nothing has arrived.
         """
         if isinstance(self, _socket.socket):
             gettimeout: Any = functools.partial(_socket.socket.gettimeout, self)
             receive: Any = functools.partial(_socket.socket.recv, self)
         else:
-            native = getattr(self, "_sock", None)  # as gevent has it
+            native = getattr(self, "_sock", None)  # gevent's sockets have it
             if native is None:
                 raise BlockingIOError
             gettimeout, receive = native.gettimeout, native.recv
-        # With a timeout it would wait first, whatever the flags are.
+        # A socket with a timeout would first wait, whatever the flags are.
         if not _DONT_WAIT or (
             gettimeout() and self.fileno() >= 0 and not blocking_select([self], [], [], 0)[0]
         ):
@@ -138,17 +141,21 @@ class Connection(SocketMixin):
         data: bytes = receive(size, flags)
         return data
 
-    def _catch_up(self) -> None:
-        """Take out of the kernel what has been received, and forget what else was seen."""
-        received, self._ahead, self._received = self._received, b"", 0
-        # Unless another reader was faster, all of it is there.
+    def _forget_peeked(self) -> None:
+        """Remove what has been received from the kernel's buffer, and forget the peeked bytes.
+
+        Raises:
+            OSError: the error that the last peek got.
+        """
+        received, self._peeked, self._received = self._received, b"", 0
+        # All of it is still there, unless another reader was faster.
         with contextlib.suppress(BlockingIOError):
             while received:
-                taken = len(self._receive_what_is_there(received, _DONT_WAIT))
-                received = received - taken if taken else 0
+                removed = len(self._receive_without_waiting(received, _DONT_WAIT))
+                received = received - removed if removed else 0
         error, self._error = self._error, None
         if error is not None:
             raise error
 
-    def _has_ended(self) -> None:
-        self._ahead, self._received = b"", 0
+    def _on_close(self) -> None:
+        self._peeked, self._received = b"", 0

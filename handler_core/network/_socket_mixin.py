@@ -1,11 +1,11 @@
-"""Socket classes of any model, extended.
+"""Mixins for the socket classes of any model.
 
-A connection and the ends of a socket pair are what their model's own sockets are, and can do a
-little more. The class of such a socket is made of the model's and a mixin, once for each.
+A connection and the ends of a socket pair are sockets of their model with a little added. Their
+class is made from the model's socket class and a mixin, once for each combination.
 
-A socket of eventlet is the face of one of the standard library, in its attribute ``fd``, and what
-eventlet itself does with it, in a ``makefile()`` or for TLS, it does with that. So there it is the
-one inside that is extended; the face passes on what it does not know.
+A socket of eventlet wraps one of the standard library, in its attribute ``fd``. eventlet itself
+works with the wrapped one, for a ``makefile()`` and for TLS. So the mixin is added to the wrapped
+socket there, and the wrapper passes on the attributes that it does not have itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SocketMixin", "mixed_socket", "mixin_of"]
 
 
 class SocketMixin:
-    """The base of the mixins: it tells them when their socket is closed or forgotten."""
+    """The base of all mixins. It acts when its socket is closed, detached or garbage-collected."""
 
     # What every socket class has.
     fileno: Callable[[], int]
@@ -30,77 +30,81 @@ class SocketMixin:
     type: int
     proto: int
 
+    # The model's socket class.
     _plain_class: ClassVar[Any]
-    _at_end: weakref.WeakSet[Any] | None = None
+    # What is closed together with this socket.
+    _dependents: weakref.WeakSet[Any] | None = None
 
     def close(self) -> None:
         """Close this socket."""
         super().close()  # type: ignore[misc]
-        if self.fileno() < 0:  # and not while a `makefile()` is open
-            self._close_resources()
-            self._has_ended()
+        if self.fileno() < 0:  # It stays open as long as a `makefile()` of it is open.
+            self._close_dependents()
+            self._on_close()
 
     def detach(self) -> int:
-        """Give up the descriptor, and return it."""
-        self._close_resources()
+        """Return the descriptor, and leave it open without this socket."""
+        self._close_dependents()
         return super().detach()  # type: ignore[misc, no-any-return]
 
     def dup(self) -> Any:
-        """Return an ordinary socket for the same connection."""
-        double = self._plain_class(self.family, self.type, self.proto, fileno=os.dup(self.fileno()))
-        double.settimeout(self.gettimeout())
-        return double
+        """Return an ordinary socket of the model for the same connection."""
+        duplicate = self._plain_class(
+            self.family, self.type, self.proto, fileno=os.dup(self.fileno())
+        )
+        duplicate.settimeout(self.gettimeout())
+        return duplicate
 
-    def close_at_end(self, resource: Any) -> None:
-        """Have ``resource.close()`` called when this socket is closed, detached, or forgotten.
+    def close_with_socket(self, dependent: Any) -> None:
+        """Call ``dependent.close()`` when this socket is closed, detached or garbage-collected.
 
-        The socket does not keep the resource alive.
+        The socket has a weak reference to it only.
         """
-        if self._at_end is None:
-            self._at_end = weakref.WeakSet()
-        self._at_end.add(resource)
+        if self._dependents is None:
+            self._dependents = weakref.WeakSet()
+        self._dependents.add(dependent)
 
-    def _close_resources(self) -> None:
-        resources, self._at_end = self._at_end, None
-        if resources is not None:
-            for resource in list(resources):
-                resource.close()
+    def _close_dependents(self) -> None:
+        dependents, self._dependents = self._dependents, None
+        if dependents is not None:
+            for dependent in list(dependents):
+                dependent.close()
 
-    def _has_ended(self) -> None:
-        """Give up what belongs to the socket; called once, or more often."""
+    def _on_close(self) -> None:
+        """Release what belongs to the socket. May be called more than once."""
 
     def __del__(self) -> None:
-        self._close_resources()
-        self._has_ended()
+        self._close_dependents()
+        self._on_close()
         finalize = getattr(super(), "__del__", None)
         if finalize is not None:
             finalize()  # closes the descriptor, with a ResourceWarning
 
 
-def mixed_socket(extension: type, socket_class: type, *args: Any, **kw: Any) -> Any:
-    """Return a new socket of ``socket_class`` and ``extension``; the rest is for the former."""
+def mixed_socket(mixin: type, socket_class: type, *args: Any, **kw: Any) -> Any:
+    """Return a new socket of ``socket_class`` with ``mixin``. Other arguments are for the class."""
     plain = socket_class(*args, **kw)
-    inside = getattr(plain, "fd", None)
-    if isinstance(inside, _socket.socket):
-        return socket_class(_extended(extension, inside))
-    return _extended(extension, plain)
+    wrapped = getattr(plain, "fd", None)
+    if isinstance(wrapped, _socket.socket):
+        return socket_class(_add_mixin(mixin, wrapped))
+    return _add_mixin(mixin, plain)
 
 
 def mixin_of(sock: Any) -> Any:
-    """Return the extension of a socket, or of the one inside it; None if there is none."""
+    """Return the socket, or the one that it wraps, if that has a mixin; otherwise None."""
     if isinstance(sock, SocketMixin):
         return sock
-    inside = getattr(sock, "fd", None)
-    return inside if isinstance(inside, SocketMixin) else None
+    wrapped = getattr(sock, "fd", None)
+    return wrapped if isinstance(wrapped, SocketMixin) else None
 
 
-def _extended(extension: type, plain: Any) -> Any:
+def _add_mixin(mixin: type, plain: Any) -> Any:
     plain_class: Any = type(plain)
-    extended_class = _extended_class(extension, plain_class)
-    return extended_class(plain.family, plain.type, plain.proto, fileno=plain.detach())
+    mixed_class = _mixed_class(mixin, plain_class)
+    return mixed_class(plain.family, plain.type, plain.proto, fileno=plain.detach())
 
 
 @functools.cache
-def _extended_class(extension: type, socket_class: Any) -> type:
-    names = {"__doc__": extension.__doc__, "_plain_class": socket_class}
-    return type(extension.__name__, (extension, socket_class), names)
+def _mixed_class(mixin: type, socket_class: Any) -> type:
+    names = {"__doc__": mixin.__doc__, "_plain_class": socket_class}
+    return type(mixin.__name__, (mixin, socket_class), names)

@@ -1,20 +1,20 @@
-"""A pair of connected sockets whose ``send`` never blocks and never fails for lack of room.
+"""A pair of connected sockets whose ``send`` never blocks, and never fails because it is full.
 
-A client's loop waits in ``select`` on its connection and on one end of such a pair; whoever
-queues a request writes a byte into the other end. A plain pair on Linux is full after 278
-one-byte messages that nobody has read yet, each being charged for a whole kernel buffer. Then a
-blocking ``send`` stops the caller, and if the reader is a task of the same thread, for ever; a
-non-blocking one raises, and the client takes the connection for closed.
+A client's loop waits in ``select`` for its connection and for one end of such a pair. To queue a
+request, another task writes a byte into the other end. On Linux a plain pair is full after 278
+unread one-byte messages, because each is charged for a whole kernel buffer. Then a blocking
+``send`` stops the caller, and stops it for ever if the reader is a task of the same thread. A
+non-blocking ``send`` raises, and the client takes the connection for closed.
 
-Here, what the kernel has no room for is kept in this process, in order, and moved into the
-kernel's buffer as the other end reads. The rule that makes ``select`` on the reader tell the
-truth: as long as something is kept, the kernel's buffer is not empty (or its writer is closed,
-and then the reader is readable too).
+Here the bytes that do not fit into the kernel's buffer go into a backlog in this process, in
+order. They move into the kernel's buffer as the other end reads. One rule keeps ``select`` on the
+reader truthful: while there is a backlog, the kernel's buffer is not empty, or its writer is
+closed. In both cases the reader is readable.
 
-**The lock is for what is kept, and is not taken while nothing is.** A signal that comes during a
-``send`` is handled right after it, and its handler may well stop the client: that is, wait for
-the client's loop, which reads here. Were the lock held around every ``send``, the loop would wait
-for the interrupted thread, and that one for the loop.
+**The lock guards the backlog, and a send without a backlog does not take it.** A signal that
+arrives during a ``send`` is handled right after it. Its handler may stop the client, which means
+to wait for the client's loop, and the loop reads here. If every ``send`` held the lock, the loop
+would wait for the interrupted thread, and that thread for the loop.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ __all__ = ["connect_pair", "create_socket_pair"]
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
-# For how long, in seconds, a kernel's buffer that was full is taken to be full.
-_NOT_AGAIN_FOR = 0.001
+# How long, in seconds, a sender takes a full kernel buffer for still full.
+_RETRY_INTERVAL = 0.001
 
 
 def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
     """Return two connected sockets of ``module`` whose ``send`` neither blocks nor is short.
 
-    Every byte arrives, in order, however many are sent before one is read: what the kernel has
-    no room for waits in this process's memory. The ends are to be read by their own ``recv`` or
-    ``recv_into``. Safe from any thread.
+    Every byte arrives, in order, however many are sent before one is read. Bytes that do not fit
+    into the kernel's buffer wait in this process's memory. Read the ends with their own ``recv``
+    or ``recv_into``. Safe from any thread.
 
     Args:
         module: the socket module: ``socket``, or that of a green model.
@@ -57,78 +57,83 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
 
 
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:
-    """Return :func:`create_socket_pair`'s sockets, guarded by locks of the caller's making."""
+    """Do what :func:`create_socket_pair` does, with locks made by ``new_lock``."""
     first, second = module.socketpair()
-    forth, back = _Direction(first, new_lock()), _Direction(second, new_lock())
-    return _end(module, first, back, forth), _end(module, second, forth, back)
+    to_second, to_first = _Direction(first, new_lock()), _Direction(second, new_lock())
+    return (
+        _paired_socket(module, first, to_first, to_second),
+        _paired_socket(module, second, to_second, to_first),
+    )
 
 
 class _Direction:
-    """The way from one end to the other: the kernel's buffer, and what did not fit into it."""
+    """One direction of a pair: a sender into the kernel's buffer, and the backlog behind it."""
 
     def __init__(self, source: Any, lock: LockLike) -> None:
-        # A descriptor of its own, and never a green socket: sending must not wait, whatever
-        # timeout the end is given, and must not disturb a task that is reading from the end.
+        # The sender has its own descriptor and is never a green socket. So a send does not wait,
+        # whatever the timeout of the end is, and does not disturb a task that reads from the end.
         blocking = os.get_blocking(source.fileno())
         self._sender = _socket.socket(
             source.family, source.type, source.proto, os.dup(source.fileno())
         )
-        # With a timeout, which `socket.setdefaulttimeout` may have given it, it would wait. To
-        # take that away changes the mode of the end too, which it has in common with it.
+        # `socket.setdefaulttimeout` may have given it a timeout, and then it would wait. Removing
+        # the timeout also changes the blocking mode of the end, which shares it.
         self._sender.settimeout(None)
         os.set_blocking(source.fileno(), blocking)
         self._lock = lock
-        self._kept = bytearray()
-        # When room was last looked for, by `time.monotonic`.
-        self._looked_at = 0.0
+        self._backlog = bytearray()
+        # When the backlog was last offered to the kernel, by `time.monotonic`.
+        self._last_flush = 0.0
 
     def send(self, data: Any) -> int:
-        """Give all of ``data`` to the kernel, or keep what it does not take."""
+        """Send ``data`` to the kernel, and add what it does not take to the backlog."""
         view = memoryview(data).cast("B")
-        sent = 0 if self._kept else self._offer(view)
+        sent = 0 if self._backlog else self._send_now(view)
         if sent < len(view):
             with self._lock:
-                is_first = not self._kept
-                self._kept += view[sent:]
-                # The reader may have made room, and looked for what is kept, just before. And
-                # whatever has come between a reader or a sender and its duty is made good here,
-                # but not at each of thousands of sends: that costs as much as they do.
-                if is_first or time.monotonic() - self._looked_at > _NOT_AGAIN_FOR:
-                    self._move_on()
+                is_first = not self._backlog
+                self._backlog += view[sent:]
+                # The reader may have made room just before this, and then found no backlog to
+                # flush. A reader or sender may also have been interrupted before it flushed. So
+                # the sender flushes too, but not at each of thousands of sends: a flush costs as
+                # much as a send.
+                if is_first or time.monotonic() - self._last_flush > _RETRY_INTERVAL:
+                    self._flush()
         return len(view)
 
-    def make_use_of_room(self) -> None:
-        """Move on what is kept, now that the reader has read."""
-        if not self._kept:
+    def flush_backlog(self) -> None:
+        """Move the backlog into the room that the reader has just made."""
+        if not self._backlog:
             return
-        # A writer that closed or shut down meanwhile ends nothing for the reader, which gets
-        # what is kept by `take_kept`.
+        # If the writer has closed or shut down meanwhile, this fails, and nothing is lost: the
+        # reader gets the backlog from `take_backlog`.
         with self._lock, contextlib.suppress(OSError):
-            self._move_on()
+            self._flush()
 
-    def take_kept(self, size: int) -> bytes:
-        """Take what is kept, for a reader to whom the kernel says that the writer is closed."""
+    def take_backlog(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the backlog, after the kernel has reported the end."""
         with self._lock:
-            data = bytes(self._kept[:size])
-            del self._kept[:size]
+            data = bytes(self._backlog[:size])
+            del self._backlog[:size]
             return data
 
-    def give_up(self) -> None:
-        """Forget what is kept: the reader has ended, and the next ``send`` is to find that out."""
+    def discard_backlog(self) -> None:
+        """Discard the backlog, since the reader is closed. The next ``send`` finds that out."""
         with self._lock:
-            self._kept.clear()
+            self._backlog.clear()
 
     def close(self) -> None:
-        """Let the reader see the end, after what is kept."""
+        """Close the sender. The reader gets the backlog and then the end."""
         with self._lock:
             self._sender.close()
 
-    def _move_on(self) -> None:
-        self._looked_at = time.monotonic()
-        while self._kept and (sent := self._offer(self._kept)):
-            del self._kept[:sent]
+    def _flush(self) -> None:
+        self._last_flush = time.monotonic()
+        while self._backlog and (sent := self._send_now(self._backlog)):
+            del self._backlog[:sent]
 
-    def _offer(self, data: Any) -> int:
+    def _send_now(self, data: Any) -> int:
+        """Return how many bytes the kernel has taken."""
         try:
             return self._sender.send(data, _DONT_WAIT)
         except BlockingIOError:
@@ -136,7 +141,7 @@ class _Direction:
 
 
 class PairedSocket(SocketMixin):
-    """One end of a pair: its ``send`` never blocks."""
+    """One end of a pair. Its ``send`` never blocks."""
 
     _incoming: _Direction
     _outgoing: _Direction
@@ -152,13 +157,13 @@ class PairedSocket(SocketMixin):
         self.send(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Receive, and let what was kept for lack of room take the room."""
+        """Receive up to ``size`` bytes. The other end's backlog moves into the room."""
         try:
             data: bytes = super().recv(size, flags)  # type: ignore[misc]
         finally:
-            self._incoming.make_use_of_room()
+            self._incoming.flush_backlog()
         if not data and size:
-            data = self._incoming.take_kept(size)
+            data = self._incoming.take_backlog(size)
         return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
@@ -172,17 +177,19 @@ class PairedSocket(SocketMixin):
         view[: len(data)] = data
         return len(data)
 
-    def _has_ended(self) -> None:
-        self._incoming.give_up()
-        # What was sent still arrives: the other end keeps the way from here alive for that.
+    def _on_close(self) -> None:
+        self._incoming.discard_backlog()
+        # What was sent still arrives: the other end keeps this direction alive, with its backlog.
         self._outgoing.close()
 
 
-def _end(module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction) -> Any:
+def _paired_socket(
+    module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction
+) -> Any:
     end = mixed_socket(
         PairedSocket, module.socket, plain.family, plain.type, plain.proto, fileno=plain.detach()
     )
-    extension = mixin_of(end)
-    extension._incoming = incoming
-    extension._outgoing = outgoing
+    mixin = mixin_of(end)
+    mixin._incoming = incoming
+    mixin._outgoing = outgoing
     return end

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from handler_core import Handler
-from handler_core.network._connect import AddressInfo
+from handler_core.network._resolver import AddressInfo
 from handler_core.testing.server import running_server
 from handler_core.testing.suite import LIMIT, LONG, Suite, open_descriptors
 

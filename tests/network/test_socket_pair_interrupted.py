@@ -1,4 +1,4 @@
-"""A ``send`` that is interrupted by a signal, whose handler waits for the reader."""
+"""A signal interrupts a ``send``, and its handler waits for the reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handler_core import create_socket_pair
 
 
 class Interrupted:
-    """A sender that is interrupted as soon as the kernel has taken the data."""
+    """A sender that calls a signal handler as soon as the kernel has taken the data."""
 
     def __init__(self, sender: Any, handle_signal: Any) -> None:
         self._sender = sender
@@ -42,7 +42,7 @@ def test_the_reader_goes_on_while_a_sender_is_interrupted() -> None:
 
 
 def test_nothing_is_stuck_between_a_full_buffer_and_a_quick_reader() -> None:
-    """Every byte comes, though readers look for kept ones without the lock."""
+    """Every byte arrives, though readers check for a backlog without the lock."""
     reader, writer = create_socket_pair()
     count = 200_000
 
@@ -59,6 +59,6 @@ def test_nothing_is_stuck_between_a_full_buffer_and_a_quick_reader() -> None:
         left -= len(reader.recv(5_000))
     for task in tasks:
         task.join(60)
-    assert not writer._outgoing._kept
+    assert not writer._outgoing._backlog
     reader.close()
     writer.close()

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from handler_core import create_tcp_connection, get_handler
-from handler_core.network._connect import _sibling
+from handler_core.network._socket_module import sibling_module
 
-with warnings.catch_warnings(action="ignore"):  # eventlet says that it is deprecated
+with warnings.catch_warnings(action="ignore"):  # eventlet warns that it is deprecated
     HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
 
 
 @pytest.fixture(params=["function", "handler"])
 def ends(request: pytest.FixtureRequest) -> Iterator[tuple[Any, socket.socket]]:
-    """A connection, and the socket at its other end."""
+    """Return a connection, and the socket at its other end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         if request.param == "function":
             sock = create_tcp_connection(HANDLER.socket_module, server.getsockname(), timeout=10)
@@ -36,7 +36,7 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[Any, socket.socket]]:
 
 
 def wait_for(sock: Any, count: int) -> None:
-    """Wait until so many bytes have come, by a way that does not touch the connection."""
+    """Wait until so many bytes have arrived, without calling the connection's methods."""
     buffer = array.array("i", [0])
     while buffer[0] < count:
         assert select.select([sock.fileno()], [], [], 10)[0]
@@ -132,7 +132,7 @@ def test_any_mixture_of_ways_to_receive_gets_the_stream(ends: tuple[Any, socket.
             data = dice.randbytes(dice.randrange(3, 5000))
             other.sendall(data)
             sent += data
-            wait_for(sock, 3 + unread)  # those who read into a buffer of 3 must find so many
+            wait_for(sock, 3 + unread)  # the readers with a buffer of 3 need so many
             continue
         if dice.random() < 0.5:
             assert 0 <= sock.pending() <= unread
@@ -196,7 +196,7 @@ def test_who_receives_hears_of_a_broken_connection(ends: tuple[Any, socket.socke
     assert sock.pending() == 0
     assert sock.pending() == 0
     assert is_readable(sock)
-    if HANDLER.name == "eventlet":  # whose sockets take that for an end
+    if HANDLER.name == "eventlet":  # eventlet's sockets report that as the end
         assert sock.recv(1) == b""
     else:
         with pytest.raises(ConnectionResetError):
@@ -274,7 +274,7 @@ def test_one_that_is_forgotten_leaves_nothing() -> None:
         assert forgotten.pending() == 0
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             del forgotten
-            HANDLER.sleep_func(0)  # in its next turn eventlet's hub forgets it too
+            HANDLER.sleep_func(0)  # eventlet's hub drops it in its next turn
         with other:
             assert other.recv(1) == b""
     assert descriptors() == before
@@ -294,7 +294,7 @@ def test_a_default_timeout_changes_nothing(what: str) -> None:
             if what == "connection":
                 assert sock.pending() == 0
             else:
-                for _ in range(3000):  # which the kernel has no room for
+                for _ in range(3000):  # more than fit into the kernel's buffer
                     sock.send(b"x")
                 assert sum(len(other.recv(100)) for _ in range(30)) == 3000
                 sock, other = other, sock
@@ -313,7 +313,7 @@ def test_tls_begins_where_the_connection_was(ends: tuple[Any, socket.socket]) ->
     wait_for(sock, 11)
     assert sock.pending() == 11
     assert sock.recv(7) == b"220 go\n"
-    context = _sibling(HANDLER.socket_module, "ssl").create_default_context()
+    context = sibling_module(HANDLER.socket_module, "ssl").create_default_context()
     context.check_hostname = False
     with context.wrap_socket(sock, do_handshake_on_connect=False) as wrapped:
         assert os.read(wrapped.fileno(), 100) == b"MORE"

@@ -271,7 +271,7 @@ def test_a_blocked_reader_is_woken(ends: tuple[Any, Any]) -> None:
 
 
 def test_no_wake_up_is_lost() -> None:
-    """Many writers and one reader which waits in select, as a client's loop does."""
+    """There are many writers, and one reader that waits in select as a client's loop does."""
     for blocking in (True, False):
         left, right = create_socket_pair()
         with left, right:
@@ -374,7 +374,7 @@ def test_a_reader_that_is_detached_loses_nothing(ends: tuple[Any, Any]) -> None:
         while received < 3000:
             try:
                 received += len(plain.recv(65536))
-            except BlockingIOError:  # whoever receives otherwise depends on further sends
+            except BlockingIOError:  # an ordinary socket relies on further sends
                 time.sleep(0.002)
                 left.send(b"y")
 

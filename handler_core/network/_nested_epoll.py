@@ -1,0 +1,94 @@
+"""One descriptor that is readable when any of several sockets is ready.
+
+A green ``poll`` or ``select`` lets other tasks run, but reports less than the kernel's. gevent's
+reports no out-of-band data and is limited to descriptors below 1,024. eventlet has no ``poll``, and
+allows one reader per descriptor. So a cooperative ``select`` waits, in its model's own way, for a
+single descriptor: an ``epoll`` in which all the sockets are registered.
+
+A nested ``epoll`` is kept for the next call only if all its sockets are of handler-core's own
+classes, because these close it when they are closed. An ``epoll`` that was kept longer would never
+report a new socket that gets the number of a closed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from handler_core.network._socket_mixin import mixin_of
+from handler_core.network._unpatched_select import unpatched_select
+
+__all__ = ["NestedEpoll", "Watch"]
+
+
+class Watch(Protocol):
+    """A hub's registration of a descriptor that it watches again and again."""
+
+    def end(self, func: Callable[[], object]) -> None:
+        """Stop watching, and then call ``func``. Safe from any thread."""
+
+
+class NestedEpoll:
+    """An ``epoll`` and the sockets that are registered with it.
+
+    One task at a time uses it. It is kept open between two uses if all sockets have a
+    :class:`~handler_core.network.SocketMixin`.
+
+    Args:
+        sockets: the sockets.
+        event_masks: the events to watch for, by descriptor.
+    """
+
+    __slots__ = ("__weakref__", "_close_on_release", "_epoll", "_in_use", "_sockets", "watch")
+
+    def __init__(self, sockets: list[Any], event_masks: dict[int, int]) -> None:
+        self._sockets = [weakref.ref(sock) for sock in sockets if mixin_of(sock) is not None]
+        self._in_use = True
+        self._close_on_release = len(self._sockets) != len(sockets)
+        #: The watch of the hub that waited for it last. The hub stores it for the next time.
+        self.watch: Watch | None = None
+        self._epoll = unpatched_select.epoll()
+        for fd, mask in event_masks.items():
+            # `epoll` refuses regular files. They were ready before, or never will be.
+            with contextlib.suppress(PermissionError):
+                self._epoll.register(fd, mask)
+
+    def fileno(self) -> int:
+        """Return the descriptor. It is readable if one of the sockets is ready."""
+        fd: int = self._epoll.fileno()
+        return fd
+
+    def take(self, sockets: list[Any]) -> bool:
+        """Begin to use it. Return False if it has other sockets, or one of them was closed."""
+        self._in_use = True  # before the check, since another thread may close a socket now
+        self._in_use = not self._close_on_release and [ref() for ref in self._sockets] == sockets
+        return self._in_use
+
+    def release(self) -> None:
+        """End the use, and close it if a socket was closed meanwhile."""
+        self._in_use = False
+        if self._close_on_release:
+            self._close_epoll()
+
+    def close(self) -> None:
+        """Close it as soon as it is not in use."""
+        self._close_on_release = True
+        if not self._in_use:
+            self._close_epoll()
+
+    def _close_epoll(self) -> None:
+        """Close the ``epoll`` after its watch has ended.
+
+        A hub that still watched the number would watch whatever gets it next.
+        """
+        watch, self.watch = self.watch, None
+        if watch is None:
+            self._epoll.close()
+        else:
+            watch.end(self._epoll.close)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_epoll"):  # it is missing if no descriptor was left for it
+            self._close_epoll()

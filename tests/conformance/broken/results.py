@@ -12,7 +12,7 @@ from handler_core_gevent import SequentialGeventHandler
 import handler_core
 from broken.base import Threads, also, is_stranger
 from handler_core import hookimpl
-from handler_core.green._handler import GreenWaiter
+from handler_core.green import GreenWaiter
 
 # C10
 

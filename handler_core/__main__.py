@@ -9,9 +9,13 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; say what to install where its packages are missing (status 2)."""
+    """Run the command line.
+
+    If a package is missing that the command line needs, tell the user what to install, and exit
+    with status 2.
+    """
     for stream in (sys.stdout, sys.stderr):
-        # What a plugin says may have letters that the terminal, or the locale, has not.
+        # The text of a plugin may have characters that the terminal or the locale cannot encode.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

@@ -1,5 +1,13 @@
-"""The command line; :mod:`handler_core.cli.commands` has its commands.
+"""The command line: ``handler-core COMMAND``, or ``python -m handler_core COMMAND``.
 
-Only that module and those of the commands need the packages of the extra ``cli``. What a child
-process runs (:mod:`handler_core.cli.worker`) does not import them.
+These two commands are public. All modules in here are internal, and any version may change them.
+
+- ``commands`` is the group of all commands.
+- ``demo``, ``bench``, ``check`` and ``new`` hold the command of the same name, and ``installed``
+  holds ``list`` and ``info``.
+- ``child`` runs the jobs of the commands in child processes.
+- ``display`` shows text and progress, and ``versions`` computes ranges of versions.
+
+The extra ``cli`` installs click and rich, which the commands need. The jobs do without them, so a
+child process does not import them.
 """

@@ -1,4 +1,4 @@
-"""The group of commands: ``handler-core COMMAND``."""
+"""The group of all commands: ``handler-core COMMAND``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
-from handler_core.cli.bench import bench
-from handler_core.cli.check import check
-from handler_core.cli.demo import demo
-from handler_core.cli.installed import info, list_plugins
-from handler_core.cli.new import new
+from handler_core.cli.bench.command import bench
+from handler_core.cli.check.command import check
+from handler_core.cli.demo.command import demo
+from handler_core.cli.installed.commands import info, list_plugins
+from handler_core.cli.new.command import new
 
 __all__ = ["cli"]
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+_INTERRUPTED = 130  # 128 + SIGINT: the status that a shell reports
 
 
 class _Group(click.Group):
-    """Ends with a shell's status, and no further word, at Ctrl-C."""
+    """A group that ends with a shell's status at Ctrl-C, and prints nothing."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

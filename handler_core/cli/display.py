@@ -1,18 +1,25 @@
-"""Where a command shows things: a bar for each run while it runs, text, and a table."""
+"""How a command shows things: progress bars, plain text and tables."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-__all__ = ["output", "printable", "progress_on", "write"]
+__all__ = ["FAILED_CELL", "output", "printable", "progress_on", "write"]
+
+#: The cell of a table that stands for a run that failed.
+FAILED_CELL = Text("failed", style="bold red")
 
 # Columns.
-_NO_TERMINAL = 160
+_WIDTH_WITHOUT_TERMINAL = 160
 
 
 def progress_on(console: Console) -> Progress:
-    """Return the bars. They go when all is done, and never come where there is no terminal."""
+    """Return progress bars for a console.
+
+    They vanish at the end. Where the console is not a terminal, they never appear.
+    """
     return Progress(
         TextColumn("{task.fields[model]}", style="bold"),
         TextColumn("{task.fields[job]}"),
@@ -26,19 +33,19 @@ def progress_on(console: Console) -> Progress:
 
 
 def output() -> Console:
-    """Return the console for the table, which is not to be squeezed where there is no terminal."""
+    """Return the console for tables. Where it is not a terminal, it is wide enough for them."""
     console = Console()
-    return console if console.is_terminal else Console(width=_NO_TERMINAL)
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
 
 
 def write(console: Console, text: str, style: str | None = None, *, wrap: bool = True) -> None:
-    """Write text as it is: no markup in it, and its lines broken for a terminal only.
+    """Write text without interpreting markup in it. Lines are wrapped on a terminal only.
 
     Args:
-        console: where to.
-        text: what.
-        style: that of a rich console.
-        wrap: False for what is to be copied, a path say, which is never broken.
+        console: where to write.
+        text: what to write.
+        style: a style of rich.
+        wrap: False for text that users copy, such as a path. It is never wrapped.
     """
     console.print(
         printable(text),
@@ -50,7 +57,10 @@ def write(console: Console, text: str, style: str | None = None, *, wrap: bool =
 
 
 def printable(text: str) -> str:
-    """Return a text that a terminal only shows: what a plugin says may have control characters."""
+    """Return the text with its control characters escaped.
+
+    The text of a plugin may contain some, and a terminal would obey them.
+    """
     return "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text

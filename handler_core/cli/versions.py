@@ -1,4 +1,4 @@
-"""Which versions of handler-core go together."""
+"""Which versions of handler-core a plugin works with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ __all__ = ["compatible_range"]
 
 
 def compatible_range(version: str) -> str:
-    """Return the range of versions that a plugin written for ``version`` can be used with.
+    """Return the range of versions that a plugin works with if it was written for ``version``.
 
-    As semantic versioning has it: up to the next major version, or, before 1.0, minor version.
-    It begins with the minor version, or with the pre-release, which comes before that.
+    The range follows semantic versioning. It begins with the minor version, or with ``version``
+    itself if that is a pre-release, because a pre-release comes before its minor version. It ends
+    before the next major version, or, below 1.0, before the next minor version.
     """
     parsed = Version(version)
     begin = version if parsed.is_prerelease else f"{parsed.major}.{parsed.minor}"

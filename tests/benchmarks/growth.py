@@ -22,7 +22,7 @@ from benchmarks.scale import Scale
 from benchmarks.series import KAZOO, OURS, RAW, Series
 from benchmarks.sides import new_handler
 from handler_core import Callback
-from handler_core.cli.micro import pending_bytes
+from handler_core.cli.bench.operations import pending_bytes
 
 __all__ = ["ITEMS", "sides", "sizes"]
 

@@ -10,7 +10,7 @@ from benchmarks import raw
 from benchmarks.scale import Scale
 from benchmarks.series import KAZOO, OURS, RAW, Series, Turns
 from benchmarks.sides import new_handler
-from handler_core.cli.micro import ROWS, pending_bytes
+from handler_core.cli.bench.operations import ROWS, pending_bytes
 
 __all__ = [
     "CREATE",

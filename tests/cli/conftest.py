@@ -1,4 +1,4 @@
-"""Running the command as a user does, and plugins to install for a moment."""
+"""Fixtures that run the command as a user does, and that make plugins for one test."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from handler_core.testing.zookeeper import ZooKeeperServer
 def environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Return a function that makes the environment of a command.
 
-    Its plugins are those installed and those of the given folders; it finds a ZooKeeper server
-    only if asked to, since one takes its time to start.
+    The command finds the installed plugins and those in the given folders. It finds a ZooKeeper
+    server only with ``zookeeper=True``, because a server takes long to start.
     """
 
     def make(folders: Sequence[Path] = (), *, zookeeper: bool = False) -> dict[str, str]:
         changed = {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "80"}
         if not zookeeper:
-            changed["PATH"] = str(tmp_path)  # there is no java there
+            changed["PATH"] = str(tmp_path)  # this folder has no java
         return os.environ | changed
 
     return make
@@ -32,7 +32,7 @@ def environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def run(environment: Callable[..., dict[str, str]]) -> Callable[..., object]:
-    """Return a function that runs ``handler-core`` with arguments to its end."""
+    """Return a function that runs ``handler-core`` with arguments, and waits for its end."""
 
     def run_command(
         *arguments: str, folders: Sequence[Path] = (), zookeeper: bool = False
@@ -51,9 +51,10 @@ def run(environment: Callable[..., dict[str, str]]) -> Callable[..., object]:
 
 @pytest.fixture
 def plugin(tmp_path: Path) -> Callable[[str, str], Path]:
-    """Return a function that makes a folder with a plugin: its name, the source of its module.
+    """Return a function that makes a folder with a plugin.
 
-    The source is to define ``Handler``.
+    The function takes the name of the plugin and the source of its module. The source must define
+    ``Handler``, unless the plugin is a broken one.
     """
 
     def make(name: str, source: str) -> Path:
@@ -72,7 +73,7 @@ def plugin(tmp_path: Path) -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def need_zookeeper() -> None:
-    """Skip a test that needs a ZooKeeper server where there can be none; fail it in CI."""
+    """Skip the test if no ZooKeeper server can be started here. In CI, fail the test instead."""
     missing = ZooKeeperServer.why_missing()
     if missing is not None:
         if os.environ.get("CI"):

@@ -18,10 +18,10 @@ import pytest
 from rich.console import Console
 
 import handler_core
-from handler_core.cli import output_file
-from handler_core.cli.micro import ROWS
-from handler_core.cli.rounds import Figures
-from handler_core.cli.tables import bench_table
+from handler_core.cli.bench import output_file
+from handler_core.cli.bench.operations import ROWS
+from handler_core.cli.bench.rounds import Figures
+from handler_core.cli.bench.table import bench_table
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
@@ -301,7 +301,7 @@ BROKEN = {
         if self.dispatched != 3:
             super().dispatch_callback(callback)
 """,
-        "29,999 dispatched callbacks ran, where 30,000 should have",
+        "29,999 dispatched callbacks ran instead of 30,000",
     ),
     "repeated link": (
         MODEL
@@ -309,7 +309,7 @@ BROKEN = {
     def _queue_links(self, result, links):
         return super()._queue_links(result, links * 2)
 """,
-        "linked callbacks ran, where 20,000 should have",
+        "linked callbacks ran instead of 20,000",
     ),
     "blind": (
         MODEL
@@ -318,7 +318,7 @@ BROKEN = {
     def select(self, rlist, wlist, xlist, timeout):
         return [], [], []
 """,
-        "select found 0 sockets ready, where 1 was",
+        "select found 0 sockets ready instead of 1",
     ),
 }
 
@@ -334,7 +334,7 @@ def test_a_broken_model_is_reported_and_the_others_are_measured(
         folders=[plugin("odd", source)],
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("failed: odd, micro rows: ")
+    assert done.stderr.startswith("failed: odd, single operations: ")
     assert reason in done.stderr
     headings, rows = cells_of(done.stdout)
     assert headings == ["odd", "threading"]
@@ -367,7 +367,7 @@ def test_a_model_that_hangs_is_ended(
             sys.executable,
             "-c",
             "import importlib, sys\n"
-            "bench = importlib.import_module('handler_core.cli.bench')\n"
+            "bench = importlib.import_module('handler_core.cli.bench.command')\n"
             "bench._TIMEOUT, bench._TIMEOUT_OF_A_ROUND = 1.0, 2.0\n"
             "from handler_core.__main__ import main\n"
             "sys.argv = ['handler-core', 'bench', '--rounds', '1', 'odd']\n"
@@ -399,7 +399,7 @@ def bench_limited(environment: Callable[..., dict[str, str]], ulimit: str) -> An
 def test_too_few_descriptors(environment: Callable[..., dict[str, str]]) -> None:
     done = bench_limited(environment, "-n 256")
     assert done.returncode == 1
-    assert "1,000 sockets are more than the 256 files" in done.stderr
+    assert "1,000 sockets are needed, and this process may open only 256 files" in done.stderr
     assert "ulimit -n" in done.stderr
 
 

@@ -14,7 +14,7 @@ from handler_core.testing.zookeeper import ZooKeeperServer
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
 
-# A model that is the threading one, but for what a test adds.
+# A model that is the threading one. A test may add to it.
 MODEL = """
 import handler_core_threading, os, sys, time
 from handler_core import hookimpl
@@ -25,7 +25,7 @@ class Handler(handler_core_threading.SequentialThreadingHandler):
 
 
 def rows_of(table: str) -> list[list[str]]:
-    """Return the cells of each row that has a model: cells are two spaces apart."""
+    """Return the cells of each row that names a job. Two spaces or more separate the cells."""
     lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
     return [cells for cells in lines if {"pipelined client", "KazooClient"} & set(cells)]
 
@@ -36,7 +36,7 @@ def assert_measured(row: list[str], model: str, job: str, callbacks: str) -> Non
     assert ran == callbacks
     assert float(rate.replace(",", "")) > 0
     assert 0 < float(p99) >= float(p50) >= 0
-    assert int(threads) >= 2  # threading: the main thread and a worker at the least
+    assert int(threads) >= 2  # threading has the main thread and at least one worker
 
 
 def test_shows_each_installed_model_and_says_what_it_left_out(run: Run) -> None:
@@ -87,7 +87,7 @@ def test_runs_kazoo_on_a_given_ensemble_and_leaves_nothing_there(run: Run) -> No
 
 
 def test_an_ensemble_that_nobody_is(run: Run) -> None:
-    # Nobody listens on port 1.
+    # No server listens on port 1.
     done = run("demo", "--zookeeper", "127.0.0.1:1", "threading")
     assert done.returncode == 1
     assert "failed: threading, KazooClient: no connection to 127.0.0.1:1 within" in done.stderr
@@ -116,7 +116,7 @@ BROKEN = {
         if b"request 20" not in callback.args:
             super().dispatch_callback(callback)
 """,
-        "4 dispatched callbacks ran, where 5 should have",
+        "4 dispatched callbacks ran instead of 5",
     ),
     "repeated callback": (
         MODEL
@@ -126,7 +126,7 @@ BROKEN = {
         super().dispatch_callback(callback)
         super().dispatch_callback(callback)
 """,
-        "10 dispatched callbacks ran, where 5 should have",
+        "10 dispatched callbacks ran instead of 5",
     ),
     "repeated link": (
         MODEL
@@ -134,7 +134,7 @@ BROKEN = {
     def _queue_links(self, result, links):
         return super()._queue_links(result, links * 2)
 """,
-        "linked callbacks ran, where 50 should have",
+        "linked callbacks ran instead of 50",
     ),
     "lost connection": (
         MODEL
@@ -167,7 +167,7 @@ def test_a_broken_model_is_reported_and_the_others_run(
     ("source", "done_requests"),
     [
         ("import time; time.sleep(600)", 0),
-        # It works, and then its process does not end.
+        # This model works, but its process does not end.
         (MODEL + "import atexit; atexit.register(time.sleep, 600)", 50),
     ],
 )
@@ -186,10 +186,10 @@ def test_a_model_that_hangs_is_ended(
     [
         (["--requests", "0"], "'--requests': 0 is not in the range x>=1"),
         (["--requests", "many"], "'--requests': 'many' is not a valid integer"),
-        (["--timeout", "0"], "'--timeout': 0.0 is no positive number of seconds"),
-        (["--timeout", "-1"], "'--timeout': -1.0 is no positive number of seconds"),
-        (["--timeout", "nan"], "'--timeout': nan is no positive number of seconds"),
-        (["--timeout", "inf"], "'--timeout': inf is no positive number of seconds"),
+        (["--timeout", "0"], "'--timeout': 0.0 is not a positive number of seconds"),
+        (["--timeout", "-1"], "'--timeout': -1.0 is not a positive number of seconds"),
+        (["--timeout", "nan"], "'--timeout': nan is not a positive number of seconds"),
+        (["--timeout", "inf"], "'--timeout': inf is not a positive number of seconds"),
         (["--zookeeper", ""], "'--zookeeper': '': bad hostname"),
         (["--zookeeper", "host:port"], "'--zookeeper': 'host:port': "),
         (["--zookeper", "host"], "No such option"),

@@ -27,7 +27,7 @@ class Handler(SequentialThreadingHandler):
     name = "model"
 """
 
-# What a plugin does as it is imported, and what is said of it.
+# What a plugin does when it is imported, and what the command says about it.
 BROKEN = {
     "raises": ("raise ValueError('as planned')", "cannot be imported: ValueError: as planned"),
     "misses": ("import no_such_library", "No module named 'no_such_library'"),
@@ -87,7 +87,7 @@ def test_a_broken_model_is_shown_and_breaks_nothing_else(
 
 
 def test_a_plugin_that_forks_as_it_is_imported_works(run: Run, plugin: MakePlugin) -> None:
-    """Its child has the pipe to the command too, and keeps it."""
+    """Its child process inherits the pipe to the command, and keeps it open."""
     source = "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n"
     done = run("list", folders=[plugin("model", source + WORKS)])
     assert row_of(done.stdout, "model")[-1] == "works"

@@ -1,4 +1,4 @@
-"""``handler-core new``: a project that works as it is written."""
+"""``handler-core new``: it writes a project that works at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from handler_core.cli.new import _RESERVED
+from handler_core.cli.new.command import _RESERVED
 from handler_core.lookup._suggestions import models_on_offer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -36,7 +36,7 @@ FILES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called."""
+    """Return the current folder of the command."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -63,7 +63,7 @@ def test_all_files_are_there_and_nothing_is_left_to_fill_in(project: Path, folde
     files = files_in(project)
     assert set(files) == FILES
     assert [path.name for path in folder.iterdir()] == [project.name]
-    # The one $ that is meant to be there is the workflow's own.
+    # The workflow has a $ of its own. No other $ may be left.
     left = {path: re.findall(r"\$(?!\{\{ )\S*", text) for path, text in files.items()}
     assert [path for path, found in left.items() if found] == []
 
@@ -110,7 +110,7 @@ def test_the_code_is_clean(run: Run, folder: Path, name: str) -> None:
 def test_a_name_that_cannot_be_is_refused(run: Run, folder: Path, name: str) -> None:
     done = run("new", "--", name)
     assert done.returncode == 1
-    assert "my_model" in done.stderr or "a name may have 26 characters" in done.stderr
+    assert "my_model" in done.stderr or "a name may have at most 26 characters" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []
 
@@ -156,7 +156,7 @@ def test_a_plugin_that_is_installed_takes_its_name(
 
 
 def test_what_our_own_distributions_are_called_is_refused() -> None:
-    """Where they are not installed, too."""
+    """The names are refused even if the distributions are not installed."""
     plugins = Path(__file__).parents[2] / "plugins"
     ours = {path.name.removeprefix("handler-core-") for path in plugins.iterdir()}
     assert ours <= {*_RESERVED, *models_on_offer()}
@@ -176,7 +176,7 @@ def test_nothing_is_overwritten(run: Run, folder: Path, kind: str) -> None:
     before = files_in(folder)
     done = run("new", "my_model")
     assert done.returncode == 1
-    assert "is here already, and is left as it is" in done.stderr
+    assert "exists already, and was not changed" in done.stderr
     assert files_in(folder) == before
     assert [path.name for path in folder.iterdir()] == ["handler-core-my-model"]
 

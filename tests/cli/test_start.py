@@ -1,4 +1,4 @@
-"""How the command starts, and what it does where something is not installed."""
+"""How the command starts, and what it does if something is not installed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def test_the_core_imports_nothing_of_the_command_line() -> None:
 
 def test_a_child_process_imports_nothing_of_the_command_line() -> None:
     done = run_python(
-        "import sys, handler_core.cli.worker\nprint({'click', 'rich', 'kazoo'} & set(sys.modules))"
+        "import sys, handler_core.cli.child.worker\n"
+        "import handler_core.cli.bench.rounds, handler_core.cli.check.conformance\n"
+        "import handler_core.cli.demo.jobs, handler_core.cli.installed.description\n"
+        "print({'click', 'rich', 'kazoo'} & set(sys.modules))"
     )
     assert done.stdout.strip() == "set()", done.stderr
 

@@ -1,0 +1,128 @@
+"""The checks of a plugin. Each yields its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import importlib_metadata
+from packaging.requirements import InvalidRequirement
+from packaging.utils import canonicalize_name
+
+from handler_core import HandlerInfo, list_handlers
+from handler_core.cli.check.conformance import ALL, LONG_LINES, QUICK_PART, Conformance
+from handler_core.cli.child.process import ChildError
+from handler_core.cli.child.runs import Runs
+from handler_core.cli.installed.description import Description
+from handler_core.cli.installed.inspection import describe_model
+from handler_core.cli.installed.libraries import requirements
+from handler_core.cli.versions import compatible_range
+from handler_core.handler._hook_methods import HOOKS_OF_A_HANDLER
+
+__all__ = ["ADVICE", "FAILED", "NOT_RUN", "OK", "Finding", "check_plugin", "run_quick_part"]
+
+#: The outcomes of a check.
+OK, FAILED, ADVICE, NOT_RUN = "ok", "failed", "advice", "not run"
+
+# The seconds that the quick part of the suite may take.
+_TIMEOUT = 600.0
+
+
+class Finding(NamedTuple):
+    """One row of the report."""
+
+    subject: str
+    outcome: str
+    text: str
+
+
+def check_plugin(name: str) -> Iterator[Finding]:
+    """Check what can be seen without running the model."""
+    claims = [info for info in list_handlers() if info.name == name]
+    yield Finding(
+        "entry point",
+        OK if len(claims) == 1 else FAILED,
+        " and ".join(f"{info.value} of {info.distribution} {info.version}" for info in claims),
+    )
+    described = describe_model(name)
+    if isinstance(described, ChildError):
+        yield Finding("class and hooks", FAILED, str(described))
+    else:
+        yield Finding(
+            "class and hooks", OK, f"{described.class_name}: {', '.join(HOOKS_OF_A_HANDLER)}"
+        )
+        yield from _check_description(name, described)
+    if len(claims) == 1:
+        yield from _check_metadata(claims[0])
+
+
+def run_quick_part(name: str) -> Iterator[Finding]:
+    """Run the quick part of the conformance suite. There is a finding for each line of it."""
+    from handler_core.testing.contract import CONTRACT
+
+    runs = Runs(ALL, "percent of the tests", _TIMEOUT)
+    with runs.progress:
+        try:
+            found = Conformance(**runs.run(QUICK_PART, name, {}))
+        except ChildError as error:
+            yield Finding("conformance", FAILED, str(error))
+            return
+    for number, line in CONTRACT.items():
+        passed = found.passed.get(str(number), 0)
+        failed = found.failed.get(str(number), [])
+        if failed:
+            yield Finding(line.heading, FAILED, "\n".join((*failed, line.promise, line.url)))
+        elif passed:
+            yield Finding(line.heading, OK, f"{passed} test{'s' * (passed > 1)} passed")
+        elif number in LONG_LINES:
+            yield Finding(line.heading, NOT_RUN, "the tests take long; run the whole suite")
+        else:
+            yield Finding(
+                line.heading, NOT_RUN, found.ended_by or "no test applies to this model here"
+            )
+
+
+def _check_description(name: str, described: Description) -> Iterator[Finding]:
+    if described.name != name:
+        yield Finding(
+            "name",
+            FAILED,
+            f"the name of its handlers is {described.name!r}: write name = {name!r} in the class",
+        )
+    if not described.summary:
+        yield Finding("docstring", ADVICE, "the class has no docstring: add one")
+
+
+def _check_metadata(info: HandlerInfo) -> Iterator[Finding]:
+    """Check the metadata that an installer reads."""
+    core = importlib_metadata.version("handler-core")
+    try:
+        required = requirements(info.distribution)
+        metadata = importlib_metadata.metadata(info.distribution)
+    except (importlib_metadata.PackageNotFoundError, InvalidRequirement, ValueError) as error:
+        yield Finding(
+            "metadata", FAILED, f"it cannot be read: {error}; install the distribution again"
+        )
+        return
+    ours = [each for each in required if canonicalize_name(each.name) == "handler-core"]
+    wanted = f"handler-core{compatible_range(core)}"
+    if not ours:
+        yield Finding("requirement", FAILED, f'it does not require handler-core: add "{wanted}"')
+    for each in ours:
+        fits = each.specifier.contains(core, prereleases=True)
+        bounded = any(part.operator in ("<", "<=", "==", "~=") for part in each.specifier)
+        if not fits:
+            yield Finding(
+                "requirement", FAILED, f"{each} excludes the installed handler-core {core}"
+            )
+        elif not bounded:
+            yield Finding("requirement", ADVICE, f'{each} has no upper bound: write "{wanted}"')
+        else:
+            yield Finding("requirement", OK, str(each))
+    for key, addition in (
+        ("Summary", "a description"),
+        ("Requires-Python", "requires-python"),
+        ("Description", "a readme"),
+    ):
+        if not metadata.get(key):
+            yield Finding("metadata", ADVICE, f"the distribution has no {key}: add {addition}")

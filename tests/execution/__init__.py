@@ -1,0 +1,1 @@
+"""Tests of the execution wing, module by module."""

@@ -13,6 +13,7 @@ PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
+MEASURED := COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest
 
 # Runs targets side by side. The output of each comes in one piece when it ends, and one that fails
 # does not stop the others. A number of jobs that make was given counts: make -j4 test
@@ -45,7 +46,7 @@ MORE := test-suite test-dist $(WITHIN_PARTS)
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-within docs bench bench-docs clean zookeeper $(PARTS) $(MORE)
+.PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
@@ -76,6 +77,12 @@ test-more: ## what make test-all does besides make test: 9 minutes
 test-within: ## of these the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
 
+coverage: $(VENV)/.dev zookeeper ## what the parts of make test run of the code, in all processes: 12 minutes
+	rm -f .coverage .coverage.*
+	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) PYTEST='$(MEASURED)'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 demo: $(VENV)/.demo ## run a small client on every installed model: half a minute
 	$(BIN)/handler-core demo
 
@@ -89,7 +96,7 @@ bench-docs: ## put what make bench measured last into the documentation: at once
 	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
 
 clean: ## remove all that the other targets made: at once
-	rm -rf .venv* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 test-core: $(VENV)/.dev zookeeper
 	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper \

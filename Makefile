@@ -1,24 +1,27 @@
-# make demo   run a small network client on every installed concurrency model
-# make test   check style and types, run all tests, and try what would be distributed
-# make docs   build the documentation into docs/_build/html
-# make bench  measure everything beside kazoo's handlers, on a machine that does nothing else
-#
-# With `make -j2 -O test` two parts of the tests run at a time, each with its output in one piece.
-#
-# Each makes a virtual environment and installs into it what it needs. Another interpreter:
-# make test PYTHON=python3.12
+# `make` lists the targets. Every target makes a virtual environment and installs what it needs.
+# Another interpreter gets an environment of its own: make test PYTHON=python3.12
 
 PYTHON ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 
+# How many parts of the tests run at a time. They wait more than they compute.
+JOBS ?= $(shell expr $$(nproc) + 1)
+
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/pytest
+MEASURED := COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest
 
-# The models that have tests across models, and in what else than a plain process a client of
-# ZooKeeper is tested on them.
+# Runs targets side by side. The output of each comes in one piece when it ends, and one that fails
+# does not stop the others. A number of jobs that make was given counts: make -j4 test
+SIDE_BY_SIDE = +@$(MAKE) --no-print-directory --keep-going --output-sync=target \
+	$(if $(filter -j%,$(MAKEFLAGS)),,--jobs=$(JOBS))
+
+# The models that have tests across models, and the settings other than a plain process in which a
+# client of ZooKeeper is tested on them.
 MODELS := threading gevent eventlet asyncio
 WITHIN := gevent-in-gevent threading-in-gevent eventlet-in-eventlet asyncio-in-asyncio asyncio-in-uvloop
 
@@ -28,67 +31,115 @@ IN_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.
 IN_asyncio := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py asyncio -m pytest
 IN_uvloop := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py uvloop -m pytest
 
-PLUGIN_TESTS := $(PLUGINS:plugins/%=test-%)
+PLUGIN_TESTS := $(PLUGINS:plugins/handler-core-%=test-%)
 CONNECTION_TESTS := $(patsubst %,test-connection-%,$(filter-out threading,$(MODELS)))
-ZOOKEEPER_TESTS := $(patsubst %,test-zookeeper-%,$(MODELS) $(WITHIN))
+ZOOKEEPER_TESTS := $(MODELS:%=test-zookeeper-%)
+WITHIN_TESTS := $(WITHIN:%=test-zookeeper-%)
+PATCHED_TESTS := test-gevent-patched test-eventlet-patched
 EXAMPLES := tests/zookeeper/test_examples.py
+
+# Each model and each patching has a process of its own: they cannot share one. The longest parts
+# come first, so that no long one is left over at the end.
+PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
+WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) test-asyncio-in-loop test-examples
+MORE := test-suite test-dist $(WITHIN_PARTS)
+
+# The tests start hundreds of interpreters. Each would compile the whole package without this.
+unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: demo test lint tests test-core test-examples test-suite test-dist docs bench bench-docs \
-	zookeeper graphviz clean $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
+.PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper \
+	graphviz $(PARTS) $(MORE)
 
-demo: $(VENV)/.demo
-	$(BIN)/handler-core demo
+help: ## list the targets
+	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
+		printf 'make %-11s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo "With another Python: make test PYTHON=python3.12"
+	@echo "One part of the tests: make with one of"
+	@echo $(sort $(filter-out lint,$(PARTS) $(MORE))) | fmt -w 98 | sed 's/^/  /'
 
-test: lint tests test-suite test-dist
+dev: $(VENV)/.dev zookeeper ## install all that tests, lint, docs and benchmarks need: a minute
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev ## check style, types, and which module may import which: 15 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-# Each model and each patching in a process of its own: they do not live in one together.
-tests: test-core test-examples $(PLUGIN_TESTS) $(CONNECTION_TESTS) $(ZOOKEEPER_TESTS)
+test: ## lint, and test every part once, with a real ZooKeeper: 6 minutes
+	$(SIDE_BY_SIDE) $(PARTS)
+
+test-all: ## make test, and all that takes longer: 15 minutes
+	$(SIDE_BY_SIDE) $(PARTS) $(MORE)
+
+test-more: ## what make test-all does besides make test: 9 minutes
+	$(SIDE_BY_SIDE) $(MORE)
+
+test-within: ## of these the models in patched processes, in loops and in programs: 4 minutes
+	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
+
+coverage: $(VENV)/.dev zookeeper ## what the parts of make test run of the code, in all processes: 12 minutes
+	rm -f .coverage .coverage.*
+	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) PYTEST='$(MEASURED)'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+demo: $(VENV)/.demo ## run a small client on every installed model: half a minute
+	$(BIN)/handler-core demo
+
+docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+bench: $(VENV)/.bench zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 10 minutes
+	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
+
+bench-docs: ## put what make bench measured last into the documentation: at once
+	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
+
+clean: ## remove all that the other targets made: at once
+	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 test-core: $(VENV)/.dev zookeeper
-	$(BIN)/pytest tests --ignore tests/zookeeper \
+	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper \
 		--ignore tests/conformance --ignore tests/distributions
 
-# Programs in processes of their own, each with its own model.
-test-examples: $(VENV)/.dev zookeeper
-	$(BIN)/pytest $(EXAMPLES)
+test-cli: $(VENV)/.dev zookeeper
+	$(PYTEST) tests/cli
 
+# A plugin's own tests, with the conformance suite, in a plain process.
 $(PLUGIN_TESTS): test-%: $(VENV)/.dev
-	$(BIN)/pytest plugins/$*/tests
+	$(PYTEST) plugins/handler-core-$*/tests --ignore-glob '*/test_patched.py' --ignore-glob '*/test_in_loop.py'
+
+# The same tests again in processes that the model has patched, and in loops.
+$(PATCHED_TESTS): test-%-patched: $(VENV)/.dev
+	$(PYTEST) plugins/handler-core-$*/tests/test_patched.py
+
+test-asyncio-in-loop: $(VENV)/.dev
+	$(PYTEST) plugins/handler-core-asyncio/tests/test_in_loop.py
 
 $(CONNECTION_TESTS): test-connection-%: $(VENV)/.dev
-	HANDLER_CORE_TEST_HANDLER=$* $(BIN)/pytest tests/network/test_connection.py
+	HANDLER_CORE_TEST_HANDLER=$* $(PYTEST) tests/network/test_connection.py
 
 # A setting is a model, and what it runs in if that is not a plain process: gevent-in-gevent.
-$(ZOOKEEPER_TESTS): test-zookeeper-%: $(VENV)/.dev zookeeper
+$(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(VENV)/.dev zookeeper
 	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
-		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(BIN)/pytest) tests/zookeeper \
-		--ignore $(EXAMPLES)
+		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(PYTEST)) tests/zookeeper --ignore $(EXAMPLES)
+
+# The documentation's programs in processes of their own, each with its own model.
+test-examples: $(VENV)/.dev zookeeper
+	$(PYTEST) $(EXAMPLES)
 
 # The conformance suite on handlers that are broken.
 test-suite: $(VENV)/.dev
-	$(BIN)/pytest tests/conformance
+	$(PYTEST) tests/conformance
 
 # All distributions, built and installed into empty environments.
 test-dist: $(VENV)/.dev
-	$(BIN)/pytest tests/distributions
-
-docs: $(VENV)/.dev graphviz
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
-
-# Ends with an error if something is outside its bound.
-bench: $(VENV)/.bench zookeeper
-	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
-
-# Put what was measured last into the documentation.
-bench-docs:
-	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
+	$(PYTEST) tests/distributions
 
 zookeeper:
 	@tools/install-debian /usr/share/java/zookeeper.jar "tests against a ZooKeeper server" \
@@ -96,9 +147,6 @@ zookeeper:
 
 graphviz:
 	@tools/install-debian /usr/bin/dot "the drawings of the documentation" graphviz fonts-dejavu-core
-
-clean:
-	rm -rf .venv* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }

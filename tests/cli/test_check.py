@@ -94,6 +94,7 @@ def test_what_the_environment_asks_of_others_is_left_alone(
 
 def test_a_test_that_hangs_is_the_last_one(run: Run, plugin: MakePlugin, tmp_path: Path) -> None:
     hangs = """
+    @staticmethod
     def sleep_func(seconds):
         import time
         while True:

@@ -1,9 +1,14 @@
 """The base of concurrency models whose tasks are greenlets.
 
-A model says how to reach its library's hub (:class:`Hub`). How a greenlet parks and is
-woken, tasks, ``select`` and what happens at fork are here. A model's plugin imports the library.
+A greenlet library (gevent, eventlet, or a bridge to an event loop) runs a hub in each thread. The
+hub resumes the greenlets of its thread one at a time. Models of this kind differ only in how they
+reach their hub, so everything else is written here once: how a greenlet parks and how it is woken
+(:class:`GreenWaiter`), its tasks (:class:`GreenTask`), ``select``, the home of the workers
+(:class:`GreenHandler`), and what happens to greenlets when the process forks
+(:class:`GreenletTasks`). A model subclasses :class:`Hub` and :class:`GreenHandler`. This package
+imports no greenlet library. The model's plugin does.
 
-The names below are public. The modules with an underscore belong to handler-core alone.
+The names below are public. The modules with an underscore are internal.
 """
 
 import typing

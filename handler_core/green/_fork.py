@@ -1,13 +1,14 @@
-"""Ending, in a forked child, the greenlets that it has from its parent.
+"""What happens to greenlets at fork: a child ends those of its parent.
 
-``os.fork`` copies one thread, with all the greenlets that live in it, and in the child each of
-them would go on with the parent's work: read the next bytes from the parent's connection, tick a
-second time. Threads of the operating system do not come along; but in a process that gevent or
-eventlet has patched, those of ``threading`` are greenlets too.
+``os.fork`` copies the current thread, with all the greenlets that live in it. Without this module
+each of them would go on with the parent's work in the child: read the next bytes of the parent's
+connection, tick a second time. Native threads are not copied. But in a process that gevent or
+eventlet has patched, the threads of ``threading`` are greenlets too.
 
-They are ended by the exception that ends greenlets, inside ``fork`` itself: left to the hub, one
-that is about to be resumed would read the parent's next bytes first. What they do as they end must
-not reach the parent either, whose ``epoll`` the child's hub has.
+:meth:`GreenletTasks.end_inherited` throws ``GreenletExit`` into each of them, inside ``fork``
+itself. If the hub did it later, a greenlet that is about to be resumed would read the parent's next
+bytes first. What the greenlets do as they end must not reach the parent either. An ``epoll`` is
+shared between parent and child, so a child's hub needs one of its own: :func:`renew_epoll`.
 """
 
 from __future__ import annotations
@@ -22,37 +23,41 @@ __all__ = ["GreenletTasks", "renew_epoll"]
 
 
 def renew_epoll(hub: Any) -> None:
-    """Give a hub an ``epoll`` of its own, with what is in the one that it shares with the parent.
+    """Give a hub an ``epoll`` of its own in place of the one that it shares with the parent.
 
-    A descriptor that is given up in a shared one is given up for the parent too, which then waits
-    for ever.
+    The new one watches the same descriptors. A descriptor that the child takes out of a shared
+    ``epoll`` is taken out for the parent too, which then waits for ever.
 
     Args:
-        hub: one like eventlet's, with an ``epoll`` in ``poll`` and ``listeners``; any other is left
-            as it is.
+        hub: a hub like eventlet's, with an ``epoll`` in ``poll`` and with ``listeners``. Any other
+            hub is left as it is.
     """
     if not hasattr(getattr(hub, "poll", None), "fileno"):
         return
     hub.poll = type(hub.poll)()
     for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
-        with contextlib.suppress(OSError):  # closed meanwhile: the old one forgot it too
+        with contextlib.suppress(OSError):  # it is closed by now: the old one forgot it too
             hub.register(fd, new=True)
 
 
 class GreenletTasks:
-    """The greenlets in which a handler's tasks run.
+    """The greenlets that run a handler's tasks.
 
-    Only to be used where there are greenlets: it imports the library.
+    It imports the ``greenlet`` library when it is used. So only a process that has greenlets may
+    use it.
     """
 
     def __init__(self) -> None:
         self._running: set[Any] = set()
         self._exit: BaseException | None = None
-        #: What tells this process from its parent.
+        #: Replaced in a forked child, so that it tells this process from its parent.
         self._process = object()
 
     def tracked(self, func: Callable[..., object]) -> Callable[..., None]:
-        """Return what a new greenlet is to run: ``func``, unless a fork comes in between."""
+        """Return a function for a new greenlet to run.
+
+        It calls ``func``. In a child that was forked before the greenlet began, it does nothing.
+        """
         process = self._process
 
         def run(*args: Any, **kwargs: Any) -> None:
@@ -72,12 +77,12 @@ class GreenletTasks:
         return run
 
     def end_inherited(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        """End the parent's greenlets, those that this thread has. In the child.
+        """End the parent's greenlets of this thread. Only a forked child calls this.
 
         Args:
-            call_soon: has this thread's hub call a function, should it come to run. It does if a
-                greenlet waits for something while it is being ended; this call then goes on
-                without that one.
+            call_soon: has this thread's hub call a function when the hub next runs. The hub runs
+                if a greenlet waits for something while it is being ended. Then the function
+                resumes this call, which goes on without that greenlet.
         """
         self._process = object()
         inherited, self._running = self._running, set()
@@ -100,7 +105,7 @@ class GreenletTasks:
         ending = False
 
     def is_exit(self, exception: BaseException) -> bool:
-        """Return True if :meth:`end_inherited` has ended a greenlet by this exception."""
+        """Return True if :meth:`end_inherited` has thrown this exception."""
         return exception is self._exit
 
 
@@ -110,10 +115,10 @@ def _greenlet() -> Any:
 
 
 def _stand_in(hub: Any, current: Any) -> Any:
-    """Return what a greenlet may take for its hub, and what switches to ``current``.
+    """Return a greenlet that looks like ``hub`` and switches to ``current``.
 
-    When a greenlet has ended, its parent goes on. That would be the hub, with whatever is due.
-    (A greenlet of gevent looks at its parent for the loop, and insists on the type.)
+    When a greenlet ends, its parent goes on. That would be the hub, with whatever is due. (A
+    greenlet of gevent takes the loop from its parent, and checks the parent's type.)
     """
 
     class StandIn(type(hub)):  # type: ignore[misc]

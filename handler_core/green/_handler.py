@@ -1,4 +1,8 @@
-"""``GreenHandler``: what the handlers of greenlet models have in common."""
+"""``GreenHandler``: the base of handlers whose tasks are greenlets.
+
+It says how callers wait, where tasks and workers run, how ``select`` waits, and what a forked
+child ends. The hub (:class:`Hub`) does the rest.
+"""
 
 from __future__ import annotations
 
@@ -23,26 +27,28 @@ __all__ = ["GreenHandler"]
 class GreenHandler(Handler):
     """The base of a handler whose tasks are greenlets.
 
-    A subclass names its modules, marks the hooks (``select`` by :meth:`select_in_hub`), and
-    gives what is declared without a value here.
+    A subclass names its modules and its :attr:`native_lock`, implements :meth:`current_hub` and
+    :meth:`current_task`, and marks the hooks. Its ``select`` calls :meth:`select_in_hub`.
     """
 
-    #: ``allocate_lock`` of ``_thread``, as it was before patching.
+    #: The function ``_thread.allocate_lock`` as it was before patching.
     native_lock: Callable[[], Any]
 
     cooperative = True
 
     def __init__(self) -> None:
-        self._home: Hub | None = None
-        self._tasks = GreenletTasks()
+        #: The hub that runs the workers; None before the first ``start`` and in a forked child.
+        self.home: Hub | None = None
+        #: The greenlets of the handler's tasks, which a forked child ends.
+        self.greenlet_tasks = GreenletTasks()
         super().__init__()
 
     @classmethod
     def current_hub(cls, make: bool = False) -> Hub | None:
-        """Return the hub of this thread.
+        """Return the hub of this thread, or None if it has none.
 
-        The main thread gets one if it has none. So does any other if ``make`` is true: to wait
-        a thread needs none, but to run greenlets it does.
+        The main thread gets a hub if it has none. Any other thread gets one only if ``make`` is
+        true: a thread needs no hub to wait, but it needs one to run greenlets.
         """
         raise NotImplementedError
 
@@ -53,14 +59,18 @@ class GreenHandler(Handler):
     # Waiting.
 
     def new_waiter(self) -> Waiter:
-        """Return a waiter for this greenlet, or for this thread if it has no hub."""
+        """Return a waiter for this greenlet, or for this thread if it has no hub.
+
+        Raises:
+            RuntimeError: the caller is the hub itself, which may not block.
+        """
         hub = self.current_hub()
         if hub is None:
             return ThreadWaiter(self.native_lock)
         return hub.new_waiter(self.current_task())
 
     def new_native_rlock(self) -> Any:
-        """Return a lock of the operating system's threads; ``RLock`` is patched by nobody."""
+        """Return a lock for native threads. No library patches ``_thread.RLock``."""
         return _thread.RLock()
 
     def event_object(self) -> Event:
@@ -80,39 +90,50 @@ class GreenHandler(Handler):
     def start(self) -> None:
         """Begin to run callbacks, in the hub of this thread.
 
-        In a thread without a hub: in that of the thread that has started it before; or, if there
-        is none or it has ended, in a new hub of this thread, which must then let it run.
+        A thread without a hub starts them in the hub of the last ``start``. If there was none, or
+        its thread has ended, this thread gets a new hub, and must let it run.
         """
         with self._lock:
             home = self._live_home()
             if home is None or (not self.running and self._drain is None):
-                hub = self._hub_for_tasks()
-                if self._home is not None and hub is not self._home:
+                hub = self.hub_for_tasks()
+                if self.home is not None and hub is not self.home:
                     self.forget_workers()
-                self._home = hub
+                self.home = hub
             super().start()
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> GreenTask:
         """Run ``func(*args, **kwargs)`` in a greenlet of this thread.
 
-        In a thread without a hub: in one of the thread that started the handler; or, if there is
-        none or it has ended, in a new hub of this thread, which runs whenever this thread waits.
+        A thread without a hub runs it in the hub of the last ``start``. If there was none, or its
+        thread has ended, this thread gets a new hub, which runs whenever this thread waits.
         """
-        return self._spawn_in(self._hub_for_tasks(), func, args, kwargs)
+        return self._spawn_in(self.hub_for_tasks(), func, args, kwargs)
 
-    def _live_home(self) -> Hub | None:
-        home = self._home
-        return None if home is None or home.has_ended() else home
-
-    def _hub_for_tasks(self) -> Hub:
+    def hub_for_tasks(self) -> Hub:
+        """Return the hub in which a task of this caller runs; see :meth:`spawn`."""
         hub = self.current_hub() or self._live_home() or self.current_hub(make=True)
         assert hub is not None
         return hub
 
     def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
-        """Run a worker in the home thread."""
-        assert self._home is not None
-        return self._spawn_in(self._home, func, args, {})
+        """Run a worker in the home hub."""
+        assert self.home is not None
+        return self._spawn_in(self.home, func, args, {})
+
+    def give_way(self) -> None:
+        """Let other greenlets run if this worker has gone on for some milliseconds."""
+        hub = self.home
+        if hub is not None and time.monotonic() - hub.parked_at > LONGEST_TURN and hub.is_mine():
+            hub.let_others_run(hub.new_waiter(self.current_task()))
+
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` if the home thread ends; return False if it has ended already."""
+        return self.home is None or self.home.wake_at_end(waiter)
+
+    def _live_home(self) -> Hub | None:
+        home = self.home
+        return None if home is None or home.has_ended() else home
 
     def _spawn_in(
         self,
@@ -122,22 +143,12 @@ class GreenHandler(Handler):
         kwargs: dict[str, Any],
     ) -> GreenTask:
         task = GreenTask(self, func, args, kwargs)
-        run = self._tasks.tracked(task.run)
+        run = self.greenlet_tasks.tracked(task.run)
         if hub.is_mine():
             hub.spawn(run)
         else:
             hub.call_soon_threadsafe(lambda: hub.spawn(run))
         return task
-
-    def give_way(self) -> None:
-        """Let the other greenlets run, if this worker has gone on for some milliseconds."""
-        hub = self._home
-        if hub is not None and time.monotonic() - hub.parked_at > LONGEST_TURN and hub.is_mine():
-            hub.let_others_run(hub.new_waiter(self.current_task()))
-
-    def watch_home(self, waiter: Waiter) -> bool:
-        """Wake ``waiter`` if the home thread ends; False if it has ended already."""
-        return self._home is None or self._home.wake_at_end(waiter)
 
     # Select.
 
@@ -148,7 +159,10 @@ class GreenHandler(Handler):
         xlist: Sequence[FileObject],
         timeout: float | None,
     ) -> SelectLists:
-        """Wait as ``select.select`` does, while other greenlets run; see :meth:`Hub.select`."""
+        """Wait as ``select.select`` does, while other greenlets run.
+
+        A subclass's ``select`` calls this. See :meth:`Hub.select`.
+        """
         timeout = checked_timeout(timeout)
         hub = self.current_hub()
         if hub is None:
@@ -158,16 +172,19 @@ class GreenHandler(Handler):
     # Fork.
 
     def is_kill(self, exception: BaseException) -> bool:
-        """Return True if the worker was killed by this exception, from outside."""
-        return self._tasks.is_exit(exception)
+        """Return True if a forked child has ended the worker by this exception.
+
+        A subclass adds its library's own way to kill a greenlet.
+        """
+        return self.greenlet_tasks.is_exit(exception)
 
     def after_fork_in_child(self) -> None:
         """Become empty and stopped; see :meth:`handler_core.Handler.after_fork_in_child`."""
         super().after_fork_in_child()
-        self._home = None
+        self.home = None
 
     def end_inherited_tasks(self) -> None:
         """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         hub = self.current_hub()
         if hub is not None:
-            self._tasks.end_inherited(hub.call_soon)
+            self.greenlet_tasks.end_inherited(hub.call_soon)

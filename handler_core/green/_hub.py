@@ -1,19 +1,19 @@
-"""What the models have in common whose tasks are greenlets.
+"""The hub: what a model says of its greenlet library.
 
-A hub runs in each thread that has greenlets, and resumes them one at a time. Everything that a
-model must say of its library is in :class:`Hub`: how to have something called by the hub (soon,
-later, from another thread, when a descriptor is readable), and how to switch to it. From that,
-here, once: how a greenlet parks, the tasks, the workers' home, ``select``, and fork.
+A hub runs in each thread that has greenlets, and resumes them one at a time. A model subclasses
+:class:`Hub` and says how its library's hub calls a function (soon, later, from another thread,
+when a descriptor is readable) and how a greenlet switches to it. Waiters, tasks, the home of the
+workers and ``select`` need nothing else.
 
-**Waking from any thread.** A greenlet that parks leaves a waiter; whoever wakes it asks the
-waiter's own hub to switch to it, over the thread-safe way if it is another thread. So a result
-may be set by a greenlet of any hub and by a thread that has none, and a thread without a hub waits
-for a result as threads do, on a native lock. The event and result classes of gevent and eventlet
-are for one thread.
+**Waking from any thread.** A parked greenlet leaves a waiter behind, and the waiter knows its own
+hub. To wake it means to ask that hub to switch to the greenlet, by the thread-safe way if the
+caller is in another thread. So a greenlet of any hub may set a result, and so may a thread that
+has no hub. A thread without a hub waits for a result as threads do, on a native lock. The event
+and result classes of gevent and eventlet work in one thread only.
 
-**Select.** The hub watches one descriptor, an ``epoll`` with all the others: see
-:func:`handler_core.network.cooperative_select`. So it does not matter how many there are, whether
-others watch them too, and what the hub's own poll can report.
+**Select.** The hub watches one descriptor: an ``epoll`` that contains all the others, see
+:func:`handler_core.network.cooperative_select`. So it does not matter how many descriptors there
+are, whether other callers watch them too, and what the hub's own poll can report.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["Hub"]
 class Hub(abc.ABC):
     """The hub of one thread.
 
-    A model has one object for each thread's hub, makes it in that thread, and finds it again by
-    :meth:`GreenHandler.current_hub`.
+    A model makes one object for the hub of each thread. It makes it in that thread, and
+    :meth:`GreenHandler.current_hub` finds it again.
 
     Args:
         native_local: ``threading.local`` as it was before patching.
@@ -48,86 +48,61 @@ class Hub(abc.ABC):
     def __init__(self, native_local: Callable[[], Any]) -> None:
         #: When a greenlet last parked, by ``time.monotonic``.
         self.parked_at = time.monotonic()
+        #: The local storage of the hub's thread. What a model stores in it ends with the thread.
+        self.thread_local = native_local()
         end = _ThreadEnd()
         self._end = weakref.ref(end)
-        self._of_thread = native_local()
-        self._of_thread.end = end
+        self.thread_local.end = end
 
-    #: What it is called in an error.
+    #: The hub's name in an error message.
     title: ClassVar[str]
 
-    #: What to write in place of a call that would block it.
+    #: What an error message tells the caller to write in place of a call that would block the hub.
     advice: ClassVar[str] = "call it in a greenlet of its own, with handler.spawn(...)"
+
+    # What a model says of its library.
 
     @abc.abstractmethod
     def may_park(self, greenlet: Any) -> bool:
-        """Return False for a greenlet that may not: the one that runs the hub."""
+        """Return True if this greenlet may park. The one that runs the hub may not."""
 
     @abc.abstractmethod
     def is_mine(self) -> bool:
         """Return True in the thread of this hub."""
 
-    def has_ended(self) -> bool:
-        """Return True if the hub's thread has ended."""
-        return self._end() is None
-
-    def wake_at_end(self, waiter: Waiter) -> bool:
-        """Wake ``waiter`` if the hub's thread ends; False if it has ended already."""
-        end = self._end()
-        if end is None:
-            return False
-        end.waiters.add(waiter)
-        return True
-
     @abc.abstractmethod
     def spawn(self, func: Callable[[], object]) -> None:
-        """Run ``func`` in a new greenlet. In the hub's thread."""
+        """Run ``func`` in a new greenlet. Only the hub's thread calls this."""
 
     @abc.abstractmethod
     def call_soon(self, func: Callable[[], object]) -> None:
-        """Have the hub call ``func``. In the hub's thread."""
+        """Have the hub call ``func``. Only the hub's thread calls this."""
 
     @abc.abstractmethod
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
-        """Have the hub call ``func``. From any thread, and it wakes at once."""
+        """Have the hub call ``func``, and wake the hub at once. Any thread may call this."""
 
     @abc.abstractmethod
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the hub call ``func`` in so many seconds; return what cancels that."""
+        """Have the hub call ``func`` in so many seconds; return a function that cancels it."""
 
     @abc.abstractmethod
     def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the hub call ``func`` while ``fd`` is readable; return what ends that."""
+        """Have the hub call ``func`` while ``fd`` is readable; return a function that ends it."""
 
     @abc.abstractmethod
     def switch(self) -> None:
-        """Switch to the hub, until it switches back to this greenlet.
+        """Switch to the hub; return when it switches back to this greenlet.
 
-        Somebody in another thread may be about to wake it: a hub that has nothing else to wait
-        for must wait.
+        Another thread may be about to wake the greenlet. So a hub that has nothing else to wait
+        for must wait, and may not end.
         """
 
-    def call(self, func: Callable[[], object]) -> None:
-        """Have the hub call ``func``. From any thread."""
-        if self.is_mine():
-            self.call_soon(func)
-        else:
-            self.call_soon_threadsafe(func)
+    # What a model may override.
 
-    # What is made of that.
-
-    def new_waiter(self, greenlet: Any) -> GreenWaiter:
-        """Return a waiter for the current greenlet.
-
-        Raises:
-            RuntimeError: it may not park.
-        """
-        if not self.may_park(greenlet):
-            raise RuntimeError(
-                f"this would block the {self.title}, which runs all greenlets of this thread: "
-                + self.advice
-            )
-        return GreenWaiter(self, greenlet)
+    def has_ended(self) -> bool:
+        """Return True if the hub's thread has ended."""
+        return self._end() is None
 
     def await_readable(
         self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
@@ -140,8 +115,45 @@ class Hub(abc.ABC):
             stop()
 
     def let_others_run(self, waiter: GreenWaiter) -> None:
-        """Park until everybody else who is due has run."""
+        """Park until every other greenlet that is due has run."""
         waiter.park(SHORTEST_SLEEP)
+
+    # What a model gets.
+
+    def call(self, func: Callable[[], object]) -> None:
+        """Have the hub call ``func``. Any thread may call this."""
+        if self.is_mine():
+            self.call_soon(func)
+        else:
+            self.call_soon_threadsafe(func)
+
+    def wake_at_end(self, waiter: Waiter) -> bool:
+        """Wake ``waiter`` when the hub's thread ends; return False if it has ended already."""
+        end = self._end()
+        if end is None:
+            return False
+        end.waiters.add(waiter)
+        return True
+
+    def end(self) -> None:
+        """Let the hub count as ended, before its thread ends. Only that thread calls this.
+
+        It wakes the waiters of :meth:`wake_at_end`.
+        """
+        self.thread_local.end = None
+
+    def new_waiter(self, greenlet: Any) -> GreenWaiter:
+        """Return a waiter for the current greenlet.
+
+        Raises:
+            RuntimeError: the greenlet may not park.
+        """
+        if not self.may_park(greenlet):
+            raise RuntimeError(
+                f"this would block the {self.title}, which runs all greenlets of this thread: "
+                + self.advice
+            )
+        return GreenWaiter(self, greenlet)
 
     def select(
         self,
@@ -153,21 +165,21 @@ class Hub(abc.ABC):
     ) -> SelectLists:
         """Wait as ``select.select`` does, in the current greenlet, while others run.
 
-        A caller that finds something ready does not park. So that a loop around it does not
-        keep the others from running, it does park once it has gone on for some milliseconds.
+        A caller does not park if something is ready. A loop around it could then keep the other
+        greenlets from running, so it does park once it has gone on for some milliseconds.
         """
-        interest, sockets = take_poll_set(rlist, wlist, xlist)
+        poll_set, sockets = take_poll_set(rlist, wlist, xlist)
         if time.monotonic() - self.parked_at > LONGEST_TURN and self.may_park(greenlet):
             self.let_others_run(GreenWaiter(self, greenlet))
 
         def await_readable(nested: NestedEpoll, timeout: float | None) -> None:
             self.await_readable(nested, self.new_waiter(greenlet), timeout)
 
-        return cooperative_select(interest, sockets, timeout, await_readable)
+        return cooperative_select(poll_set, sockets, timeout, await_readable)
 
 
 class _ThreadEnd:
-    """Lies in a thread's local storage, where nobody but the thread's end frees it."""
+    """An object in a thread's local storage. It is freed when the thread ends."""
 
     __slots__ = ("__weakref__", "waiters")
 
@@ -175,6 +187,7 @@ class _ThreadEnd:
         self.waiters: weakref.WeakSet[Waiter] = weakref.WeakSet()
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        if not is_finalizing():  # when modules are gone, and nobody waits
+        # As the interpreter ends, the modules are gone, and no caller waits.
+        if not is_finalizing():
             for waiter in self.waiters:
                 waiter.wake()

@@ -1,4 +1,4 @@
-"""A greenlet that was spawned, for those who wait for its end."""
+"""A spawned greenlet, as an object to wait for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["GreenTask"]
 
 
 class GreenTask:
-    """A spawned greenlet, for whoever wants to wait for its end, from any thread."""
+    """A function that a greenlet runs. Any thread may wait for its end."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class GreenTask:
         self._call = func, args, kwargs
 
     def run(self) -> None:
-        """Call the function: what the greenlet does."""
+        """Call the function. The greenlet runs this."""
         func, args, kwargs = self._call
         del self._call
         try:
@@ -36,7 +36,7 @@ class GreenTask:
         """Wait until the task has ended, for ``timeout`` seconds at the most.
 
         Raises:
-            RuntimeError: called in the hub itself, which cannot wait.
+            RuntimeError: the hub itself has called this, and it cannot wait.
         """
         self._ended.wait(timeout)
 

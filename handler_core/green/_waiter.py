@@ -1,4 +1,9 @@
-"""How a greenlet waits, and how it is woken."""
+"""How a greenlet waits, and how it is woken.
+
+A greenlet parks by switching to its hub. The hub runs other greenlets and switches back when the
+waiter is woken or its time is over. The waiter knows its hub, so any thread can wake it: it asks
+that hub to resume the greenlet, by the thread-safe way if the caller is in another thread.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +20,13 @@ class _ParkingHub(Protocol):
     parked_at: float
 
     def switch(self) -> None:
-        """Switch to the hub, until it switches back to this greenlet."""
+        """Switch to the hub; return when it switches back to this greenlet."""
 
     def call(self, func: Callable[[], object]) -> None:
-        """Have the hub call ``func``. From any thread."""
+        """Have the hub call ``func``. Any thread may call this."""
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the hub call ``func`` in so many seconds; return what cancels that."""
+        """Have the hub call ``func`` in so many seconds; return a function that cancels it."""
 
 
 class GreenWaiter:
@@ -57,16 +62,20 @@ class GreenWaiter:
         return self._woken
 
     def wake(self) -> None:
-        """Let the parked greenlet go on."""
+        """Let the parked greenlet go on. Any thread may call this."""
         self._woken = True
         self._hub.call(self._resume)
 
     def wake_at_once(self) -> None:
-        """Let the parked greenlet go on. In its hub, which is not even to take another turn."""
+        """Switch to the parked greenlet now. Only the hub itself may call this.
+
+        It saves the turn of the hub that :meth:`wake` takes.
+        """
         self._woken = True
         self._resume()
 
     def _resume(self) -> None:
-        # In the hub. Whoever is not parked here is elsewhere, and not to be disturbed.
+        # The hub calls this. A greenlet that has not parked here waits elsewhere, or runs: a
+        # switch would disturb it.
         if self._parked:
             self._greenlet.switch()

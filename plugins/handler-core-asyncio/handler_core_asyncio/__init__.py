@@ -1,7 +1,8 @@
-"""asyncio as a concurrency model: blocking-style clients on the event loop, with no threads.
+"""asyncio as a concurrency model: clients in blocking style on the event loop, without threads.
 
-Each task is a greenlet on the loop's thread, and each wait a turn of the loop: see
-``handler_core_greenlet``, which has all that is not asyncio's own.
+Each task is a greenlet on the loop's thread, and lets the loop run while it waits. The package
+``handler_core_greenlet`` has everything that is the same for every loop. This one adds what is
+special to asyncio: its loop as a hub, and results that a coroutine may await.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ from handler_core_greenlet import LoopHandler, PrivateLoop
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
-from handler_core_asyncio.hub import AsyncioHub, FutureWaker, run_private_loop
+from handler_core_asyncio._hub import AsyncioHub, FutureWaker, run_private_loop
 
 __all__ = ["AsyncResult", "AsyncioTimeoutError", "SequentialAsyncioHandler"]
 
 
 class AsyncioTimeoutError(HandlerTimeoutError):
-    """A wait was over before what it waited for had come."""
+    """A wait timed out."""
 
 
 class AsyncResult(handler_core.AsyncResult[Any]):
-    """The result of an asyncio handler, which a coroutine may await, as often as it likes."""
+    """The result of an asyncio handler. Coroutines may await it, any number of times."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait for the outcome; return the value, or raise the exception.
 
-        To cancel the wait does not touch the result.
+        A wait that is cancelled leaves the result as it is.
 
         Raises:
             RuntimeError: no asyncio loop runs the coroutine.
@@ -52,7 +53,8 @@ class AsyncResult(handler_core.AsyncResult[Any]):
 class SequentialAsyncioHandler(LoopHandler):
     """Runs callbacks on two greenlets of the event loop that runs where ``start`` is called.
 
-    Where none runs, on those of a loop of its own, which all such handlers of the process share.
+    If no loop runs there, the greenlets are those of a private loop, which all such handlers of
+    the process share.
     """
 
     name = "asyncio"

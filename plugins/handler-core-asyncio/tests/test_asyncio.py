@@ -17,7 +17,7 @@ import pytest
 import uvloop
 from asyncio_process import LOOP, AsyncioProcess
 from handler_core_asyncio import AsyncioTimeoutError, AsyncResult, SequentialAsyncioHandler
-from handler_core_greenlet import Strand, TaskGreenlet
+from handler_core_greenlet import CallGreenlet, TaskGreenlet
 
 from handler_core import Callback, Handler, HandlerTimeoutError, get_handler
 from handler_core.testing.suite import LIMIT, LONG, Suite, open_descriptors
@@ -146,7 +146,7 @@ class TestCall(OwnLoop):
 
         def left() -> int:
             gc.collect()
-            return sum(isinstance(each, (Strand, TaskGreenlet)) for each in gc.get_objects())
+            return sum(isinstance(each, (CallGreenlet, TaskGreenlet)) for each in gc.get_objects())
 
         before = left()
         run(main())

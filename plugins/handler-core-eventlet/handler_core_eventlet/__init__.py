@@ -1,7 +1,7 @@
-"""eventlet as a concurrency model: each task a green thread, each wait a switch to the hub.
+"""eventlet as a concurrency model: each task is a green thread, and each wait runs the hub.
 
-Works in a process that eventlet has patched and in one that it has not, and there also for the
-threads of the operating system: see ``handler_core_eventlet.hub``.
+It works whether eventlet has patched the process or not. In both cases native threads may use the
+handler too: the modules ``_hub`` and ``_doorbell`` say how they wake a greenlet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook, wrap
 from handler_core.green import GreenHandler
 from handler_core.network import AddressInfo
-from handler_core_eventlet.hub import EventletHub, TaskGreenlet, library_hub
+from handler_core_eventlet._hub import EventletHub, library_hub
+from handler_core_eventlet._task_greenlet import TaskGreenlet
 
 __all__ = ["AsyncResult", "SequentialEventletHandler", "TimeoutError"]
 
@@ -28,19 +29,19 @@ _native_thread = patcher.original("_thread")
 
 
 class TimeoutError(HandlerTimeoutError):
-    """A wait was over before what it waited for had come. It is not the builtin of this name."""
+    """A wait timed out. This is not the builtin exception of the same name."""
 
 
 class AsyncResult(handler_core.AsyncResult[Any]):
-    """The result of an eventlet handler; without a handler, one whose waits run the hub."""
+    """The result of an eventlet handler. Without a handler, a wait for it runs the hub."""
 
     __slots__ = ()
 
 
 class Queue(eventlet.queue.Queue):  # type: ignore[misc]
-    """eventlet's queue, without a limit if ``maxsize`` is 0, as in the standard library.
+    """eventlet's queue, but unlimited if ``maxsize`` is 0, as in the standard library.
 
-    It is for the green threads of one hub, as eventlet's own.
+    The green threads of one hub may use it, as with eventlet's own.
     """
 
     def __init__(self, maxsize: int | None = None) -> None:
@@ -48,7 +49,7 @@ class Queue(eventlet.queue.Queue):  # type: ignore[misc]
 
 
 class SequentialEventletHandler(GreenHandler):
-    """Runs callbacks on two green threads, which start when there is something to run."""
+    """Runs callbacks on two green threads, which start when they have something to run."""
 
     name = "eventlet"
     timeout_exception = TimeoutError
@@ -71,7 +72,7 @@ class SequentialEventletHandler(GreenHandler):
 
     @classmethod
     def current_hub(cls, make: bool = False) -> EventletHub | None:
-        """Return the hub of this thread, which the main thread gets, others if ``make`` is true."""
+        """Return this thread's hub. The main thread gets one, others if ``make`` is true."""
         return EventletHub.current(make)
 
     def current_task(self) -> greenlet.greenlet:
@@ -101,9 +102,9 @@ class SequentialEventletHandler(GreenHandler):
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
         """Look the addresses of a host up, while other green threads run.
 
-        By the system's resolver, in a thread of the operating system. eventlet's own one does
-        not know all that the system's knows, and where a user has switched it off, its place is
-        taken by one that stops the hub.
+        The system's resolver looks them up, in a native thread. eventlet's own resolver does not
+        know all that the system's knows. If a user has switched it off, eventlet uses one that
+        stops the hub.
         """
         result = AsyncResult(self)
         question = (host, port, 0, socket.SOCK_STREAM)
@@ -121,7 +122,7 @@ class SequentialEventletHandler(GreenHandler):
         )
 
     def deliver_exit(self, exception: BaseException) -> None:
-        """Raise it in the hub, which hands it on to the main greenlet of its thread."""
+        """Raise it in the hub, which raises it in the main greenlet of its thread."""
 
         def fail() -> None:
             raise exception

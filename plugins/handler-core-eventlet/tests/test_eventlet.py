@@ -257,7 +257,7 @@ def test_a_home_thread_that_has_ended() -> None:
         return False
 
     # The thread ends some moments after its function has.
-    until(lambda: handler._home.has_ended())
+    until(lambda: handler.home.has_ended())
     assert stop()
     assert not handler.running
     handler.start()
@@ -303,7 +303,7 @@ def test_doorbells_end_with_their_threads() -> None:
             result = handler.async_result()
             dispatch(handler, result.set, 1)
             assert result.get(timeout=LIMIT) == 1
-        bells.append(weakref.ref(handler.current_hub()._of_thread.bell))
+        bells.append(weakref.ref(handler.current_hub().thread_local.doorbell))
 
     bells: list[Any] = []
     for _ in range(20):

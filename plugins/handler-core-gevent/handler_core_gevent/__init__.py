@@ -1,7 +1,7 @@
-"""gevent as a concurrency model: each task a greenlet, each wait a switch to the hub.
+"""gevent as a concurrency model: each task is a greenlet, and each wait runs the hub.
 
-Works in a process that gevent has patched and in one that it has not, and there also for the
-threads of the operating system: see ``handler_core_gevent.hub``.
+It works whether gevent has patched the process or not. In both cases native threads may use the
+handler too: the module ``_hub`` says how they wake a greenlet.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import GreenHandler
-from handler_core_gevent.hub import GeventHub
+from handler_core_gevent._hub import GeventHub
 
 __all__ = ["AsyncResult", "GeventTimeoutError", "SequentialGeventHandler"]
 
 
 class GeventTimeoutError(HandlerTimeoutError):
-    """A wait was over before what it waited for had come. It is no ``gevent.Timeout``."""
+    """A wait timed out. This is an ordinary exception, and not a ``gevent.Timeout``."""
 
 
 class AsyncResult(handler_core.AsyncResult[Any]):
-    """The result of a gevent handler; without a handler, one whose waits run the hub."""
+    """The result of a gevent handler. Without a handler, a wait for it runs the hub."""
 
     __slots__ = ()
 
 
 class SequentialGeventHandler(GreenHandler):
-    """Runs callbacks on two greenlets, which start when there is something to run."""
+    """Runs callbacks on two greenlets, which start when they have something to run."""
 
     name = "gevent"
     timeout_exception = GeventTimeoutError
@@ -56,7 +56,7 @@ class SequentialGeventHandler(GreenHandler):
 
     @classmethod
     def current_hub(cls, make: bool = False) -> GeventHub | None:
-        """Return the hub of this thread, which the main thread gets, others if ``make`` is true."""
+        """Return this thread's hub. The main thread gets one, others if ``make`` is true."""
         return GeventHub.current(make)
 
     def current_task(self) -> Any:
@@ -84,21 +84,21 @@ class SequentialGeventHandler(GreenHandler):
         return AsyncResult(self)
 
     def is_kill(self, exception: BaseException) -> bool:
-        """Return True if the worker was killed by this exception, from outside."""
+        """Return True if another greenlet or a fork has killed the worker by this exception."""
         killed_by = getattr(gevent.getcurrent(), "killed_by", None)
         return exception is killed_by or super().is_kill(exception)
 
     def deliver_exit(self, exception: BaseException) -> None:
-        """Raise it in the main greenlet of this thread, as gevent does with that of any other."""
+        """Raise it in the main greenlet of this thread, as gevent does for any greenlet."""
         hub = get_hub_if_exists()
-        if hub is None:  # the worker is a thread that has stopped the handler
+        if hub is None:  # a thread without a hub has called `stop` and runs the callbacks itself
             super().deliver_exit(exception)
         else:
             hub.handle_system_error(type(exception), exception, exception.__traceback__)
 
     def end_inherited_tasks(self) -> None:
         """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
-        gevent.reinit()  # does nothing where there is no hub
+        gevent.reinit()  # it does nothing in a thread without a hub
         super().end_inherited_tasks()
 
 

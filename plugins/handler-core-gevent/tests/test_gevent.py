@@ -213,7 +213,7 @@ class TestHome(OwnTests):
         self.in_hub_of_thread(home).result(idle)
         ran: list[int] = []
         self.dispatch(idle, ran.append, 1)
-        self.until(idle, lambda: idle._home.has_ended())
+        self.until(idle, lambda: idle.home.has_ended())
         with pytest.raises(RuntimeError, match=r"has ended.* 1 callbacks are left"):
             idle.stop()
         assert not idle.running
@@ -227,7 +227,7 @@ class TestHome(OwnTests):
             self.drained(idle)
 
         self.in_hub_of_thread(home).result(idle)
-        self.until(idle, lambda: idle._home.has_ended())
+        self.until(idle, lambda: idle.home.has_ended())
         idle.start()
         self.drained(idle)
 

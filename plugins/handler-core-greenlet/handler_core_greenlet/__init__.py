@@ -1,21 +1,47 @@
-"""The bridge between greenlets and an event loop, whatever loop it is.
+"""The bridge between greenlets and an event loop, for any event loop.
 
-It is no concurrency model: ``handler-core-asyncio`` is one, which adds to this what is asyncio's.
+A task is a greenlet whose parent is the greenlet that runs the loop. A task that waits switches to
+its parent, so the loop goes on; a callback of the loop switches back. Code in blocking style so
+runs on the loop's own thread, beside its coroutines. This package has everything that is the same
+for every loop: the hub (:class:`LoopHub`), the handler (:class:`LoopHandler`), a greenlet that
+calls functions for a coroutine (:class:`CallGreenlet`), a loop for programs that run none
+(:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork. It is not a model
+itself. ``handler-core-asyncio`` is one: it adds what is special to asyncio.
+
+The modules ``socket``, ``ssl`` and ``select`` of this package have the names of the standard
+library's modules on purpose. A handler names a socket module and takes the module ``ssl`` beside
+it for TLS, and each of the three has the functions and classes of the module that it is named
+after. A program writes ``from handler_core_greenlet import socket``, as it would with
+``gevent.socket``. Imports in this package are absolute, so ``import socket`` is always the
+standard library's.
+
+The names below and these three modules are public. The modules with an underscore are internal.
 """
 
-from handler_core_greenlet.handler import LoopHandler
-from handler_core_greenlet.hub import LoopHub, TaskGreenlet, hub_of_thread, running_hub
-from handler_core_greenlet.private import PrivateLoop
-from handler_core_greenlet.queues import Queue
-from handler_core_greenlet.strand import Strand
-from handler_core_greenlet.waiting import new_waiter, sleep
+from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._call_greenlet import CallGreenlet
+from handler_core_greenlet._connection import LoopConnection
+from handler_core_greenlet._handler import LoopHandler
+from handler_core_greenlet._hub import (
+    AwaitedCall,
+    LoopHub,
+    TaskGreenlet,
+    hub_of_thread,
+    running_hub,
+)
+from handler_core_greenlet._private_loop import PrivateLoop
+from handler_core_greenlet._queue import Queue
+from handler_core_greenlet._wait import new_waiter, sleep
 
 __all__ = [
+    "AsyncContext",
+    "AwaitedCall",
+    "CallGreenlet",
+    "LoopConnection",
     "LoopHandler",
     "LoopHub",
     "PrivateLoop",
     "Queue",
-    "Strand",
     "TaskGreenlet",
     "hub_of_thread",
     "new_waiter",

@@ -1,5 +1,5 @@
-"""The module ``select``, as far as greenlets of an event loop can use it."""
+"""The module ``select`` for greenlets of an event loop: its function ``select``."""
 
-from handler_core_greenlet.waiting import select
+from handler_core_greenlet._wait import select
 
 __all__ = ["select"]

@@ -1,9 +1,8 @@
 """The module ``socket`` for greenlets of an event loop.
 
-Its sockets are those of the standard library, non-blocking underneath. An operation is tried
-first; where there is nothing to be done yet, the greenlet parks until there is, and the loop goes
-on. In a thread that runs no loop it is the thread that waits. What is not here is as the standard
-library has it.
+Its sockets are those of the standard library, and non-blocking underneath. An operation is tried
+first. If it cannot be done yet, the greenlet parks until it can, and the loop goes on. In a thread
+that runs no loop, the thread blocks. Any name that is not defined here is the standard library's.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from handler_core_greenlet.hub import running_hub
-from handler_core_greenlet.waiting import select
+from handler_core_greenlet._hub import running_hub
+from handler_core_greenlet._wait import select
 
 __all__ = ["create_connection", "fromfd", "getaddrinfo", "socket", "socketpair"]
 
@@ -39,10 +38,10 @@ class socket(_native.socket):
         self._timeout = _native.getdefaulttimeout()
         super().setblocking(False)
 
-    # Timeouts. The one underneath is always 0.
+    # Timeouts. That of the socket underneath is always 0.
 
     def settimeout(self, value: float | None) -> None:
-        """Set the timeout of each operation, in seconds; None is for ever, 0 does not wait."""
+        """Set the timeout of each operation, in seconds; None waits for ever, 0 not at all."""
         if value is not None:
             if value < 0:
                 raise ValueError("Timeout value out of range")
@@ -59,17 +58,17 @@ class socket(_native.socket):
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:
-        """Have operations wait for ever, or not at all."""
+        """Let operations wait for ever if ``flag`` is true; else let them not wait at all."""
         self._timeout = None if flag else 0.0
 
     def getblocking(self) -> bool:
-        """Return False if operations do not wait at all."""
+        """Return True if operations wait."""
         return self._timeout != 0
 
     def until_done(
         self, operation: Callable[..., T], *args: Any, writing: bool, flags: int = 0
     ) -> T:
-        """Return what ``operation(*args)`` returns as soon as it need not wait.
+        """Call ``operation(*args)`` until it need not wait; return what it returns.
 
         Raises:
             TimeoutError: the socket's timeout was over.
@@ -88,11 +87,16 @@ class socket(_native.socket):
                 deadline = now + self._timeout if deadline is None else deadline
             self._wait(writing, deadline)
 
-    #: What says that an operation must wait.
+    #: The exceptions by which an operation says that it must wait.
     _must_wait: tuple[type[OSError], ...] = (BlockingIOError,)
 
     def _for_writing(self, error: OSError, writing: bool) -> bool:
-        """Return True if it must wait until it can write, other than what was expected."""
+        """Return True if the operation that has raised ``error`` must wait until it can write.
+
+        Args:
+            error: one of ``_must_wait``.
+            writing: whether the operation is one that writes.
+        """
         return writing
 
     def _wait(self, writing: bool, deadline: float | None) -> None:
@@ -130,7 +134,7 @@ class socket(_native.socket):
         return self.getsockopt(_native.SOL_SOCKET, _native.SO_ERROR)
 
     def _resolved(self, address: Any) -> Any:
-        """Return the address with its name looked up, which the C code would do by itself."""
+        """Return the address with its name looked up. The C code would block the loop for it."""
         if self.family not in (_native.AF_INET, _native.AF_INET6) or running_hub() is None:
             return address
         host, port = address[:2]
@@ -216,7 +220,7 @@ def getaddrinfo(
     hub = running_hub()
     if hub is None:
         return _native.getaddrinfo(host, port, family, type, proto, flags)
-    try:  # without a wait, where there is nothing to look up
+    try:  # an address in numbers needs no look-up, and no wait
         numeric = flags | _native.AI_NUMERICHOST | _native.AI_NUMERICSERV
         return _native.getaddrinfo(host, port, family, type, proto, numeric)
     except _native.gaierror:

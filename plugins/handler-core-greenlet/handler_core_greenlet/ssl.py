@@ -1,6 +1,6 @@
 """The module ``ssl`` for greenlets of an event loop.
 
-What is not here is as the standard library has it.
+Any name that is not defined here is the standard library's.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def __getattr__(name: str) -> Any:
 class SSLSocket(_native.SSLSocket, _sockets.socket):  # type: ignore[misc]
     """``ssl.SSLSocket``, over a socket of greenlets.
 
-    What TLS has to read and write it does in its C code, on a socket that is non-blocking. So each
-    operation is tried, and tried again when the socket is ready for what TLS has asked for.
+    TLS reads and writes in its C code, on a non-blocking socket. So each operation is tried, and
+    tried again when the socket is ready for what TLS has asked for.
     """
 
     _must_wait = (BlockingIOError, _native.SSLWantReadError, _native.SSLWantWriteError)

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from handler_core_greenlet import LoopHandler, LoopHub, PrivateLoop, Strand, running_hub
+from handler_core_greenlet import AwaitedCall, LoopHandler, LoopHub, PrivateLoop, running_hub
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
@@ -99,7 +99,7 @@ class SmallHub(LoopHub):
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return drive(coroutine)
 
-    async def until_idle(self, strand: Strand) -> None:
+    async def wait_until_idle(self, call: AwaitedCall) -> None:
         raise NotImplementedError("this loop has no coroutines that wait")
 
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from handler_core_greenlet import Strand, TaskGreenlet, running_hub, sleep
+from handler_core_greenlet import CallGreenlet, TaskGreenlet, running_hub, sleep
 from small_loop import SmallHandler
 
 from handler_core import Callback
@@ -64,7 +64,7 @@ def test_the_loop_itself_may_not_wait(handler: SmallHandler) -> None:
             in_loop(handler, wait)
 
 
-def test_a_strand_is_one_greenlet(handler: SmallHandler) -> None:
+def test_a_call_greenlet_is_one_greenlet(handler: SmallHandler) -> None:
     seen: list[Any] = []
 
     def look() -> str:
@@ -75,43 +75,43 @@ def test_a_strand_is_one_greenlet(handler: SmallHandler) -> None:
 
     idle = threading.Event()
 
-    def begin() -> Strand:
+    def begin() -> CallGreenlet:
         hub = running_hub()
         assert hub is not None
-        strand = Strand(hub)
-        strand.on_idle = idle.set
-        strand.begin(look, last=False)
-        assert not strand.idle
-        return strand
+        call_greenlet = CallGreenlet(hub)
+        call_greenlet.on_idle = idle.set
+        call_greenlet.begin(look, last=False)
+        assert not call_greenlet.idle
+        return call_greenlet
 
-    strand = in_loop(handler, begin)
+    call_greenlet = in_loop(handler, begin)
     assert idle.wait(LIMIT)
-    assert strand.succeeded
-    assert strand.outcome() == "looked"
+    assert call_greenlet.succeeded
+    assert call_greenlet.outcome() == "looked"
     idle.clear()
-    in_loop(handler, lambda: strand.begin(look, last=True))
+    in_loop(handler, lambda: call_greenlet.begin(look, last=True))
     assert idle.wait(LIMIT)
     assert seen[0] is seen[1]
     handler.spawn(sleep, 0).join(LIMIT)
     assert seen[0].dead
 
 
-def test_what_a_strand_raises_and_how_it_is_ended(handler: SmallHandler) -> None:
+def test_what_a_call_greenlet_raises_and_how_it_is_ended(handler: SmallHandler) -> None:
     idle = threading.Event()
 
-    def begin(func: Any) -> Strand:
+    def begin(func: Any) -> CallGreenlet:
         hub = running_hub()
         assert hub is not None
-        strand = Strand(hub)
-        strand.on_idle = idle.set
-        strand.begin(func, last=True)
-        return strand
+        call_greenlet = CallGreenlet(hub)
+        call_greenlet.on_idle = idle.set
+        call_greenlet.begin(func, last=True)
+        return call_greenlet
 
-    strand = in_loop(handler, lambda: begin(lambda: 1 // 0))
-    assert strand.idle
-    assert not strand.succeeded
+    call_greenlet = in_loop(handler, lambda: begin(lambda: 1 // 0))
+    assert call_greenlet.idle
+    assert not call_greenlet.succeeded
     with pytest.raises(ZeroDivisionError):
-        strand.outcome()
+        call_greenlet.outcome()
     idle.clear()
     ended: list[bool] = []
 
@@ -121,8 +121,8 @@ def test_what_a_strand_raises_and_how_it_is_ended(handler: SmallHandler) -> None
         finally:
             ended.append(True)
 
-    strand = in_loop(handler, lambda: begin(wait))
-    assert not strand.idle
-    strand.kill()
+    call_greenlet = in_loop(handler, lambda: begin(wait))
+    assert not call_greenlet.idle
+    call_greenlet.kill()
     assert idle.wait(LIMIT)
     assert ended == [True]

@@ -1,9 +1,9 @@
-"""What becomes of a greenlet that forks.
+"""What happens at fork, on an event loop.
 
-In the child it is the only task that lives on, and the loop below it is the parent's: they share
-its epoll and the pipe that wakes it, so a turn of the loop in the child would take the parent's
-events. So the loop gets no further turn there. The greenlet goes on as a thread would, blocking
-where it waits; at its end the child ends as a process does whose last thread has ended.
+The child has a copy of the parent's loop, and shares the loop's epoll and the pipe that wakes it
+with the parent. A turn of the loop in the child would take the parent's events. So the loop gets
+no further turn there. Only the greenlet that has forked goes on. It blocks where it waits, as a
+thread does. When it ends, the child ends, as a process does when its last thread has ended.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core_greenlet.hub import TaskGreenlet
+from handler_core_greenlet._hub import TaskGreenlet, all_hubs
 
-__all__ = ["is_inherited", "live_on_alone"]
+__all__ = ["is_inherited", "leave_hubs_to_parent", "live_on_alone"]
+
+
+def leave_hubs_to_parent() -> None:
+    """Let no hub be taken for one of this process. Only a forked child calls this."""
+    for hub in all_hubs():
+        hub.leave_to_parent()
 
 
 def live_on_alone() -> None:
-    """See to it that the current greenlet never comes back to the loop. In the child."""
+    """Keep the current greenlet from ever returning to the loop. Only a forked child calls this."""
     survivor = greenlet.getcurrent()
     if isinstance(survivor, TaskGreenlet) and survivor.hub is not None:
         survivor.hub = None
@@ -31,7 +37,7 @@ def live_on_alone() -> None:
 
 
 def is_inherited(current: Any) -> bool:
-    """Return True for a greenlet of the parent's, but the one that has forked. In the child."""
+    """Return True in a forked child for a greenlet of the parent, unless it has forked itself."""
     return isinstance(current, TaskGreenlet) and current.hub is not None and current.hub.is_forked()
 
 
@@ -44,7 +50,7 @@ def _end_of_child(survivor: Any) -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
-    # As the process of a thread that has forked, and has ended: it lasts as long as the others.
+    # A process lasts as long as its other threads, also when the thread that has forked has ended.
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join()

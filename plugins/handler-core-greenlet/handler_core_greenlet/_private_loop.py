@@ -7,18 +7,18 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from handler_core_greenlet.hub import LoopHub
+from handler_core_greenlet._hub import LoopHub
 
 __all__ = ["PrivateLoop"]
 
 
 class PrivateLoop:
-    """A loop that is started when it is first asked for.
+    """A loop that starts when its hub is first asked for.
 
     Args:
-        name: of its thread.
-        run: makes a loop, and runs it for ever. From inside of the loop it is to call the function
-            that it is given with the loop's hub.
+        name: the name of the loop's thread.
+        run: a function that makes a loop and runs it for ever. It gets a function of one
+            argument, and calls it from inside the loop with the loop's hub.
     """
 
     def __init__(self, name: str, run: Callable[[Callable[[LoopHub], None]], None]) -> None:
@@ -52,8 +52,9 @@ class PrivateLoop:
             return self._hub
 
     def leave_to_parent(self) -> None:
-        """Start anew in a forked child, where the thread is not."""
-        # To be kept: a loop that is freed gives up what it watches, in the parent too.
+        """Start anew, without the thread, which only the parent has. A forked child calls this."""
+        # The parent's hub is kept. A loop that is freed gives up what it watches, in the parent
+        # too.
         self._parents = self._hub
         self._hub = None
         self._lock = threading.Lock()

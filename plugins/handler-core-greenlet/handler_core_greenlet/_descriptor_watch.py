@@ -1,30 +1,53 @@
-"""Watching one descriptor again and again.
+"""A loop's watch on one descriptor, which outlives the wait that began it.
 
-To have a loop watch a descriptor, and watch it no more, takes longer than to answer a request over
-it, and a client waits for the same one each time. So the registration outlives the wait. It ends
-when the descriptor turns out to be readable while nobody waits for it, or else the loop would turn
-for nothing; or when the descriptor is about to be closed. The timer of the wait stays too: the next
-wait ends later, mostly, and a timer that goes off too early is set again.
+A client waits for the same descriptor again and again. To add a reader to a loop and to remove it
+takes longer than to answer a request. So the reader stays in the loop from wait to wait. The watch
+removes it when the descriptor is readable and no greenlet waits for it, because the loop would
+otherwise turn for nothing, and before the descriptor is closed. The timer of a wait stays in the
+loop too. The next wait mostly ends later, and a timer that goes off too early is set again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from handler_core.green import GreenWaiter
-    from handler_core_greenlet.hub import LoopHub
+from handler_core.green import GreenWaiter
 
-__all__ = ["LoopWatch"]
+__all__ = ["DescriptorWatch"]
 
 
-class LoopWatch:
-    """One descriptor in one loop, for one greenlet at a time. To be used in the loop's thread."""
+class _WatchingHub(Protocol):
+    """What a watch needs of its hub."""
 
-    def __init__(self, hub: LoopHub, fd: int) -> None:
-        #: The hub whose loop it is.
+    def is_mine(self) -> bool:
+        """Return True in the thread that runs the loop."""
+
+    def has_ended(self) -> bool:
+        """Return True if the loop has ended, or its thread."""
+
+    def is_forked(self) -> bool:
+        """Return True in a forked child, where the loop is the parent's."""
+
+    def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
+        """Have the loop call ``func``. Any thread may call this."""
+
+    def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
+        """Have the loop call ``func`` in so many seconds; return a function that cancels it."""
+
+    def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
+        """Have the loop call ``func`` while ``fd`` is readable; return a function that ends it."""
+
+
+class DescriptorWatch:
+    """One descriptor in one loop, for one greenlet at a time.
+
+    Only the loop's thread uses it, except for :meth:`end`.
+    """
+
+    def __init__(self, hub: _WatchingHub, fd: int) -> None:
+        #: The hub of the loop that watches.
         self.hub = hub
         self._fd = fd
         self._stop_reading: Callable[[], None] | None = None
@@ -50,12 +73,12 @@ class LoopWatch:
             self._waiter = None
 
     def end(self, func: Callable[[], object]) -> None:
-        """Watch it no more, and call ``func`` when that is so. From any thread."""
+        """Stop watching, and then call ``func``. Any thread may call this."""
         if self.hub.is_mine():
             self._stop()
             func()
         elif self.hub.has_ended() or self.hub.is_forked():
-            func()  # nobody watches
+            func()  # no loop of this process watches
         else:
             self.hub.call_soon_threadsafe(lambda: self.end(func))
 

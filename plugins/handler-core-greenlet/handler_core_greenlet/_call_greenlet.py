@@ -1,4 +1,4 @@
-"""A greenlet that calls functions for somebody who cannot block: a coroutine."""
+"""A greenlet that calls blocking functions for a coroutine."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core_greenlet.hub import LoopHub, TaskGreenlet
+from handler_core_greenlet._hub import LoopHub, TaskGreenlet
 
-__all__ = ["Strand"]
+__all__ = ["CallGreenlet"]
 
 
-class Strand:
-    """Calls one function after the other, all in one greenlet. To be used in the loop itself.
+class CallGreenlet:
+    """Calls one function after the other, all in one greenlet. Only the loop's thread uses it.
 
-    One greenlet, so that a lock which one call takes is the next one's to release.
+    It is one greenlet so that a lock which one call takes belongs to the next one too, which can
+    release it.
     """
 
     def __init__(self, hub: LoopHub) -> None:
-        #: True while there is nothing that it calls.
+        #: True while it calls no function.
         self.idle = True
         #: True if the last call has ended without an exception.
         self.succeeded = False
-        #: Is called, in the loop's thread, when it is idle again.
+        #: The loop's thread calls this when the greenlet is idle again.
         self.on_idle: Callable[[], object] | None = None
         self._hub = hub
         self._greenlet = TaskGreenlet(hub, self._run)
@@ -36,18 +37,20 @@ class Strand:
         """Call ``func``; return what it returns, or raise what it raises. See :meth:`begin`."""
         self.begin(func, last=last)
         if not self.idle:
-            await self._hub.until_idle(self)
+            await self._hub.wait_until_idle(self)
         return self.outcome()
 
     def begin(self, func: Callable[[], object], *, last: bool) -> None:
-        """Call ``func``, at once; return when it has ended, or has parked.
+        """Call ``func`` at once; return when it has ended or has parked.
 
-        From a greenlet that may itself park, which an eager task may run in: call it soon.
+        If the caller is a greenlet that may park (an eager task may run in one), the loop calls
+        ``func`` soon instead.
 
         Args:
-            func: what to call.
-            last: whether the greenlet ends with it. It always does if ``func`` raises. One that
-                waits for the next function refers to itself by its stack, and is never collected.
+            func: the function to call.
+            last: whether the greenlet ends after this call. It always ends if ``func`` raises. A
+                greenlet that waits for its next function refers to itself by its stack, so it is
+                never collected.
         """
         self._last = last
         self._func = func
@@ -63,7 +66,7 @@ class Strand:
         self._greenlet.throw(exception)
 
     def kill(self) -> None:
-        """End the function where it is parked, as soon as the loop turns. From any thread."""
+        """End the function where it is parked, when the loop next turns. From any thread."""
         self._hub.call(self._greenlet.throw)
 
     def outcome(self) -> Any:
@@ -73,7 +76,8 @@ class Strand:
             try:
                 raise error
             finally:
-                del self, error  # or the exception would refer to itself by this frame
+                # Without this the exception would refer to itself, by this frame.
+                del self, error
         return self._value
 
     def _run(self) -> None:
@@ -84,7 +88,7 @@ class Strand:
                 self.succeeded = True
             except BaseException as error:
                 if self._hub.is_forked():
-                    raise  # nobody is left to get it
+                    raise  # the coroutine that would get it is the parent's
                 self._error = error
                 self._last = True
             del func

@@ -1,4 +1,7 @@
-"""asyncio's loop as a hub of greenlets; any loop with its interface, uvloop's too."""
+"""asyncio's loop as a hub of greenlets.
+
+Any loop with asyncio's interface will do, such as uvloop's.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import LoopHub, Strand, hub_of_thread
+from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
 
 __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
 
 class AsyncioHub(LoopHub):
-    """The hub that an asyncio loop is."""
+    """An asyncio loop as a hub."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.loop = loop
-        # asyncio tells only its asynchronous generators that the loop is about to end.
+        # asyncio tells only asynchronous generators that their loop is about to end.
         self._until_shutdown = self._wait_for_shutdown()
         first: Any = self._until_shutdown.__anext__()
-        with contextlib.suppress(StopIteration):  # which is how it says that it has begun
+        with contextlib.suppress(StopIteration):  # it has reached its first yield
             first.send(None)
 
     async def _wait_for_shutdown(self) -> AsyncGenerator[None, None]:
@@ -35,7 +38,7 @@ class AsyncioHub(LoopHub):
 
     @classmethod
     def current(cls) -> AsyncioHub | None:
-        """Return the hub of the loop that runs in this thread; None if there is none."""
+        """Return the hub of the loop that runs in this thread; None if no loop does."""
         hub = hub_of_thread()
         if isinstance(hub, cls) and hub.is_mine():
             return hub
@@ -49,39 +52,39 @@ class AsyncioHub(LoopHub):
         return hub
 
     def is_running(self) -> bool:
-        """Return True while some thread runs the loop."""
+        """Return True while a thread runs the loop."""
         return self.loop.is_running()
 
     def call_soon(self, func: Callable[[], object]) -> None:
-        """Have the loop call ``func``. In its thread."""
+        """Have the loop call ``func``. Only the loop's thread calls this."""
         self.loop.call_soon(func)
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
-        """Have the loop call ``func``. From any thread, and it wakes at once."""
+        """Have the loop call ``func``, and wake it at once. Any thread may call this."""
         try:
             self.loop.call_soon_threadsafe(func)
         except RuntimeError:
-            if not self.loop.is_closed():  # else nobody is left who could be woken
+            if not self.loop.is_closed():  # a closed loop has no greenlet left to wake
                 raise
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the loop call ``func`` in so many seconds; return what cancels that."""
+        """Have the loop call ``func`` in so many seconds; return a function that cancels it."""
         return self.loop.call_later(seconds, *self._called_by_loop(func)).cancel
 
     def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the loop call ``func`` while ``fd`` is readable; return what ends that."""
+        """Have the loop call ``func`` while ``fd`` is readable; return a function that ends it."""
         self.loop.add_reader(fd, *self._called_by_loop(func))
         return lambda: self._remove_reader(fd)
 
     def _called_by_loop(self, func: Callable[[], object]) -> tuple[Callable[..., object], ...]:
-        """Return what the loop is to call, where it may be in the midst of its own C code.
+        """Return what the loop is to call for a descriptor or a timer, so that it calls ``func``.
 
-        libuv, below uvloop, has lists on the C stack while it calls for a descriptor or a timer.
-        ``func`` may switch to a greenlet, whose stack takes that place; should it add or remove a
-        reader or a timer, libuv would write into the lists, where they are not. What was asked
-        for by ``call_soon`` is called when there are none.
+        libuv, below uvloop, keeps lists on the C stack while it calls for a descriptor or a timer.
+        ``func`` may switch to a greenlet, and then the greenlet's own stack takes that place. If
+        the greenlet adds or removes a reader or a timer, libuv writes into lists that are not
+        there. So libuv calls ``call_soon``, and the loop calls ``func`` when no such list exists.
         """
-        if isinstance(self.loop, asyncio.BaseEventLoop):  # all Python
+        if isinstance(self.loop, asyncio.BaseEventLoop):  # it is all Python
             return (func,)
         return self.loop.call_soon, func
 
@@ -94,7 +97,7 @@ class AsyncioHub(LoopHub):
         try:
             waiter = self.new_waiter(greenlet.getcurrent())
         except RuntimeError:
-            coroutine.close()  # or it would complain that nobody has awaited it
+            coroutine.close()  # or Python would warn that it was never awaited
             raise
         task = self.loop.create_task(coroutine)
         task.add_done_callback(lambda _: waiter.wake_at_once())
@@ -105,25 +108,25 @@ class AsyncioHub(LoopHub):
             raise
         return task.result()
 
-    async def until_idle(self, strand: Strand) -> None:
-        """Wait until ``strand`` is idle; a cancellation is raised in it."""
-        while not strand.idle:
+    async def wait_until_idle(self, call: AwaitedCall) -> None:
+        """Wait until ``call`` is idle. A cancellation of the waiting coroutine is raised in it."""
+        while not call.idle:
             waker = FutureWaker(self)
-            strand.on_idle = waker.wake
+            call.on_idle = waker.wake
             try:
                 await waker.future
             except asyncio.CancelledError as error:
-                if strand.idle:
+                if call.idle:
                     raise
-                strand.throw(error)
+                call.throw(error)
             except GeneratorExit:
-                # Not `throw`: this may be any greenlet, or thread, in which the garbage collector
-                # runs.
-                strand.kill()
+                # Not `throw`: the garbage collector may close the coroutine, in any greenlet or
+                # thread.
+                call.kill()
                 raise
 
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
-        """Look up by the loop's resolver, while the current greenlet is parked."""
+        """Look addresses up by the loop's resolver, while the current greenlet is parked."""
         host, port, family, kind, proto, flags = args
         infos: Sequence[Any] = self.run_coroutine(
             self.loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
@@ -132,7 +135,7 @@ class AsyncioHub(LoopHub):
 
 
 class FutureWaker:
-    """Wakes a coroutine that waits for its future."""
+    """Wakes a coroutine. The coroutine awaits the future of this object."""
 
     __slots__ = ("_hub", "future")
 
@@ -141,7 +144,7 @@ class FutureWaker:
         self.future: asyncio.Future[None] = hub.loop.create_future()
 
     def wake(self) -> None:
-        """Let the coroutine go on. From any thread."""
+        """Let the coroutine go on. Any thread may call this."""
         if self._hub.is_mine():
             _resolve(self.future)
         else:
@@ -168,6 +171,6 @@ def run_private_loop(begun: Callable[[AsyncioHub], None]) -> None:
         try:
             loop.run_forever()
         except (KeyboardInterrupt, SystemExit) as error:
-            # Of one task: as in any thread but the main one, it is no reason to end the others.
+            # One task has raised it. As in any thread but the main one, the others go on.
             args = (type(error), error, error.__traceback__, threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(args))

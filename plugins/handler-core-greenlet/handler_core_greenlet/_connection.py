@@ -1,13 +1,14 @@
-"""A connection that sends what is sent in one turn of the loop together.
+"""A connection that sends in one piece what is sent within one turn of the loop.
 
-A client with thousands of requests to send gives them to the kernel one by one, and that is what
-most of its time goes into: each is a segment of its own, and wakes the server. Here the first of a
-turn is sent at once, as ever: a client with one request loses nothing. What the same greenlet, or
-another one, sends before the loop has turned is put aside, and goes in one piece as soon as it has.
-No greenlet keeps the loop from turning for longer than a few milliseconds, if it uses ``select``.
+A client with thousands of requests would give them to the kernel one by one, and spend most of its
+time on that: each request is a segment of its own, and wakes the server. So only the first send
+within a turn of the loop goes to the kernel at once. A client with one request at a time loses
+nothing. What any greenlet sends before the loop has turned is put aside. It goes in one piece when
+the loop turns. A greenlet that uses ``select`` keeps the loop from turning for a few milliseconds
+at the most.
 
-That a send has returned never meant that anything has arrived. An error of a send is raised by the
-next one.
+That a ``send`` returns means on any socket that the data is on its way, not that it has arrived.
+If what was put aside cannot be sent, the next ``send`` raises the error.
 """
 
 from __future__ import annotations
@@ -18,46 +19,47 @@ import functools
 import os
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet import socket as _sockets
-from handler_core_greenlet.hub import LoopHub, running_hub
-from handler_core_greenlet.waiting import select
+from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._wait import select
 
 __all__ = ["LoopConnection"]
 
-# So many bytes are put aside, and then the kernel must take some first.
-_MOST = 65_536
-
-# Guards what is put aside, and is never held while anything waits. One for all connections: those
-# of one loop do not contend for it.
+# Guards what is put aside. It is never held while anything waits, so all connections share it:
+# those of one loop do not contend for it.
 _guard = threading.Lock()
 
 
 class LoopConnection(Connection):
-    """A connected socket of the bridge's module, made by its handlers."""
+    """A connected socket of the module ``handler_core_greenlet.socket``. Handlers make it."""
 
-    until_done: Any  # by the socket class that this extends
+    #: How many bytes are put aside before the kernel must take some of them.
+    buffer_size: ClassVar[int] = 65_536
 
-    #: What is put aside, the hub in whose next turn it goes, and the process that this is true for:
-    #: a forked child has a copy, which is the parent's to send.
+    # A method of the socket class that this extends.
+    until_done: Any
+
+    # What is put aside, the hub whose next turn sends it, and the process that put it aside. A
+    # forked child has a copy, which only the parent sends.
     _aside: bytearray | None = None
     _hub: LoopHub | None = None
     _process = 0
     _scheduled = False
 
-    #: In which turn the last one was sent: when a greenlet had last been resumed.
+    # The turn of the last send, as the time at which a greenlet had last been resumed.
     _turn = -1.0
 
-    #: Why what was put aside could not be sent.
+    # Why what was put aside could not be sent.
     _error_of_send: OSError | None = None
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of ``data``; return how many bytes.
 
         Raises:
-            OSError: this has failed, or the one before.
+            OSError: this send has failed, or the one before.
         """
         hub = running_hub()
         if hub is None or flags:
@@ -74,13 +76,13 @@ class LoopConnection(Connection):
             return super().send(data, flags)  # type: ignore[misc, no-any-return]
 
     def has_room(self, hub: LoopHub) -> bool:
-        """Return True if a ``send`` will put aside what it is given. In the loop's thread.
+        """Return True if a ``send`` will put its data aside. Only the loop's thread calls this.
 
-        Only for as long as the loop may be kept from turning.
+        It is True for as long as a greenlet may keep the loop from turning.
         """
         aside = self._aside
         return (
-            (self._turn == hub.parked_at if not aside else len(aside) < _MOST)
+            (self._turn == hub.parked_at if not aside else len(aside) < self.buffer_size)
             and self._error_of_send is None
             and time.monotonic() - hub.parked_at < LONGEST_TURN
             and self.fileno() >= 0
@@ -117,9 +119,9 @@ class LoopConnection(Connection):
         return super().detach()
 
     def close(self) -> None:
-        """Close this socket. What is put aside still goes."""
+        """Close this socket. What is put aside is still sent."""
         if self._aside:
-            self._leave_to_another()
+            self._leave_to_heir()
         super().close()
 
     def _put_aside(self, hub: LoopHub, data: Any) -> int:
@@ -134,7 +136,7 @@ class LoopConnection(Connection):
             if aside is None:
                 aside = self._aside = bytearray()
             self._process = os.getpid() if not aside else self._process
-            if len(aside) >= _MOST and not self._offer():
+            if len(aside) >= self.buffer_size and not self._offer():
                 self._raise_error_of_send()
                 raise BlockingIOError
             self._raise_error_of_send()
@@ -142,10 +144,10 @@ class LoopConnection(Connection):
             self._hub = hub
             if not self._scheduled:
                 self._scheduled = True
-                hub.call_soon(self._send_as_the_loop_turns)
+                hub.call_soon(self._send_in_this_turn)
         return len(view)
 
-    def _send_as_the_loop_turns(self) -> None:
+    def _send_in_this_turn(self) -> None:
         with _guard:
             self._scheduled = False
             self._offer()
@@ -156,7 +158,7 @@ class LoopConnection(Connection):
 
     def _send_the_rest(self) -> None:
         try:
-            with contextlib.suppress(OSError, ValueError):  # it has been closed, and cared for
+            with contextlib.suppress(OSError, ValueError):  # it is closed, and `close` has sent it
                 while self._aside:
                     select([], [self], [])
                     with _guard:
@@ -165,7 +167,7 @@ class LoopConnection(Connection):
             self._scheduled = False
 
     def _send_what_is_aside(self) -> None:
-        """Send it now, as the socket waits."""
+        """Send it now. Wait for the kernel as the socket waits."""
         if self._aside:
             self.until_done(self._send_all_aside, writing=True)
 
@@ -176,7 +178,7 @@ class LoopConnection(Connection):
                 raise BlockingIOError
 
     def _offer(self) -> bool:
-        """Give the kernel what it takes of it; return True if it takes any. Under the guard."""
+        """Give the kernel what it takes; return True if it takes any. The caller has the guard."""
         aside = self._aside
         if not aside:
             return False
@@ -194,8 +196,8 @@ class LoopConnection(Connection):
         del aside[:sent]
         return True
 
-    def _leave_to_another(self) -> None:
-        """Have a socket of its own send what the kernel does not take at once."""
+    def _leave_to_heir(self) -> None:
+        """Have another socket send what the kernel does not take at once."""
         with _guard:
             self._offer()
             aside, self._aside = self._aside, None

@@ -1,6 +1,6 @@
-"""Waiting in the caller's way, whatever it is: a greenlet parks, a thread blocks.
+"""Functions that wait in the caller's way: a greenlet parks, a thread blocks.
 
-For what has no handler to ask: sockets, queues, ``sleep``.
+Sockets, queues and ``sleep`` use them. They have no handler to ask.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import ThreadWaiter, Waiter
 from handler_core.network import FileObject, SelectLists, blocking_select, checked_timeout
-from handler_core_greenlet.forking import is_inherited
-from handler_core_greenlet.hub import running_hub
+from handler_core_greenlet._fork import is_inherited
+from handler_core_greenlet._hub import running_hub
 
 __all__ = ["new_waiter", "select", "sleep", "thread_waiter"]
 
@@ -33,8 +33,8 @@ def thread_waiter() -> Waiter:
     """Return a waiter for this thread.
 
     Raises:
-        greenlet.GreenletExit: the caller is a greenlet of the parent that is being ended in a
-            forked child, and would wait for what cannot come.
+        greenlet.GreenletExit: the process is a forked child that ends its parent's greenlets, and
+            the caller is one of them. It would wait for what cannot come.
     """
     if is_inherited(greenlet.getcurrent()):
         raise greenlet.GreenletExit
@@ -42,7 +42,7 @@ def thread_waiter() -> Waiter:
 
 
 def sleep(seconds: float) -> None:
-    """Do nothing for so many seconds, while others run; with 0, let them run once.
+    """Block the caller for so many seconds, while others run; with 0, let them run once.
 
     Raises:
         ValueError: the time is negative.
@@ -50,7 +50,7 @@ def sleep(seconds: float) -> None:
     """
     hub = running_hub()
     if hub is None or seconds < 0:
-        time.sleep(seconds)  # raises as it always does
+        time.sleep(seconds)  # raises if it is negative
         return
     waiter = hub.new_waiter(greenlet.getcurrent())
     if seconds > 0:

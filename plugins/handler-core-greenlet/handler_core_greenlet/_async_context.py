@@ -1,4 +1,4 @@
-"""A context manager that blocks, for coroutines."""
+"""A blocking context manager, for ``async with``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from handler_core_greenlet.strand import Strand
+from handler_core_greenlet._call_greenlet import CallGreenlet
 
-__all__ = ["Calling"]
+__all__ = ["AsyncContext"]
 
 T = TypeVar("T")
 
 
-class Calling(Generic[T]):
-    """A context manager that blocks, for ``async with``. It is entered and left in one greenlet."""
+class AsyncContext(Generic[T]):
+    """Enters and leaves a blocking context manager, both in one greenlet.
 
-    def __init__(self, manager: AbstractContextManager[T], strand: Strand) -> None:
+    :meth:`LoopHandler.calling` returns it.
+    """
+
+    def __init__(self, manager: AbstractContextManager[T], greenlet: CallGreenlet) -> None:
         self._manager = manager
-        self._strand = strand
+        self._greenlet = greenlet
 
     async def __aenter__(self) -> T:
         try:
-            value: T = await self._strand.call(self._manager.__enter__, last=False)
+            value: T = await self._greenlet.call(self._manager.__enter__, last=False)
         except BaseException:
-            if self._strand.succeeded:  # at the very moment of a cancellation
+            if self._greenlet.succeeded:  # at the very moment of a cancellation
                 await self.__aexit__(None, None, None)
             raise
         return value
@@ -37,5 +40,5 @@ class Calling(Generic[T]):
         traceback: TracebackType | None,
     ) -> bool | None:
         leave = functools.partial(self._manager.__exit__, kind, value, traceback)
-        suppressed: bool | None = await self._strand.call(leave, last=True)
+        suppressed: bool | None = await self._greenlet.call(leave, last=True)
         return suppressed

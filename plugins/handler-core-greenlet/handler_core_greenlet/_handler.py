@@ -1,4 +1,7 @@
-"""``LoopHandler``: what a handler on an event loop is made of, less the loop."""
+"""``LoopHandler``: the base of handlers whose greenlets run on an event loop.
+
+It has everything that is the same for every loop.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from handler_core.execution import AsyncResult, Task, Waiter
 from handler_core.green import GreenHandler
 from handler_core.network import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
-from handler_core_greenlet.calling import Calling
-from handler_core_greenlet.connection import LoopConnection
-from handler_core_greenlet.forking import live_on_alone
-from handler_core_greenlet.hub import LoopHub, leave_hubs_to_parent, running_hub
-from handler_core_greenlet.private import PrivateLoop
-from handler_core_greenlet.queues import Empty, Queue
-from handler_core_greenlet.strand import Strand
-from handler_core_greenlet.waiting import sleep, thread_waiter
+from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._call_greenlet import CallGreenlet
+from handler_core_greenlet._connection import LoopConnection
+from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
+from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._private_loop import PrivateLoop
+from handler_core_greenlet._queue import Empty, Queue
+from handler_core_greenlet._wait import sleep, thread_waiter
 
 __all__ = ["LoopHandler"]
 
@@ -33,14 +36,14 @@ T = TypeVar("T")
 class LoopHandler(GreenHandler):
     """The base of a handler whose greenlets run on an event loop.
 
-    A subclass names the class of its hub and its private loop, and marks the hooks (``select`` by
-    ``select_in_hub``).
+    A subclass names the class of its hub and its private loop, and marks the hooks. Its
+    ``select`` calls ``select_in_hub``.
     """
 
-    #: The loop as a hub.
+    #: The class of the hub: the loop, as greenlets use it.
     hub_class: ClassVar[type[LoopHub]]
 
-    #: What runs the tasks of a program that runs no loop.
+    #: The loop that runs the tasks of a program without a loop.
     private_loop: ClassVar[PrivateLoop]
 
     socket_module: ClassVar[ModuleType] = socket
@@ -67,40 +70,44 @@ class LoopHandler(GreenHandler):
     async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call a function that blocks, in a greenlet; return or raise what it does.
 
-        It sees the context variables of the caller. To cancel this raises the loop's own exception
-        (``asyncio.CancelledError``) in the function, where it waits, and waits until it has ended.
+        The function sees the context variables of the caller. If the caller is cancelled, the
+        loop's own exception (``asyncio.CancelledError``) is raised in the function, where it
+        waits, and the caller waits until the function has ended.
 
         Raises:
             RuntimeError: no loop of this model runs the coroutine.
         """
         call = functools.partial(func, *args, **kwargs)
-        value: T = await self._new_strand().call(call, last=True)
+        value: T = await self._new_call_greenlet().call(call, last=True)
         return value
 
-    def calling(self, manager: AbstractContextManager[T]) -> Calling[T]:
-        """Return a context manager that blocks as one for ``async with``.
+    def calling(self, manager: AbstractContextManager[T]) -> AsyncContext[T]:
+        """Return a blocking context manager as one for ``async with``.
 
-        It is entered and left in one greenlet.
+        One greenlet enters and leaves it.
 
         Raises:
             RuntimeError: no loop of this model runs the coroutine.
         """
-        return Calling(manager, self._new_strand())
+        return AsyncContext(manager, self._new_call_greenlet())
 
-    def _new_strand(self) -> Strand:
+    def _new_call_greenlet(self) -> CallGreenlet:
         hub = self.hub_class.current()
         if hub is None:
             raise RuntimeError(
                 f"no {self.name} loop runs this coroutine: choose the handler of the library that "
                 "does, by get_handler()"
             )
-        return Strand(hub)
+        return CallGreenlet(hub)
 
     # Where the caller is, and how it waits.
 
     @classmethod
     def current_hub(cls, make: bool = False) -> LoopHub | None:
-        """Return the hub of the loop in this thread; that of the private loop if ``make``."""
+        """Return the hub of the loop that runs in this thread.
+
+        If no loop does, return that of the private loop if ``make`` is true, or else None.
+        """
         hub = cls.hub_class.current()
         return cls.private_loop.hub() if hub is None and make else hub
 
@@ -126,7 +133,7 @@ class LoopHandler(GreenHandler):
             return super().select_in_hub(rlist, wlist, xlist, timeout)
         timeout = checked_timeout(timeout)
         if len(wlist) == 1 and not rlist and not xlist:
-            # Before each request a client asks if there is room for it, and mostly there is.
+            # A client asks before each request if there is room for it, and mostly there is.
             (connection,) = wlist
             if isinstance(connection, LoopConnection) and connection.has_room(hub):
                 return [], [connection], []
@@ -135,9 +142,10 @@ class LoopHandler(GreenHandler):
     # Callbacks.
 
     def finish_callback(self, outcome: object) -> None:
-        """Await what a callback has returned, if that is a coroutine.
+        """Await what a callback has returned, if it is a coroutine.
 
-        The loop itself, which calls the links of a stopped handler's results, only starts it.
+        The loop itself calls the links of a stopped handler's results. It cannot wait, so it only
+        starts the coroutine.
         """
         if outcome is None or not isinstance(outcome, Coroutine):
             return
@@ -145,19 +153,19 @@ class LoopHandler(GreenHandler):
         if hub is None:
             self._await_in_loop(outcome)
         elif hub.may_park(greenlet.getcurrent()):
-            callback = _Callback(self)
-            token = _inside.set(callback)
+            callback = _CoroutineCallback(self)
+            token = _current_callback.set(callback)
             try:
                 hub.run_coroutine(outcome)
             finally:
                 callback.handler = None
-                _inside.reset(token)
+                _current_callback.reset(token)
         else:
             hub.spawn(functools.partial(hub.run_coroutine, outcome))
 
     def _await_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Have a loop await a coroutine, and wait for that, in a thread that runs none."""
-        hub = self._hub_for_tasks()
+        """Have a loop await a coroutine, and wait for its end, in a thread that runs no loop."""
+        hub = self.hub_for_tasks()
         assert isinstance(hub, LoopHub)
         result: AsyncResult[Any] = AsyncResult(self)
 
@@ -171,7 +179,10 @@ class LoopHandler(GreenHandler):
         result.get()
 
     def deliver_exit(self, exception: BaseException) -> None:
-        """Raise it in the loop, where a task's would go; that of a private loop as threads do."""
+        """Raise it in the loop, where an exit of one of the loop's own tasks would go.
+
+        In a private loop, do with it what a thread does.
+        """
         hub = self.current_hub()
         if hub is None or hub.is_private:
             super().deliver_exit(exception)
@@ -180,14 +191,14 @@ class LoopHandler(GreenHandler):
 
     def in_callback(self) -> bool:
         """Return True if the caller is one of this handler's own callbacks."""
-        callback = _inside.get()
+        callback = _current_callback.get()
         return super().in_callback() or (callback is not None and callback.handler is self)
 
     # The home loop.
 
     def watch_home(self, waiter: Waiter) -> bool:
-        """Wake ``waiter`` if the loop ends; False if it has ended already."""
-        home = self._home
+        """Wake ``waiter`` if the loop ends; return False if it has ended already."""
+        home = self.home
         if isinstance(home, LoopHub) and home.is_in_this_thread() and not home.is_running():
             if not home.has_ended():
                 raise RuntimeError(
@@ -195,15 +206,16 @@ class LoopHandler(GreenHandler):
                     "handler while it does, by `await handler.call(handler.stop)` or "
                     "`async with handler:`"
                 )
-            # Its thread lives on, though, and waits here: what is left runs in another loop.
+            # The loop has ended, but its thread lives on, and waits here. What is left runs in
+            # another loop.
             self.forget_workers()
-            self._home = None
+            self.home = None
         return super().watch_home(waiter)
 
     def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
-        """Run a worker in the home loop."""
-        if self._home is None:
-            self._home = self._hub_for_tasks()
+        """Run a worker in the home loop; choose one if the handler has lost its own."""
+        if self.home is None:
+            self.home = self.hub_for_tasks()
         return super().spawn_worker(func, *args)
 
     # Fork.
@@ -216,26 +228,29 @@ class LoopHandler(GreenHandler):
     def end_inherited_tasks(self) -> None:
         """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
         live_on_alone()
-        self._tasks.end_inherited(_never)
+        self.greenlet_tasks.end_inherited(_call_never)
 
 
-class _Callback:
-    """A callback that is a coroutine. It runs in a task, and not in the worker that waits for it.
+class _CoroutineCallback:
+    """A callback that is a coroutine. The loop runs it in a task, while the worker waits for it.
 
-    What it starts inherits its context, and may outlive it: then it is nobody's callback.
+    A context variable marks the code that the callback runs. What that code starts inherits the
+    context and may outlive the callback. Then it no longer counts as a part of it.
     """
 
     def __init__(self, handler: LoopHandler) -> None:
-        #: Whose callback it is; None when it has ended.
+        #: The handler that runs the callback; None when it has ended.
         self.handler: LoopHandler | None = handler
 
 
-_inside: contextvars.ContextVar[_Callback | None] = contextvars.ContextVar("_inside", default=None)
+_current_callback: contextvars.ContextVar[_CoroutineCallback | None] = contextvars.ContextVar(
+    "_current_callback", default=None
+)
 
 
 def _raise(exception: BaseException) -> None:
     raise exception
 
 
-def _never(func: object) -> None:
-    """Stand in for a loop, which in a forked child does not run."""
+def _call_never(func: object) -> None:
+    """Stand in for the ``call_soon`` of a loop: in a forked child, no loop runs."""

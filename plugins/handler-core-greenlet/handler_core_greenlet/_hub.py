@@ -1,0 +1,189 @@
+"""An event loop as a hub of greenlets.
+
+A task is a greenlet whose parent is the greenlet that runs the loop. To park, it switches to its
+parent, and the loop goes on. A callback of the loop switches back to it: for a timer, for a
+descriptor, or for a call that another thread has sent. So code in blocking style runs on the
+loop's own thread.
+
+Only a :class:`TaskGreenlet` may park. Other code in the loop's thread gets a ``RuntimeError``: a
+coroutine runs in the loop's own greenlet, and a greenlet of another library may have a parent that
+waits for something of its own.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextvars
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core.green import GreenWaiter, Hub
+from handler_core.network import NestedEpoll
+from handler_core_greenlet._descriptor_watch import DescriptorWatch
+
+__all__ = ["AwaitedCall", "LoopHub", "TaskGreenlet", "all_hubs", "hub_of_thread", "running_hub"]
+
+_thread_local = threading.local()
+
+_hubs: weakref.WeakSet[LoopHub] = weakref.WeakSet()
+
+
+class AwaitedCall(Protocol):
+    """A call that a greenlet makes for a coroutine, as :meth:`LoopHub.wait_until_idle` sees it."""
+
+    #: False while the called function runs or is parked.
+    idle: bool
+
+    #: The loop's thread calls this when the greenlet is idle again.
+    on_idle: Callable[[], object] | None
+
+    def throw(self, exception: BaseException) -> None:
+        """Raise an exception where the function is parked. Only the loop's thread calls this."""
+
+    def kill(self) -> None:
+        """End the function where it is parked, when the loop next turns. From any thread."""
+
+
+class LoopHub(Hub):
+    """The hub that an event loop is. It is made in the loop's thread, while the loop runs.
+
+    A model says how the loop calls a function, and how it runs a coroutine.
+    """
+
+    title = "event loop"
+    advice = "write `await result`, or `await handler.call(...)` with the function that blocks"
+
+    #: True for the hub of a private loop, whose thread has no other purpose.
+    is_private = False
+
+    def __init__(self) -> None:
+        super().__init__(threading.local)
+        self.adopt()
+        _hubs.add(self)
+
+    # What a model says of its loop, beside what `Hub` asks.
+
+    @classmethod
+    @abc.abstractmethod
+    def current(cls) -> LoopHub | None:
+        """Return the hub of the loop that runs in this thread; None if no loop does."""
+
+    @abc.abstractmethod
+    def is_running(self) -> bool:
+        """Return True while a thread runs the loop. Any thread may call this."""
+
+    @abc.abstractmethod
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await a coroutine of the loop's library, while the current greenlet is parked.
+
+        An exception that is thrown into the greenlet meanwhile cancels the coroutine.
+        """
+
+    @abc.abstractmethod
+    async def wait_until_idle(self, call: AwaitedCall) -> None:
+        """Wait, in a coroutine of the loop's library, until ``call`` is idle.
+
+        If the coroutine is cancelled, raise that in the call, by :meth:`AwaitedCall.throw`, and
+        go on waiting. If the call is idle by then, raise it here. If the coroutine is closed
+        (``GeneratorExit``), end the call by :meth:`AwaitedCall.kill`, and raise.
+        """
+
+    @abc.abstractmethod
+    def getaddrinfo(self, *args: Any) -> Sequence[Any]:
+        """Do what ``socket.getaddrinfo`` does, while the current greenlet is parked."""
+
+    # The thread of the loop.
+
+    def adopt(self) -> None:
+        """Take the current thread, which runs the loop, for the thread of the hub."""
+        self._thread: int | None = threading.get_ident()
+        _thread_local.hub = self
+
+    def is_mine(self) -> bool:
+        """Return True in the thread that runs the loop."""
+        # The loop's library could say which loop runs here. But asyncio then asks the system for
+        # the number of the process, each time, and this is asked many times for each request.
+        return self._thread == threading.get_ident() and self.is_running()
+
+    def is_in_this_thread(self) -> bool:
+        """Return True in the loop's thread, also while the loop does not run."""
+        return self._thread == threading.get_ident()
+
+    def leave_to_parent(self) -> None:
+        """Belong to no thread of this process. Only a forked child calls this."""
+        self._thread = None
+
+    def is_forked(self) -> bool:
+        """Return True in a forked child, where the loop is the parent's."""
+        return self._thread is None
+
+    # How a greenlet begins, parks and goes on.
+
+    def may_park(self, greenlet: Any) -> bool:
+        """Return True for a greenlet that was made here."""
+        return isinstance(greenlet, TaskGreenlet)
+
+    def switch(self) -> None:
+        """Switch to the loop; return when it switches back to this greenlet."""
+        greenlet.getcurrent().parent.switch()
+
+    def spawn(self, func: Callable[[], object]) -> None:
+        """Run ``func`` in a new greenlet, soon, in a copy of the caller's context."""
+        self.call_soon(functools.partial(self._begin, func))
+
+    def _begin(self, func: Callable[[], object]) -> None:
+        TaskGreenlet(self, func).switch()
+
+    def await_readable(
+        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+    ) -> None:
+        """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
+        watch = nested.watch
+        if not isinstance(watch, DescriptorWatch) or watch.hub is not self:
+            if watch is not None:
+                watch.end(_do_nothing)
+            watch = nested.watch = DescriptorWatch(self, nested.fileno())
+        watch.wait(waiter, timeout)
+
+    def let_others_run(self, waiter: GreenWaiter) -> None:
+        """Park for one turn of the loop, in which it looks at everything that is due."""
+        self.call_soon(waiter.wake_at_once)
+        waiter.park()
+
+
+class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
+    """A greenlet that may park, while its hub's loop runs."""
+
+    def __init__(self, hub: LoopHub, func: Callable[[], object]) -> None:
+        # The parent is the loop's greenlet. That is the current one, unless a task makes another.
+        current = greenlet.getcurrent()
+        super().__init__(func, current.parent if isinstance(current, TaskGreenlet) else current)
+        #: The hub whose loop runs it. None in a forked child, for the greenlet that has forked.
+        self.hub: LoopHub | None = hub
+        self.gr_context = contextvars.copy_context()
+
+
+def running_hub() -> LoopHub | None:
+    """Return the hub whose loop runs in this thread; None if no loop of a hub does."""
+    current = greenlet.getcurrent()
+    hub = current.hub if isinstance(current, TaskGreenlet) else hub_of_thread()
+    return hub if hub is not None and hub.is_mine() else None
+
+
+def hub_of_thread() -> LoopHub | None:
+    """Return the hub that was last used in this thread, whether its loop runs or not."""
+    return getattr(_thread_local, "hub", None)
+
+
+def all_hubs() -> list[LoopHub]:
+    """Return the hubs of all threads."""
+    return list(_hubs)
+
+
+def _do_nothing() -> None:
+    """Be called when a watch has ended."""

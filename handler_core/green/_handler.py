@@ -28,7 +28,7 @@ class GreenHandler(Handler):
     """The base of a handler whose tasks are greenlets.
 
     A subclass names its modules and its :attr:`native_lock`, implements :meth:`current_hub` and
-    :meth:`current_task`, and marks the hooks. Its ``select`` calls :meth:`select_in_hub`.
+    ``current_task``, and marks the hooks. Its ``select`` calls :meth:`select_in_hub`.
     """
 
     #: The function ``_thread.allocate_lock`` as it was before patching.
@@ -111,7 +111,7 @@ class GreenHandler(Handler):
         return self._spawn_in(self.hub_for_tasks(), func, args, kwargs)
 
     def hub_for_tasks(self) -> Hub:
-        """Return the hub in which a task of this caller runs; see :meth:`spawn`."""
+        """Return the hub in which a task of this caller runs; see ``spawn``."""
         hub = self.current_hub() or self._live_home() or self.current_hub(make=True)
         assert hub is not None
         return hub

@@ -1,4 +1,4 @@
-"""What the tests must know of the process that they run in: which loop runs them, if any?"""
+"""What the tests know of the process that they run in: which loop runs them, if any."""
 
 from __future__ import annotations
 

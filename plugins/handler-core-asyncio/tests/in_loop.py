@@ -1,4 +1,4 @@
-"""Runs a program in a greenlet of an event loop, in place of the interpreter.
+"""Runs a program as the interpreter does, but in a greenlet of an event loop.
 
 ``python in_loop.py asyncio -c SOURCE`` or ``python in_loop.py uvloop -m pytest ...``.
 """
@@ -38,7 +38,7 @@ def main() -> None:
             except (KeyboardInterrupt, SystemExit) as error:
                 if task.done():
                     raise
-                # Some other task's. It ends the loop's turn, but the program is to go on.
+                # Another task has raised it. It ends the loop's turn, but the program goes on.
                 threading.excepthook(
                     threading.ExceptHookArgs(
                         (type(error), error, error.__traceback__, threading.current_thread())

@@ -1,0 +1,136 @@
+"""Loops that end, and one loop after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from own_loop import OwnLoop, new_handler, only_asyncio, run
+
+from handler_core import Callback, get_handler
+from handler_core.testing.suite import LIMIT, open_descriptors
+
+
+class TestLoops(OwnLoop):
+    def test_one_handler_in_one_loop_after_the_other(self) -> None:
+        handler = new_handler()
+        ran: list[int] = []
+
+        async def main(number: int) -> None:
+            async with handler:
+                handler.dispatch_callback(Callback("test", ran.append, (number,)))
+
+        for number in range(3):
+            run(main(number))
+        assert ran == [0, 1, 2]
+
+    def test_what_a_loop_has_left_runs_nevertheless(self) -> None:
+        handler = new_handler()
+        ran: list[int] = []
+
+        async def main() -> None:
+            handler.start()
+            for number in range(3):
+                handler.dispatch_callback(Callback("test", ran.append, (number,)))
+
+        run(main())
+        handler.stop()
+        assert ran == [0, 1, 2]
+
+    def test_a_stop_elsewhere_hears_of_the_end_of_the_loop(self) -> None:
+        handler = new_handler()
+        stopped: list[BaseException] = []
+
+        def stop() -> None:
+            try:
+                handler.stop()
+            except RuntimeError as error:
+                stopped.append(error)
+
+        async def main() -> Any:
+            handler.start()
+            blocked = asyncio.Event()
+
+            def block() -> None:
+                blocked.set()
+                handler.event_object().wait()
+
+            handler.dispatch_callback(Callback("test", block, ()))
+            await blocked.wait()
+            thread = self.os_thread(stop)
+            while handler.running:
+                await asyncio.sleep(0.001)
+            return thread
+
+        thread = run(main())
+        thread.result(new_handler())
+        assert "has ended" in str(stopped[0])
+        assert not handler.running
+
+    def test_sockets_are_forgotten_with_their_loop(self) -> None:
+        handler = new_handler()
+
+        async def main() -> None:
+            left, right = handler.create_socket_pair()
+            with left, right:
+                assert await handler.call(handler.select, [left], [], [], 0.001) == ([], [], [])
+                right.send(b"x")
+                assert await handler.call(handler.select, [left], [], [], LIMIT) == ([left], [], [])
+
+        run(main())
+        before = open_descriptors()
+        for _ in range(20):
+            run(main())
+        assert open_descriptors() <= before
+
+    def test_the_same_sockets_in_one_loop_after_the_other(self) -> None:
+        handler = new_handler()
+        left, right = handler.create_socket_pair()
+
+        async def main() -> None:
+            assert await handler.call(handler.select, [left], [], [], 0.001) == ([], [], [])
+            asyncio.get_running_loop().call_later(0.001, right.send, b"x")
+            assert await handler.call(handler.select, [left], [], [], LIMIT) == ([left], [], [])
+            assert await handler.call(left.recv, 1) == b"x"
+
+        with left, right:
+            for _ in range(3):
+                run(main())
+
+    def test_a_ready_socket_that_nobody_waits_for_is_left_alone(self) -> None:
+        only_asyncio()
+
+        async def main() -> None:
+            handler = new_handler()
+            loop = asyncio.get_running_loop()
+            left, right = handler.create_socket_pair()
+            with left, right:
+                right.send(b"x")
+                assert await handler.call(handler.select, [left], [], [], LIMIT) == ([left], [], [])
+                left.recv(1)
+                await handler.call(handler.select, [left], [], [], 0.001)
+                right.send(b"x")
+                turns = 0
+
+                def turn() -> None:
+                    nonlocal turns
+                    turns += 1
+
+                select = loop._selector.select  # type: ignore[attr-defined]
+
+                def counting(timeout: float | None) -> Any:
+                    turn()
+                    return select(timeout)
+
+                loop._selector.select = counting  # type: ignore[attr-defined]
+                await asyncio.sleep(0.05)
+                assert turns < 10
+
+        run(main())
+
+    def test_automatic_choice(self) -> None:
+        async def main() -> str:
+            return get_handler().name
+
+        assert run(main()) == "asyncio"
+        assert get_handler().name == "threading"

@@ -2,7 +2,7 @@
 
 ``os.fork`` copies the current thread, with all the greenlets that live in it. Without this module
 each of them would go on with the parent's work in the child: read the next bytes of the parent's
-connection, tick a second time. Native threads are not copied. But in a process that gevent or
+connection, tick a second time. Other OS threads are not copied. But in a process that gevent or
 eventlet has patched, the threads of ``threading`` are greenlets too.
 
 :meth:`GreenletTasks.end_inherited` throws ``GreenletExit`` into each of them, inside ``fork``

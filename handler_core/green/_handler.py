@@ -70,7 +70,7 @@ class GreenHandler(Handler):
         return hub.new_waiter(self.current_task())
 
     def new_native_rlock(self) -> Any:
-        """Return a lock for native threads. No library patches ``_thread.RLock``."""
+        """Return a lock for OS threads. No library patches ``_thread.RLock``."""
         return _thread.RLock()
 
     def event_object(self) -> Event:

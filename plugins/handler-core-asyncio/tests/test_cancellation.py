@@ -84,7 +84,7 @@ class TestCancellation(OwnLoop):
                 with left, right:
                     with pytest.raises(TimeoutError):
                         await asyncio.wait_for(handler.call(ways[kind]), 0.001)
-                    # And whoever comes next gets what there is.
+                    # The next caller gets the lock, the item and the byte.
                     lock.release()
                     assert lock.acquire(blocking=False)
                     queue.put(1)

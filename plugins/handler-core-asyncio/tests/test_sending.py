@@ -1,4 +1,4 @@
-"""Connections that send together what is sent in one turn of the loop."""
+"""Connections send in one piece what is sent within one turn of the loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(LOOP is not None, reason="this process is in a l
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[tuple[SequentialAsyncioHandler, LoopConnection, Any]]:
-    """Yield a handler, a connection of its, and a plain socket at the other end."""
+    """Yield a handler, one of its connections, and a plain socket at the other end."""
     handler = get_handler("asyncio")
     assert isinstance(handler, SequentialAsyncioHandler)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -1,6 +1,6 @@
 """eventlet as a concurrency model: each task is a green thread, and each wait runs the hub.
 
-It works whether eventlet has patched the process or not. In both cases native threads may use the
+It works whether eventlet has patched the process or not. In both cases OS threads may use the
 handler too: the modules ``_hub`` and ``_doorbell`` say how they wake a greenlet.
 """
 
@@ -102,7 +102,7 @@ class SequentialEventletHandler(GreenHandler):
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
         """Look the addresses of a host up, while other green threads run.
 
-        The system's resolver looks them up, in a native thread. eventlet's own resolver does not
+        The system's resolver looks them up, in an OS thread. eventlet's own resolver does not
         know all that the system's knows. If a user has switched it off, eventlet uses one that
         stops the hub.
         """

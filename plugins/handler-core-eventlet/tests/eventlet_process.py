@@ -24,7 +24,7 @@ class Script(Suite):
 
 
 class OSThread:
-    """A native thread. The test waits for it without the handler."""
+    """An OS thread. The test waits for it without the handler."""
 
     def __init__(self, func: Any, *args: Any) -> None:
         self._outcome: list[Any] = []
@@ -53,7 +53,7 @@ def until(condition: Any) -> None:
 
 
 def natively_until(condition: Any) -> None:
-    """Do what `until` does, in a native thread that is to get no hub."""
+    """Do what `until` does, in an OS thread that is to get no hub."""
     deadline = native_time.monotonic() + LIMIT
     while not condition():
         assert native_time.monotonic() < deadline, "it did not happen"

@@ -9,6 +9,6 @@ if __name__ == "__main__":
         warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
         import eventlet
     eventlet.monkey_patch()
-    # The plugins of anyio and trio import what cannot be imported in such a process.
+    # These two plugins import modules that cannot be imported in a patched process.
     sys.argv[1:1] = ["-p", "no:anyio", "-p", "no:trio"]
     runpy.run_module("pytest", run_name="__main__")

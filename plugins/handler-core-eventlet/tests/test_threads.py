@@ -1,4 +1,4 @@
-"""Native threads, signal handlers and hubs wake each other."""
+"""OS threads, signal handlers and hubs wake each other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """gevent as a concurrency model: each task is a greenlet, and each wait runs the hub.
 
-It works whether gevent has patched the process or not. In both cases native threads may use the
+It works whether gevent has patched the process or not. In both cases OS threads may use the
 handler too: the module ``_hub`` says how they wake a greenlet.
 """
 

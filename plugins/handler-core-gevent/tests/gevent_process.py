@@ -27,7 +27,7 @@ class OwnTests(GeventProcess, Suite):
     """The base of tests of what is gevent's own."""
 
     def in_hub_of_thread(self, func: Callable[..., Any], *args: Any) -> Any:
-        """Run a function in a greenlet of another native thread."""
+        """Run a function in a greenlet of another OS thread."""
 
         def run() -> Any:
             try:

@@ -1,4 +1,4 @@
-"""Native threads and their hubs, beside the hub of the handler."""
+"""OS threads and their hubs, beside the hub of the handler."""
 
 from __future__ import annotations
 

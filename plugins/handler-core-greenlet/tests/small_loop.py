@@ -1,6 +1,6 @@
-"""A model on the smallest loop that will do, in a daemon thread: what the bridge asks for, no more.
+"""A model on a small loop of its own, in a daemon thread. It has only what the bridge asks for.
 
-That it keeps the contract shows that the bridge has nothing of asyncio's in it.
+The model keeps the contract. That shows that the bridge contains nothing of asyncio's.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class SmallHub(LoopHub):
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
         self._ready.append(func)
-        with contextlib.suppress(BlockingIOError):  # it rings
+        with contextlib.suppress(BlockingIOError):  # it rings already
             self._ringer.send(b"x")
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
@@ -107,7 +107,7 @@ class SmallHub(LoopHub):
 
 
 def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that waits for nothing: this loop has nothing that it could await."""
+    """Run a coroutine to its end. It may not wait: this loop has nothing to await."""
     try:
         coroutine.send(None)
     except StopIteration as end:

@@ -1,4 +1,4 @@
-"""What the bridge says of coroutines and of queues, on a loop that is not asyncio's."""
+"""Coroutines, call greenlets and waits of the bridge, on a loop that is not asyncio's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def handler() -> Iterator[SmallHandler]:
 
 
 def in_loop(handler: SmallHandler, func: Any) -> Any:
-    """Return what a function returns that the loop itself calls."""
+    """Have the loop itself call a function; return what it returns."""
     result = handler.async_result()
 
     def call() -> None:

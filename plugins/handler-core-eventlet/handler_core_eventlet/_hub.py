@@ -38,7 +38,6 @@ _LONGEST_TIMER = 86400.0
 # How many cancelled timers a hub may keep before they are swept out.
 _CANCELLED_TIMERS = 50
 
-
 _native_local = patcher.original("threading").local
 
 # The hub of each thread.
@@ -203,9 +202,8 @@ class EventletHub(Hub):
     def _renew(self) -> None:
         library = self._library
         renew_epoll(library)
-        library.mark_as_reopened(
-            self.thread_local.doorbell.fileno()
-        )  # this takes it out of the hub
+        # This takes the parent's doorbell out of the hub.
+        library.mark_as_reopened(self.thread_local.doorbell.fileno())
         self._install_doorbell()
 
 

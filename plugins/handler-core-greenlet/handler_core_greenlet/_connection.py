@@ -7,8 +7,8 @@ nothing. What any greenlet sends before the loop has turned is put aside. It goe
 the loop turns. A greenlet that uses ``select`` keeps the loop from turning for a few milliseconds
 at the most.
 
-That a ``send`` returns means on any socket that the data is on its way, not that it has arrived.
-If what was put aside cannot be sent, the next ``send`` raises the error.
+As on any socket, a ``send`` that returns does not mean that the data has arrived. If what was put
+aside cannot be sent, the next ``send`` raises the error.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What pytest learns where handler-core is installed: ``--handler``, and to explain a failure.
+"""The pytest plugin of handler-core: the option ``--handler``, and explanations of failures.
 
-A module beside the package, since pytest imports its plugins before all else, in every project of
-an environment: here nothing of handler-core is imported before somebody asks for it. So a program
-of tests that patches its process first still comes first. (hypothesis has its plugin outside of its
-package too.)
+It is a module beside the package on purpose. pytest imports its plugins before everything else, in
+every project of an environment. This module imports handler-core only when a run needs it. So a
+test program that patches its process still does so before handler-core is imported. (hypothesis
+keeps its plugin outside of its package too.)
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from handler_core.testing.suite import Suite
+    from handler_core.testing._suite import Suite
 
-# Where pytest itself writes errors, for stacks: a test's standard error is pytest's.
+# A copy of the standard error of pytest itself, for stacks. During a test, pytest captures standard
+# error.
 _stderr = pytest.StashKey[int]()
 
 
@@ -34,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a model that cannot be had, before anything is collected."""
+    """Refuse a model that cannot be loaded, before pytest collects anything."""
     name = config.getoption("--handler")
     if name is None:
         return
@@ -51,14 +52,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close what was opened."""
+    """Close the copy of standard error."""
     if _stderr in config.stash:
         os.close(config.stash[_stderr])
         del config.stash[_stderr]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have each class of the suite that names no model test that of ``--handler``."""
+    """Set the model of ``--handler`` in each class of the suite that names none."""
     for cls in {_suite_of(item) for item in items} - {None}:
         assert cls is not None
         if _stderr not in config.stash:
@@ -69,23 +70,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         name = config.getoption("--handler")
         if name is not None:
             cls.handler_name = name
-        elif not hasattr(config, "workerinput"):  # where xdist could not say it, each test does
-            from handler_core.testing.suite import names_no_model
+        # A worker of xdist cannot refuse the run. There each test fails by itself.
+        elif not hasattr(config, "workerinput"):
+            from handler_core.testing._suite import names_no_model
 
             raise pytest.UsageError(names_no_model(cls))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Say which line of the contract a failure breaks."""
+    """Add the broken line of the contract to the report of a failure."""
     report = yield
     if report.failed and _suite_of(item) is not None:
-        from handler_core.testing.contract import CONTRACT, line_of
+        from handler_core.testing._contract import CONTRACT, line_of
 
         line = line_of(item.name)
         test: Suite = item.instance  # type: ignore[attr-defined]
         if report.when == "setup" or test.stopping:
-            line = CONTRACT[1]  # whatever was to be tested: it cannot be made, started or stopped
+            # The handler cannot be made, started or stopped, whatever line the test is about.
+            line = CONTRACT[1]
         if report.when == "call":
             test.has_failed = True
         if line is not None:
@@ -95,7 +98,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _suite_of(item: pytest.Item) -> type[Suite] | None:
-    """Return a test's class, if that is of the suite."""
-    suite = sys.modules.get("handler_core.testing.suite")
+    """Return the class of a test if it is one of the suite, or else None."""
+    suite = sys.modules.get("handler_core.testing._suite")
     cls = getattr(item, "cls", None)
     return cls if suite is not None and cls is not None and issubclass(cls, suite.Suite) else None

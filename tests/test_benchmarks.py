@@ -19,7 +19,7 @@ from benchmarks.series import KAZOO, OURS, RAW, Series, Turns
 from benchmarks.sides import MODELS
 from benchmarks.whole import GETS_AT_ONCE
 
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 
 @pytest.mark.timeout(300)

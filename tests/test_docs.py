@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 import handler_core
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -1,47 +1,62 @@
-"""For tests: the conformance suite, and a real ZooKeeper server.
+"""For tests: the conformance suite, what it is made of, and a real ZooKeeper server.
 
-A plugin's tests subclass the suite, in three lines::
+The tests of a plugin subclass the suite, in three lines::
 
     from handler_core.testing import HandlerConformance
 
     class TestConformance(HandlerConformance):
         handler_name = "threading"
 
-Each test is named for the line of the contract that it holds a handler to. The suite needs what
-``pip install "handler-core[testing]"`` brings; ``handler_core.testing.zookeeper`` needs
-nothing, and so the suite is imported only when it is asked for.
+The name of each test begins with the line of the contract that it tests.
+
+The names below are public, and all else in this package is internal. A name is imported when it is
+first used. So :class:`ZooKeeperServer`, :func:`running_server` and the time limits need nothing
+else, and only the rest needs what ``pip install "handler-core[testing]"`` installs.
 """
 
-from __future__ import annotations
+import sys as _sys
+import typing
 
-import sys
-from typing import TYPE_CHECKING, Any
+from handler_core.execution._lazy import lazy_names as _lazy_names
 
-if TYPE_CHECKING:
-    from handler_core.testing.conformance import HandlerConformance
+if typing.TYPE_CHECKING:
+    from handler_core.testing._conformance import HandlerConformance
+    from handler_core.testing._open_descriptors import open_descriptors
+    from handler_core.testing._suite import Suite, calling
+    from handler_core.testing._time_limits import LIMIT, LONG
+    from handler_core.testing._zookeeper_server import ZooKeeperServer
+    from handler_core.testing._zookeeper_settings import TLSIdentity
+    from handler_core.testing.server import RunningServer, running_server
 
-__all__ = ["HandlerConformance"]
+__all__ = [
+    "LIMIT",
+    "LONG",
+    "HandlerConformance",
+    "RunningServer",
+    "Suite",
+    "TLSIdentity",
+    "ZooKeeperServer",
+    "calling",
+    "open_descriptors",
+    "running_server",
+]
 
-_PARTS = (
-    "callbacks",
-    "connections",
-    "lifecycle",
-    "pairs",
-    "primitives",
-    "processes",
-    "results",
-    "selecting",
-    "suite",
+# pytest must know of these modules before they are imported, to explain their asserts. A process
+# without pytest runs no tests, and needs no explanations.
+if "pytest" in _sys.modules:
+    _sys.modules["pytest"].register_assert_rewrite(
+        *(f"{__name__}.{module}" for module in ("_contract_tests", "_os_thread", "_suite"))
+    )
+
+__getattr__, __dir__ = _lazy_names(
+    __name__,
+    {
+        "._conformance": "HandlerConformance",
+        "._open_descriptors": "open_descriptors",
+        "._suite": "Suite calling",
+        "._time_limits": "LIMIT LONG",
+        "._zookeeper_server": "ZooKeeperServer",
+        "._zookeeper_settings": "TLSIdentity",
+        ".server": "RunningServer running_server",
+    },
 )
-
-# Before anybody imports one of them. Where pytest is not there, it will not run their tests.
-if "pytest" in sys.modules:
-    sys.modules["pytest"].register_assert_rewrite(*(f"{__name__}.{part}" for part in _PARTS))
-
-
-def __getattr__(name: str) -> Any:
-    if name != "HandlerConformance":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from handler_core.testing.conformance import HandlerConformance
-
-    return HandlerConformance

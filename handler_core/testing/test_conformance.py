@@ -1,9 +1,10 @@
-"""The suite, for the model that ``--handler`` names.
+"""The suite for the model that ``--handler`` names.
 
-``pytest --pyargs handler_core.testing --handler NAME`` runs it.
+``pytest --pyargs handler_core.testing --handler NAME`` runs it. pytest finds this module by its
+name.
 """
 
-from handler_core.testing.conformance import HandlerConformance
+from handler_core.testing._conformance import HandlerConformance
 
 
 class TestConformance(HandlerConformance):

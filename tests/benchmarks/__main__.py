@@ -16,7 +16,7 @@ from benchmarks.report import as_json, as_markdown, machine, write_pyperf
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.series import Series
 from benchmarks.sides import MODELS
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 _PARTS = ("rows", "whole", "coroutines", "lookup", "growth")
 _BUSY = 1.0

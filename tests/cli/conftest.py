@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 
 @pytest.fixture

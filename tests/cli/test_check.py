@@ -104,7 +104,7 @@ def test_a_test_that_hangs_is_the_last_one(run: Run, plugin: MakePlugin, tmp_pat
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
-        "import handler_core.testing.suite as suite\nsuite.TEST_LIMIT = 2\n"
+        "import handler_core.testing._time_limits as limits\nlimits.TEST_LIMIT = 2\n"
     )
     source = WORKS + "\n    def __len__(self): return 0\n" + hangs
     folders = [requiring(plugin("works", source), REQUIRES), site]

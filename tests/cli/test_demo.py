@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]

@@ -18,8 +18,7 @@ import uvicorn
 from kazoo.client import KazooClient
 
 from handler_core import get_handler
-from handler_core.testing.suite import LIMIT
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import LIMIT, ZooKeeperServer
 
 APPLICATIONS = Path(__file__).parents[2] / "docs" / "examples" / "web"
 

@@ -19,7 +19,7 @@ from kazoo.client import KazooClient
 from kazoo.retry import KazooRetry
 
 from handler_core import Handler, get_handler
-from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
+from handler_core.testing import TLSIdentity, ZooKeeperServer
 
 HANDLER = os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading")
 

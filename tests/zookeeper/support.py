@@ -15,7 +15,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
 
 from handler_core import AsyncResult, Handler
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 #: Seconds that anything may take before it counts as hanging.
 LONG = 60.0

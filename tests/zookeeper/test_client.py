@@ -24,7 +24,7 @@ from kazoo.retry import ForceRetryError, KazooRetry, RetryFailedError
 from kazoo.security import make_digest_acl
 
 from handler_core import Handler
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 from .support import LONG, Recorder, eventually, in_background
 

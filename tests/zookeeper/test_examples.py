@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from handler_core import list_handlers
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -15,8 +15,12 @@ import pytest
 from kazoo.client import KazooClient
 
 from handler_core import Handler
-from handler_core.testing import zookeeper
-from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
+from handler_core.testing import (
+    TLSIdentity,
+    ZooKeeperServer,
+    _free_ports,
+    _zookeeper_settings,
+)
 
 from .conftest import new_server
 from .support import eventually
@@ -24,7 +28,7 @@ from .support import eventually
 # Starts a server, says where it is, and ends without a chance to tidy up.
 FORGETFUL = """
 import os, sys
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 server = ZooKeeperServer()
 server.start()
 print(server.port, server.pid, flush=True)
@@ -53,7 +57,7 @@ def test_what_only_tls_needs_is_missed_only_by_tls(
     identity: TLSIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_server(identity)
-    monkeypatch.setattr(zookeeper, "_TLS_JARS", (Path("/nowhere/netty-all.jar"),))
+    monkeypatch.setattr(_zookeeper_settings, "_TLS_JARS", (Path("/nowhere/netty-all.jar"),))
     assert ZooKeeperServer.why_missing() is None
     missing = ZooKeeperServer.why_missing(tls=True)
     assert missing is not None
@@ -118,7 +122,7 @@ def test_a_server_that_has_not_started_has_no_address() -> None:
 
 def test_a_server_that_dies_at_once_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     server = new_server()
-    monkeypatch.setattr(zookeeper, "_JAVA_OPTIONS", ("-Xnonsense",))
+    monkeypatch.setattr(_zookeeper_settings, "_JAVA_OPTIONS", ("-Xnonsense",))
     with pytest.raises(RuntimeError, match="Unrecognized option: -Xnonsense"):
         server.start()
     assert not server.running
@@ -130,9 +134,9 @@ def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(
 ) -> None:
     server = new_server()
     with socket.create_server(("127.0.0.1", 0)) as owner:
-        taken, free = owner.getsockname()[1], zookeeper._free_port()
+        taken, free = owner.getsockname()[1], _free_ports.free_port()
         ports = [taken, free]
-        monkeypatch.setattr(zookeeper, "_free_port", lambda: ports.pop(0))
+        monkeypatch.setattr(_free_ports, "free_port", lambda: ports.pop(0))
         with contextlib.closing(server):
             server.start()
             assert server.port == free
@@ -144,10 +148,10 @@ def test_a_port_for_tls_that_was_taken_meanwhile_is_left_to_its_owner(
     server = new_server(identity)
     with socket.create_server(("127.0.0.1", 0)) as owner:
         taken = owner.getsockname()[1]
-        plain, secure = zookeeper._free_ports(tls=True)
+        plain, secure = _free_ports.free_ports(tls=True)
         # The two must also differ.
         ports = [plain, taken, plain, plain, secure]
-        monkeypatch.setattr(zookeeper, "_free_port", lambda: ports.pop(0))
+        monkeypatch.setattr(_free_ports, "free_port", lambda: ports.pop(0))
         with contextlib.closing(server):
             server.start()
             assert (server.port, server.secure_port) == (plain, secure)

@@ -13,7 +13,7 @@ from kazoo.exceptions import ConnectionLoss, KazooException
 from kazoo.protocol.states import EventType, KazooState
 
 from handler_core import Handler
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 from .support import (
     IN_FLIGHT,

@@ -15,8 +15,7 @@ from kazoo.client import KazooClient
 from kazoo.protocol.states import EventType, KazooState
 
 from handler_core import Handler
-from handler_core.testing import zookeeper
-from handler_core.testing.zookeeper import TLSIdentity, ZooKeeperServer
+from handler_core.testing import TLSIdentity, ZooKeeperServer, _zookeeper_settings
 
 from .conftest import new_server
 from .support import IN_FLIGHT, LONG, Recorder, assert_all_end, freeze, many_requests
@@ -146,7 +145,8 @@ def test_the_newest_protocol(
         "-Dzookeeper.ssl.enabledProtocols=TLSv1.3",
         "-Dzookeeper.ssl.ciphersuites=TLS_AES_128_GCM_SHA256",
     )
-    monkeypatch.setattr(zookeeper, "_JAVA_OPTIONS", zookeeper._JAVA_OPTIONS + options)
+    options = _zookeeper_settings._JAVA_OPTIONS + options
+    monkeypatch.setattr(_zookeeper_settings, "_JAVA_OPTIONS", options)
     with new_server(identity) as server:
         client = new_secure_client(server.secure_hosts)
         client.start()

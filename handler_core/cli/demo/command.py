@@ -16,7 +16,7 @@ from handler_core.cli.demo.load import Measurement
 from handler_core.cli.demo.sample_client import EchoServer
 from handler_core.cli.demo.table import demo_table
 from handler_core.cli.display import output
-from handler_core.testing.zookeeper import ZooKeeperServer
+from handler_core.testing import ZooKeeperServer
 
 __all__ = ["demo"]
 

@@ -12,7 +12,7 @@ from asyncio_process import LOOP, AsyncioProcess
 from handler_core_asyncio import SequentialAsyncioHandler
 
 from handler_core import get_handler
-from handler_core.testing.suite import LIMIT, Suite
+from handler_core.testing import LIMIT, Suite
 
 # No loop may run around that of a test. So these tests are for a process that no loop runs.
 own_loop = pytest.mark.skipif(LOOP is not None, reason="this process is in a loop already")

@@ -11,7 +11,7 @@ from handler_core_asyncio import AsyncioTimeoutError, AsyncResult
 from own_loop import OwnLoop, new_handler, run
 
 from handler_core import HandlerTimeoutError
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 class TestAwaiting(OwnLoop):

@@ -11,7 +11,7 @@ import pytest
 from own_loop import OwnLoop, new_handler, run
 
 from handler_core import Callback
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 class TestBlocking(OwnLoop):

@@ -13,7 +13,7 @@ from handler_core_greenlet import CallGreenlet, TaskGreenlet
 from own_loop import OwnLoop, new_handler, raise_, run
 
 from handler_core import Callback
-from handler_core.testing.suite import LONG
+from handler_core.testing import LONG
 
 CONTEXT: contextvars.ContextVar[str] = contextvars.ContextVar("CONTEXT", default="nothing")
 

@@ -10,7 +10,7 @@ import greenlet
 import pytest
 from own_loop import OwnLoop, new_handler, only_asyncio, raise_, run
 
-from handler_core.testing.suite import LONG
+from handler_core.testing import LONG
 
 
 class TestCancellation(OwnLoop):

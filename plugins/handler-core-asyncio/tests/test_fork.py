@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asyncio_process import AsyncioProcess
 
-from handler_core.testing.suite import Suite
+from handler_core.testing import Suite
 
 
 class TestFork(AsyncioProcess, Suite):

@@ -8,7 +8,7 @@ from typing import Any
 from own_loop import OwnLoop, new_handler, only_asyncio, run
 
 from handler_core import Callback, get_handler
-from handler_core.testing.suite import LIMIT, open_descriptors
+from handler_core.testing import LIMIT, open_descriptors
 
 
 class TestLoops(OwnLoop):

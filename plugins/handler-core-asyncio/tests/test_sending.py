@@ -15,7 +15,7 @@ from handler_core_asyncio import SequentialAsyncioHandler
 from handler_core_greenlet import LoopConnection
 
 from handler_core import get_handler
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 pytestmark = pytest.mark.skipif(LOOP is not None, reason="this process is in a loop already")
 

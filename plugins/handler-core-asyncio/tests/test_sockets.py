@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from own_loop import OwnLoop, new_handler, only_asyncio, run
 
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 class TestSockets(OwnLoop):

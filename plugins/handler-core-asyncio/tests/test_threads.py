@@ -8,7 +8,7 @@ import pytest
 from asyncio_process import AsyncioProcess
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, Suite
+from handler_core.testing import LIMIT, Suite
 
 
 class TestQueue(AsyncioProcess, Suite):

@@ -9,7 +9,7 @@ import eventlet
 from eventlet import hubs, patcher
 
 from handler_core import Callback
-from handler_core.testing.suite import LIMIT, Suite
+from handler_core.testing import LIMIT, Suite
 
 PATCHED = patcher.is_monkey_patched("thread")
 native_thread = patcher.original("_thread")

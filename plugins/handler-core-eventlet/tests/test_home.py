@@ -15,7 +15,7 @@ from eventlet_process import (
 )
 from handler_core_eventlet import SequentialEventletHandler
 
-from handler_core.testing.suite import LIMIT, open_descriptors
+from handler_core.testing import LIMIT, open_descriptors
 
 
 def test_a_home_thread_that_has_ended() -> None:

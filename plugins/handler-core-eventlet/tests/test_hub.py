@@ -10,7 +10,7 @@ from eventlet_process import (
     dispatch,
 )
 
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 def test_cancelled_timers_are_not_kept(handler: Any) -> None:

@@ -14,7 +14,7 @@ from eventlet_process import (
     until,
 )
 
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 @pytest.mark.parametrize("error", [eventlet.Timeout, greenlet.GreenletExit])

@@ -19,7 +19,7 @@ from handler_core_eventlet import AsyncResult, SequentialEventletHandler, Timeou
 
 import handler_core
 from handler_core import HandlerTimeoutError, get_handler
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 def test_the_names_are_kazoos() -> None:

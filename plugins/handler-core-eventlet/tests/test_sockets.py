@@ -14,7 +14,7 @@ from eventlet_process import (
 )
 from handler_core_eventlet import SequentialEventletHandler
 
-from handler_core.testing.suite import LIMIT, open_descriptors
+from handler_core.testing import LIMIT, open_descriptors
 
 
 def test_a_look_up_does_not_stop_the_hub(handler: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from eventlet_process import (
     until,
 )
 
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 def test_an_os_thread_wakes_a_hub_that_sleeps(handler: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-from handler_core.testing.suite import Suite
+from handler_core.testing import Suite
 
 PATCHED = monkey.is_module_patched("socket")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gevent_process import PATCHED, OwnTests
 
 from handler_core import Handler
-from handler_core.testing.suite import open_descriptors
+from handler_core.testing import open_descriptors
 
 
 class TestChoice(OwnTests):

@@ -10,7 +10,7 @@ import pytest
 from gevent_process import OwnTests
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT, calling
+from handler_core.testing import LIMIT, calling
 
 
 class TestHome(OwnTests):

@@ -11,7 +11,7 @@ import pytest
 from gevent_process import OwnTests
 
 from handler_core import Handler, HandlerTimeoutError
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 class TestKills(OwnTests):

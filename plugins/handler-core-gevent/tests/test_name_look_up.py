@@ -10,8 +10,7 @@ import pytest
 from gevent_process import OwnTests, native_sleep
 
 from handler_core import Handler
-from handler_core.testing.server import running_server
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT, running_server
 
 
 class TestNameLookUp(OwnTests):

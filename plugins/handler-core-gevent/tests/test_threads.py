@@ -12,7 +12,7 @@ from gevent_process import OwnTests, native_sleep
 from handler_core_gevent import AsyncResult, GeventTimeoutError
 
 from handler_core import Handler
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 class TestThreads(OwnTests):

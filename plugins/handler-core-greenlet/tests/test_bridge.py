@@ -11,7 +11,7 @@ from handler_core_greenlet import CallGreenlet, TaskGreenlet, running_hub, sleep
 from small_loop import SmallHandler
 
 from handler_core import Callback
-from handler_core.testing.suite import LIMIT
+from handler_core.testing import LIMIT
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from handler_core.testing.suite import Suite
+from handler_core.testing import Suite
 
 BEGINNING = """
 import logging

@@ -12,7 +12,7 @@ from handler_core_prometheus import PrometheusWrapper
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from handler_core import Callback, get_handler
-from handler_core.testing.suite import Suite
+from handler_core.testing import Suite
 
 # A real scrape, by a process of its own: no model of this one serves and asks at the same time.
 SCRAPE = """

@@ -5,18 +5,16 @@ from __future__ import annotations
 import pytest
 
 from handler_core import Handler
-from handler_core.testing.suite import Suite
+from handler_core.testing._suite import Suite
 
-__all__ = ["PairTests"]
+__all__ = ["SocketPairTests"]
 
 # As many wake-up bytes as a client may write before anyone reads.
 FLOOD = 5000
 
 
-class PairTests(Suite):
+class SocketPairTests(Suite):
     """C19 of the contract."""
-
-    # C19: the socket pair.
 
     def test_c19_both_ends_are_sockets_of_the_model(self, handler: Handler) -> None:
         """In both directions, in order, with the end seen."""

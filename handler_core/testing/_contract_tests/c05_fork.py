@@ -1,106 +1,20 @@
-"""C4 to C6: exit, fork, and what is left behind."""
+"""C5: fork."""
 
 from __future__ import annotations
 
-import atexit
-import gc
-import logging
 import os
-import sys
-import threading
-import tracemalloc
-import weakref
 
 import pytest
 
-from handler_core import Handler
-from handler_core.testing.suite import Suite, calling, open_descriptors
+from handler_core.testing._suite import Suite
 
-__all__ = ["ProcessTests"]
-
-# Cycles until caches and pools have their size.
-_WARM_UP = 50
-
-# The interpreter keeps up to 4,096 names that were looked up on classes, which are no handler's:
-# pluggy makes a new string for each look-up of a marker, and so wrapped handlers fill that cache.
-_clear_internal_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+__all__ = ["ForkTests"]
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
 
-class ProcessTests(Suite):
-    """C4 to C6 of the contract."""
-
-    # C4: the interpreter exits.
-
-    @pytest.mark.parametrize(
-        "body",
-        [
-            "handler.start()",
-            """
-            handler.start()
-            handler.dispatch_callback(Callback("test", print, ("ran",)))
-            handler.sleep_func(0.05)
-            """,
-            """
-            handler.start()
-            begun = handler.event_object()
-            def block():
-                begun.set()
-                handler.event_object().wait()
-            handler.dispatch_callback(Callback("test", block, ()))
-            handler.dispatch_callback(Callback("test", print, ("never",)))
-            begun.wait()
-            """,
-            """
-            handler.start()
-            begun = handler.event_object()
-            result = handler.async_result()
-            result.link(lambda result: (begun.set(), handler.async_result().get()))
-            result.link(print)
-            result.set()
-            begun.wait()
-            """,
-            """
-            handler.start()
-            lock = handler.lock_object()
-            lock.acquire()
-            ours, theirs = handler.create_socket_pair()
-            for func, *args in (
-                (handler.sleep_func, 3600),
-                (handler.select, [ours], [], []),
-                (handler.async_result().get,),
-                (handler.event_object().wait,),
-                (handler.queue_impl().get,),
-                (lock.acquire,),
-            ):
-                begun = handler.event_object()
-                handler.spawn(lambda: (begun.set(), func(*args)))
-                begun.wait()
-            handler.sleep_func(0.05)
-            """,
-            """
-            import atexit
-            atexit.register(handler.stop)
-            handler.start()
-            for _ in range(100):
-                handler.dispatch_callback(Callback("test", len, ("",)))
-            """,
-        ],
-        ids=[
-            "stop forgotten",
-            "idle worker",
-            "callback blocks for ever",
-            "link blocks for ever",
-            "tasks wait for ever",
-            "stop at exit",
-        ],
-    )
-    def test_c4_the_interpreter_exits(self, body: str) -> None:
-        """Without a hang and without a traceback."""
-        self.run_script(body)
-
-    # C5: fork.
+class ForkTests(Suite):
+    """C5 of the contract."""
 
     @needs_fork
     def test_c5_the_child_has_a_stopped_empty_handler(self) -> None:
@@ -285,97 +199,3 @@ class ProcessTests(Suite):
             """
         )
         assert printed == "ok\n"
-
-    # C6: nothing is left behind.
-
-    def test_c6_a_stopped_handler_leaves_nothing_behind(self) -> None:
-        """No thread, descriptor, exit function or object, however many were used."""
-        alive: list[weakref.ref[Handler]] = []
-
-        def cycle() -> None:
-            alive.append(weakref.ref(self.live_and_stop()))
-
-        def left() -> tuple[int, int, int, int]:
-            gc.collect()
-            registered = atexit._ncallbacks()
-            objects = len(gc.get_objects())
-            return threading.active_count(), open_descriptors(), registered, objects
-
-        for _ in range(_WARM_UP):
-            cycle()
-        threads, descriptors, registered, objects = left()
-        for _ in range(1000):
-            cycle()
-        after = left()
-        assert not [ref for ref in alive if ref() is not None], "handlers are kept alive"
-        assert after[0] <= threads, "threads are left"
-        assert after[1] <= descriptors, "descriptors are left"
-        assert after[2] <= registered, "exit functions are left"
-        # The list of weak references is ours: one object a cycle, and a hundred to spare.
-        assert after[3] < objects + 1000 + 100, "objects are left"
-
-    def test_c6_a_stopped_handler_leaves_no_memory_behind(self) -> None:
-        """What the collector does not look at neither: bytes and text."""
-
-        def grown() -> int:
-            before = left()
-            for _ in range(300):
-                self.live_and_stop()
-            return (left() - before) // 300
-
-        def left() -> int:
-            gc.collect()
-            _clear_internal_caches()
-            return tracemalloc.get_traced_memory()[0]
-
-        tracemalloc.start()
-        try:
-            for _ in range(_WARM_UP):
-                self.live_and_stop()
-            # What is left is left each time. What a library keeps for a while, such as timers that
-            # were cancelled, it drops now and then.
-            sizes = [grown()]
-            while min(sizes) >= 100 and len(sizes) < 6:
-                sizes.append(grown())
-        finally:
-            tracemalloc.stop()
-        assert min(sizes) < 100, f"{min(sizes)} bytes a handler are left"
-
-    @pytest.mark.parametrize(
-        "what",
-        ["never started", "something waits", "waited for start", "callback failed", "link failed"],
-    )
-    def test_c6_a_handler_is_freed(self, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whatever became of it, once nobody has it any more."""
-        # What is logged, pytest keeps to the end of the test.
-        monkeypatch.setattr(logging.getLogger("handler_core"), "disabled", True)
-
-        def live() -> weakref.ref[Handler]:
-            handler = self.make_handler()
-            if what in ("something waits", "waited for start"):
-                self.dispatch(handler, handler.event_object)
-            if what in ("waited for start", "callback failed", "link failed"):
-                handler.start()
-            if what in ("callback failed", "link failed"):
-                self.queue(handler, what == "link failed", handler.event_object, "no arguments")
-            handler.stop()
-            return weakref.ref(handler)
-
-        freed = live()
-        gc.collect()
-        assert freed() is None
-
-    def live_and_stop(self) -> Handler:
-        """Make a handler, use it for a moment, and stop it."""
-        handler = self.make_handler()
-        for end in handler.create_socket_pair():
-            end.close()
-        handler.start()
-        self.ended(handler.spawn(int))
-        ran = handler.event_object()
-        result = handler.async_result()
-        result.link(calling(ran.set))
-        self.dispatch(handler, result.set, 1)
-        self.happens(ran)
-        handler.stop()
-        return handler

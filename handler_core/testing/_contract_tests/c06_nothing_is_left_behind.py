@@ -1,0 +1,123 @@
+"""C6: nothing is left behind."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import sys
+import threading
+import tracemalloc
+import weakref
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing._open_descriptors import open_descriptors
+from handler_core.testing._suite import Suite, calling
+
+__all__ = ["NothingIsLeftBehindTests"]
+
+# Cycles until caches and pools have their size.
+_WARM_UP = 50
+
+
+# The interpreter keeps up to 4,096 names that were looked up on classes, which are no handler's:
+# pluggy makes a new string for each look-up of a marker, and so wrapped handlers fill that cache.
+_clear_internal_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+
+
+class NothingIsLeftBehindTests(Suite):
+    """C6 of the contract."""
+
+    def test_c6_a_stopped_handler_leaves_nothing_behind(self) -> None:
+        """No thread, descriptor, exit function or object, however many were used."""
+        alive: list[weakref.ref[Handler]] = []
+
+        def cycle() -> None:
+            alive.append(weakref.ref(self.live_and_stop()))
+
+        def left() -> tuple[int, int, int, int]:
+            gc.collect()
+            registered = atexit._ncallbacks()
+            objects = len(gc.get_objects())
+            return threading.active_count(), open_descriptors(), registered, objects
+
+        for _ in range(_WARM_UP):
+            cycle()
+        threads, descriptors, registered, objects = left()
+        for _ in range(1000):
+            cycle()
+        after = left()
+        assert not [ref for ref in alive if ref() is not None], "handlers are kept alive"
+        assert after[0] <= threads, "threads are left"
+        assert after[1] <= descriptors, "descriptors are left"
+        assert after[2] <= registered, "exit functions are left"
+        # The list of weak references is ours: one object a cycle, and a hundred to spare.
+        assert after[3] < objects + 1000 + 100, "objects are left"
+
+    def test_c6_a_stopped_handler_leaves_no_memory_behind(self) -> None:
+        """What the collector does not look at neither: bytes and text."""
+
+        def grown() -> int:
+            before = left()
+            for _ in range(300):
+                self.live_and_stop()
+            return (left() - before) // 300
+
+        def left() -> int:
+            gc.collect()
+            _clear_internal_caches()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            for _ in range(_WARM_UP):
+                self.live_and_stop()
+            # What is left is left each time. What a library keeps for a while, such as timers that
+            # were cancelled, it drops now and then.
+            sizes = [grown()]
+            while min(sizes) >= 100 and len(sizes) < 6:
+                sizes.append(grown())
+        finally:
+            tracemalloc.stop()
+        assert min(sizes) < 100, f"{min(sizes)} bytes a handler are left"
+
+    @pytest.mark.parametrize(
+        "what",
+        ["never started", "something waits", "waited for start", "callback failed", "link failed"],
+    )
+    def test_c6_a_handler_is_freed(self, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever became of it, once nobody has it any more."""
+        # What is logged, pytest keeps to the end of the test.
+        monkeypatch.setattr(logging.getLogger("handler_core"), "disabled", True)
+
+        def live() -> weakref.ref[Handler]:
+            handler = self.make_handler()
+            if what in ("something waits", "waited for start"):
+                self.dispatch(handler, handler.event_object)
+            if what in ("waited for start", "callback failed", "link failed"):
+                handler.start()
+            if what in ("callback failed", "link failed"):
+                self.queue(handler, what == "link failed", handler.event_object, "no arguments")
+            handler.stop()
+            return weakref.ref(handler)
+
+        freed = live()
+        gc.collect()
+        assert freed() is None
+
+    def live_and_stop(self) -> Handler:
+        """Make a handler, use it for a moment, and stop it."""
+        handler = self.make_handler()
+        for end in handler.create_socket_pair():
+            end.close()
+        handler.start()
+        self.ended(handler.spawn(int))
+        ran = handler.event_object()
+        result = handler.async_result()
+        result.link(calling(ran.set))
+        self.dispatch(handler, result.set, 1)
+        self.happens(ran)
+        handler.stop()
+        return handler

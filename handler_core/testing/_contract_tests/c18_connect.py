@@ -1,0 +1,154 @@
+"""C18: connections."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing._contract_tests.connection_suite import ConnectionSuite
+from handler_core.testing._contract_tests.silent_address import silent_address
+from handler_core.testing._open_descriptors import open_descriptors
+from handler_core.testing._time_limits import LIMIT
+from handler_core.testing.server import running_server
+
+__all__ = ["ConnectTests"]
+
+
+def _addresses_of_localhost() -> set[str]:
+    return {str(info[4][0]) for info in socket.getaddrinfo("localhost", 1, 0, socket.SOCK_STREAM)}
+
+
+class ConnectTests(ConnectionSuite):
+    """C18 of the contract."""
+
+    def test_c18_create_connection(self, handler: Handler) -> None:
+        """A connected socket with the usual options, and the caller's timeout."""
+        with running_server() as server:
+            with handler.create_connection(server.address, timeout=LIMIT) as connection:
+                self.echoes(connection)
+                assert connection.getpeername() == server.address
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert connection.gettimeout() == LIMIT
+                assert not os.get_inheritable(connection.fileno())
+            with handler.create_connection(server.address) as connection:
+                assert connection.gettimeout() is None
+                self.echoes(connection)
+            # Without TLS its parameters mean nothing: kazoo passes a port as the host's name.
+            with handler.create_connection(server.address, hostname=2181) as connection:
+                self.echoes(connection)
+
+    def test_c18_socket(self, handler: Handler) -> None:
+        """``handler.socket()`` makes a TCP socket of the model."""
+        with running_server() as server, handler.socket() as connection:
+            assert connection.type == socket.SOCK_STREAM
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert not os.get_inheritable(connection.fileno())
+            connection.connect(server.address)
+            self.echoes(connection)
+
+    def test_c18_before_start_and_after_stop(self, idle: Handler) -> None:
+        """A client stops its handler before its own loop has ended."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for _ in range(2):
+                idle.create_connection(listener.getsockname(), timeout=LIMIT).close()
+                idle.create_connection(("localhost", listener.getsockname()[1])).close()
+                idle.start()
+                idle.stop()
+            idle.create_connection(listener.getsockname(), timeout=LIMIT).close()
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    def test_c18_every_address_of_a_name_is_tried(self, handler: Handler, host: str) -> None:
+        """IPv6 and IPv4, wherever the server is."""
+        if host not in _addresses_of_localhost():
+            pytest.skip(f"on this machine, {host} is no address of localhost")
+        with running_server(host) as server:
+            address = ("localhost", server.address[1])
+            with handler.create_connection(address, timeout=LIMIT) as connection:
+                assert connection.getpeername()[:2] == server.address
+                self.echoes(connection)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_nobody_listens(self, handler: Handler) -> None:
+        """An ``OSError``, and nothing left open."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            handler.create_connection(address, timeout=LIMIT)
+        with pytest.raises(OSError):  # noqa: PT011 - the message is the system's
+            handler.create_connection(("no-such-host.invalid", 1), timeout=LIMIT)
+
+    def test_c18_a_connection_lets_other_tasks_run(self, handler: Handler) -> None:
+        """A select on it, and a receive from it."""
+        theirs, ours = self.tcp_pair(handler)
+        with theirs, ours:
+
+            def send() -> None:
+                handler.sleep_func(0.01)
+                theirs.send(b"x")
+
+            task = handler.spawn(send)
+            assert ours.recv(1) == b"x"
+            self.ended(task)
+
+    def test_c18_non_blocking_sockets(self, handler: Handler) -> None:
+        """``setblocking(0)`` and the usual errors."""
+        theirs, ours = self.tcp_pair(handler)
+        with theirs, ours:
+            ours.setblocking(0)
+            with pytest.raises(BlockingIOError):
+                ours.recv(1)
+            assert ours.pending() == 0
+            theirs.send(b"xy")
+            assert self.select(handler, [ours], [], [])[0] == [ours]
+            assert ours.recv(1) == b"x"
+            assert ours.recv(1) == b"y"
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    def test_c18_a_connect_lets_other_tasks_run(self, handler: Handler) -> None:
+        """While the other side does not answer."""
+        ticks: list[int] = []
+
+        def tick() -> None:
+            for number in range(10):
+                handler.sleep_func(0.001)
+                ticks.append(number)
+
+        with silent_address() as silent:
+            for timeout in (0.1, 1, LIMIT):  # for a busy machine
+                task = handler.spawn(tick)
+                with pytest.raises(TimeoutError):
+                    handler.create_connection(silent, timeout=timeout)
+                in_time = bool(ticks)
+                self.ended(task)
+                if in_time:
+                    return
+                ticks.clear()
+        pytest.fail("other tasks stand still during a connect")
+
+    def test_c18_what_is_no_error_of_the_system_leaves_nothing_open_either(
+        self, handler: Handler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Such as Ctrl-C, or a kill, which may come at any time."""
+
+        class Killed(BaseException):
+            pass
+
+        class Socket(handler.socket_module.socket):  # type: ignore[misc, name-defined]
+            def connect(self, address: Any) -> None:
+                super().connect(address)
+                raise Killed
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            # What a model opens once, at its first use.
+            handler.create_connection(listener.getsockname(), timeout=LIMIT).close()
+            monkeypatch.setattr(handler.socket_module, "socket", Socket)
+            before = open_descriptors()
+            with pytest.raises(Killed) as raised:
+                handler.create_connection(listener.getsockname(), timeout=LIMIT)
+            # The exception has the frames, and what is in them; it is forgotten later.
+            assert open_descriptors() <= before, "a descriptor is left open"
+            del raised

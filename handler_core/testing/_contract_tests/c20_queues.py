@@ -1,0 +1,61 @@
+"""C20: queues."""
+
+from __future__ import annotations
+
+import queue as standard
+import warnings
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing._suite import Suite
+
+__all__ = ["QueueTests"]
+
+
+class QueueTests(Suite):
+    """C20 of the contract."""
+
+    def test_c20_queues(self, idle: Handler) -> None:
+        """As ``queue.Queue``; waiting lets other tasks run."""
+        queue = idle.queue_impl()
+        with pytest.raises(idle.queue_empty):
+            queue.get_nowait()
+        with pytest.raises(idle.queue_empty):
+            queue.get(block=True, timeout=0.01)
+
+        def get(timeout: float) -> None:
+            with pytest.raises(idle.queue_empty):
+                queue.get(timeout=timeout)
+
+        self.not_early(get)
+        idle.spawn(lambda: [queue.put(number) for number in range(3)])
+        got = [self.woken(lambda timeout: queue.get(timeout=timeout)) for _ in range(3)]
+        assert got == [0, 1, 2]
+        assert queue.empty()
+        assert queue.qsize() == 0
+        with warnings.catch_warnings():  # gevent once had another idea of a queue of size 0
+            warnings.simplefilter("ignore", DeprecationWarning)
+            unlimited = idle.queue_impl(0)
+        unlimited.put_nowait(1)
+        unlimited.put_nowait(2)
+        assert [unlimited.get_nowait(), unlimited.get_nowait()] == [1, 2]
+
+    def test_c20_a_full_queue(self, idle: Handler) -> None:
+        """Takes no more, or waits until it can; so does ``queue.Queue``."""
+        queue = idle.queue_impl(maxsize=1)
+        queue.put(0)
+        with pytest.raises(standard.Full):
+            queue.put_nowait(1)
+        with pytest.raises(standard.Full):
+            queue.put(1, timeout=0.01)
+        got: list[int] = []
+
+        def get() -> None:
+            idle.sleep_func(0.01)
+            got.append(queue.get())
+
+        task = idle.spawn(get)
+        self.woken(lambda timeout: queue.put(1, timeout=timeout))
+        self.ended(task)
+        assert [*got, queue.get_nowait()] == [0, 1]

@@ -1,7 +1,7 @@
-"""The contract, a sentence a line: what a failing test of the suite is about, in words.
+"""The contract in short: a few words for each line, which explain a failing test.
 
-The documentation's page of the contract says more; each line has an anchor there. Where the
-documentation lies, the metadata of the distribution says.
+The documentation has a page on the contract with more words, and an anchor for each line. The
+address of the documentation comes from the metadata of the distribution.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Line(NamedTuple):
     Attributes:
         number: 1 to 20.
         title: its heading.
-        promise: what it says, in short.
+        promise: what it demands, in short.
     """
 
     number: int
@@ -29,17 +29,17 @@ class Line(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """What it is called: ``C13 Links``."""
+        """The number and title together: ``C13 Links``."""
         return f"C{self.number} {self.title}"
 
     @property
     def url(self) -> str:
-        """Where the documentation has it."""
+        """The address of its place in the documentation."""
         return documentation(f"reference/contract.html#c{self.number}")
 
 
 def line_of(test: str) -> Line | None:
-    """Return the line that a test of the suite holds a handler to, by the name of the test."""
+    """Return the line that a test of the suite is about, from the name of the test."""
     named = re.match(r"test_c(\d+)_", test)
     return CONTRACT.get(int(named[1])) if named else None
 

@@ -212,7 +212,7 @@ class Suite:
         """Check that a wait lasts until its timeout if nothing else ends it."""
         begun = time.monotonic()
         wait(0.05)
-        assert time.monotonic() - begun >= 0.049  # a library's clock may be another one
+        assert time.monotonic() - begun >= 0.049  # a library may use another clock
 
     def in_time(self, most: float, attempts: Sequence[Callable[[], float]]) -> None:
         """Check that there is a round in which no attempt is late by more than ``most`` seconds.

@@ -1,11 +1,12 @@
 """A server to connect to, in a process of its own: ``python -m handler_core.testing.server``.
 
-It echoes, with TLS if it is given a certificate; with ``--authority`` as well, it does so for those
-who show a certificate that is signed by that one. With ``--hold`` it accepts, and does not say a
-word, nor answer a TLS hello, until somebody connects to its second port. With ``--trickle`` it
-answers with the beginning of a TLS record, a byte at a time, and never ends. In a process of its
-own, since a patched process has no sockets and threads that would do for a server which must not
-wait for the client's tasks.
+It echoes what it receives. It speaks TLS if it has a certificate. With ``--authority``, it echoes
+only to clients whose certificate that authority has signed. With ``--hold``, it accepts connections
+but sends nothing, not even an answer to a TLS hello, until a client connects to its second port.
+With ``--trickle``, it answers with the beginning of a TLS record, one byte at a time, without end.
+
+The server must not wait for the client's tasks. In a patched process, no socket and no thread can
+promise that. So the server runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from typing import NamedTuple
 
 __all__ = ["RunningServer", "running_server"]
 
-# Kind (handshake), version and length: its five bytes of header.
+# The header of a TLS record has five bytes: kind (handshake), version and length.
 _TLS_RECORD_OF_16_KIB = b"\x16\x03\x03\x40\x00"
 
 
 class RunningServer(NamedTuple):
-    """Where a server listens.
+    """The addresses of a server.
 
     Attributes:
         address: host and port of the service.
-        release: host and port; a connection here lets a server go on that holds.
+        release: host and port. A connection to it releases a server that holds.
     """
 
     address: tuple[str, int]
@@ -51,14 +52,15 @@ def running_server(
     hold: bool = False,
     trickle: bool = False,
 ) -> Iterator[RunningServer]:
-    """Run a server for as long as the ``with`` block runs.
+    """Run an echo server in a process of its own while the ``with`` block runs.
 
     Args:
         host: the loopback address to listen on.
-        certificate: a file with certificate and key; with it the server speaks TLS.
-        authority: a file with the certificate of who must have signed those of clients.
-        hold: whether to answer nothing until released.
-        trickle: whether to answer with a TLS record that never ends.
+        certificate: a file with certificate and key. With it, the server speaks TLS.
+        authority: a file with the certificate of the authority that must have signed the
+            certificates of clients.
+        hold: whether the server sends nothing until it is released.
+        trickle: whether the server answers with a TLS record that never ends.
     """
     command = [sys.executable, "-m", "handler_core.testing.server", host]
     if certificate is not None:
@@ -76,14 +78,14 @@ def running_server(
         service, release = json.loads(process.stdout.readline())
         yield RunningServer((host, service), (host, release))
     finally:
-        process.stdin.close()  # which is what it waits for
+        process.stdin.close()  # the server ends when its standard input does
         process.stdout.close()
         process.wait(30)
 
 
 def _echo(connection: socket.socket, context: ssl.SSLContext | None, go: threading.Event) -> None:
     go.wait()
-    # A client that refuses the certificate, or goes away, is what some tests are about.
+    # Some tests are about a client that refuses the certificate or disconnects.
     with contextlib.suppress(OSError), connection:
         if context is not None:
             connection = context.wrap_socket(connection, server_side=True)
@@ -111,7 +113,7 @@ def _release(listener: socket.socket, go: threading.Event) -> None:
 
 
 def main() -> None:
-    """Listen, print the two ports as JSON, and serve until standard input is closed."""
+    """Listen, print the two ports as JSON, and serve until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("host")
     parser.add_argument("--certificate")

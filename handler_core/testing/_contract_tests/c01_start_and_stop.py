@@ -12,10 +12,10 @@ __all__ = ["StartAndStopTests"]
 
 
 class StartAndStopTests(Suite):
-    """C1 of the contract."""
+    """C1: start and stop."""
 
     def test_c1_start_and_stop_are_idempotent(self, idle: Handler) -> None:
-        """A second start or stop does nothing; stop before start neither."""
+        """A second start or stop has no effect, and neither has a stop before the start."""
         idle.stop()
         assert not idle.running
         idle.start()
@@ -27,7 +27,7 @@ class StartAndStopTests(Suite):
         assert not idle.running
 
     def test_c1_a_handler_can_be_started_again(self, idle: Handler) -> None:
-        """Stopped and started, it runs callbacks and links as before."""
+        """A handler that was stopped and started runs callbacks and links as before."""
         for _ in range(3):
             idle.start()
             linked = idle.event_object()
@@ -39,7 +39,7 @@ class StartAndStopTests(Suite):
             assert not idle.running
 
     def test_c1_start_and_stop_from_other_tasks(self, idle: Handler) -> None:
-        """Whoever holds the handler may start and stop it."""
+        """Any task that has the handler may start and stop it."""
         ran: list[int] = []
         starter = idle.spawn(idle.start)
         self.ended(starter)
@@ -51,7 +51,7 @@ class StartAndStopTests(Suite):
         assert ran == [1]
 
     def test_c1_any_thread_may_be_the_home(self, handler: Handler) -> None:
-        """A thread that nothing was done in before starts, uses and stops a handler of its own."""
+        """A new thread may start, use and stop a handler of its own."""
 
         def live() -> list[int]:
             ran: list[int] = []
@@ -67,7 +67,7 @@ class StartAndStopTests(Suite):
         assert self.os_thread(live).result(handler) == [1, 1]
 
     def test_c1_a_thread_that_started_the_handler_may_end(self, idle: Handler) -> None:
-        """A stop says that it has, or runs what is left; it never waits for ever."""
+        """After that, stop runs what is left or raises an error. It never waits for ever."""
         ran: list[str] = []
         self.os_thread(idle.start).result(idle)
         self.dispatch(idle, ran.append, "left")
@@ -84,21 +84,21 @@ class StartAndStopTests(Suite):
         assert ran == ["left", "afresh"]
 
     def test_c1_with_statement(self, idle: Handler) -> None:
-        """``with handler`` starts and stops it."""
+        """``with handler`` starts and stops the handler."""
         with idle as entered:
             assert entered is idle
             assert idle.running
         assert not idle.running
 
     def test_c1_with_statement_stops_after_an_error(self, idle: Handler) -> None:
-        """And lets the error through."""
+        """The ``with`` statement stops the handler after an error, and passes the error on."""
         with pytest.raises(ValueError, match="as planned"), idle:
             raise ValueError("as planned")
         assert not idle.running
 
     @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
     def test_c1_a_second_start_makes_no_second_worker(self, handler: Handler, linked: bool) -> None:
-        """What is queued before and after it waits for what runs."""
+        """Callbacks queued before and after a second start wait for the one that runs."""
         gate, blocked = handler.event_object(), handler.event_object()
         ran: list[int] = []
 
@@ -112,7 +112,7 @@ class StartAndStopTests(Suite):
         self.queue(handler, linked, ran.append, 2)
         handler.start()
         self.queue(handler, linked, ran.append, 3)
-        handler.sleep_func(0.02)  # while a second one could run them
+        handler.sleep_func(0.02)  # time in which a second worker could run them
         assert ran == []
         gate.set()
         handler.stop()
@@ -120,7 +120,7 @@ class StartAndStopTests(Suite):
         assert sorted(ran) == [1, 2, 3]
 
     def test_c1_a_stop_from_an_os_thread_waits_for_the_drain(self, handler: Handler) -> None:
-        """It returns when the workers have run what there was."""
+        """It returns after the workers have run all that was queued."""
         ran: list[str] = []
 
         def stop() -> None:
@@ -139,7 +139,7 @@ class StartAndStopTests(Suite):
         assert ran == ["callback", "stop returned"]
 
     def test_c1_many_tasks_start_and_stop_at_once(self, idle: Handler) -> None:
-        """Whatever the order, it ends in one state, and works."""
+        """In any order of the calls, the handler ends in one state and works."""
         ran: list[int] = []
 
         def toggle() -> None:

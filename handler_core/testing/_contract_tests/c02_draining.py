@@ -1,4 +1,4 @@
-"""C2: the drain."""
+"""C2: the drain, in which stop runs what is left."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["DrainTests"]
 
 
 class DrainTests(Suite):
-    """C2 of the contract."""
+    """C2: the drain, in which stop runs what is left."""
 
     def test_c2_in_the_drain_a_callback_may_wait_for_a_link(self, handler: Handler) -> None:
-        """Both workers go on until both have nothing left."""
+        """Both workers continue until both queues are empty."""
         gate, linked = handler.event_object(), handler.event_object()
         seen: list[bool] = []
         result = handler.async_result()
@@ -38,7 +38,7 @@ class DrainTests(Suite):
         assert not stopper.is_alive()
 
     def test_c2_in_the_drain_links_lead_to_links(self, handler: Handler) -> None:
-        """A link that sets a further result has that one's links called too."""
+        """If a link sets another result, the links of that one run too."""
         ran: list[int] = []
 
         def chain(depth: int) -> None:
@@ -53,7 +53,7 @@ class DrainTests(Suite):
         assert ran == list(range(20, -1, -1))
 
     def test_c2_the_drain_runs_links_that_were_queued_before_it(self, handler: Handler) -> None:
-        """Those behind a link that blocks, when the callbacks are through already."""
+        """Links queued behind a link that blocks run, even when no callbacks are left."""
         ran: list[int] = []
         callbacks_go_on, links_go_on = handler.event_object(), handler.event_object()
         blocked, drained = handler.event_object(), handler.event_object()
@@ -74,7 +74,7 @@ class DrainTests(Suite):
         self.until(handler, lambda: not handler.running)
         callbacks_go_on.set()
         self.happens(drained)
-        handler.sleep_func(0.01)  # the callbacks' worker ends, with the links still to be called
+        handler.sleep_func(0.01)  # time in which the callbacks' worker could end too early
         assert ran == []
         links_go_on.set()
         self.ended(stopper)
@@ -84,7 +84,7 @@ class DrainTests(Suite):
     def test_c2_in_the_drain_the_setter_calls_no_links(
         self, handler: Handler, linked: bool
     ) -> None:
-        """The second worker does, until the drain is over, whatever it is that still runs."""
+        """The second worker runs links until the drain is over, whatever else still runs."""
         ran: list[str] = []
         gate, blocked = handler.event_object(), handler.event_object()
 
@@ -120,7 +120,7 @@ class DrainTests(Suite):
         assert ran == ["set returned"]
 
     def test_c2_dispatched_in_the_drain_waits_for_start(self, handler: Handler) -> None:
-        """A callback that always dispatches itself again does not keep stop from returning."""
+        """Stop returns even if a callback dispatches itself again and again."""
         ran: list[int] = []
 
         def again() -> None:
@@ -139,7 +139,7 @@ class DrainTests(Suite):
         self.until(handler, lambda: len(ran) > 1)
 
     def test_c2_what_others_dispatch_in_the_drain_waits_for_start(self, handler: Handler) -> None:
-        """Whoever dispatches it, it neither runs in the drain nor is lost."""
+        """A callback of another task neither runs in the drain nor is lost."""
         ran: list[str] = []
         gate, stopper = self.draining(handler)
         self.dispatch(handler, ran.append, "dispatched in the drain")
@@ -151,7 +151,7 @@ class DrainTests(Suite):
         assert ran == ["dispatched in the drain"]
 
     def test_c2_start_in_the_drain_makes_no_second_worker(self, handler: Handler) -> None:
-        """Callbacks still run one at a time, in order, and the stop still returns."""
+        """Callbacks still run one at a time and in order, and the stop returns."""
         gate, blocked = handler.event_object(), handler.event_object()
         running: list[int] = []
         most: list[int] = []
@@ -187,7 +187,7 @@ class DrainTests(Suite):
         assert handler.running
 
     def test_c2_two_stops_wait_for_one_drain(self, handler: Handler) -> None:
-        """Each of them returns after the last callback."""
+        """Both return after the last callback."""
         gate = handler.event_object()
         ran: list[str] = []
 
@@ -208,7 +208,7 @@ class DrainTests(Suite):
         assert sorted(ran[1:]) == ["first", "second"]
 
     def test_c2_a_stop_after_a_start_in_the_drain_waits(self, handler: Handler) -> None:
-        """For what was dispatched since, too."""
+        """It also waits for callbacks that were dispatched after that start."""
         ran: list[str] = []
 
         def stop() -> None:
@@ -235,7 +235,11 @@ class DrainTests(Suite):
         assert ran == ["callback"]
 
     def draining(self, handler: Handler) -> tuple[Any, Task]:
-        """Have it stopped; return an event that the drain waits for, and the task that stops."""
+        """Stop the handler from a task.
+
+        Returns:
+            An event that the drain waits for, and the task that stops the handler.
+        """
         gate, blocked = handler.event_object(), handler.event_object()
 
         def block() -> None:

@@ -1,4 +1,4 @@
-"""C2: nothing is lost."""
+"""C2: nothing is lost, whether the handler runs or not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["NothingIsLostTests"]
 
 
 class NothingIsLostTests(Suite):
-    """C2 of the contract."""
+    """C2: stop loses nothing, and a stopped handler loses nothing either."""
 
     def test_c2_stop_runs_what_was_dispatched(self, handler: Handler) -> None:
-        """All that was dispatched before stop has run when stop returns."""
+        """When stop returns, all callbacks that were dispatched before it have run."""
         ran: list[int] = []
         for number in range(1000):
             self.dispatch(handler, ran.append, number)
@@ -25,7 +25,7 @@ class NothingIsLostTests(Suite):
         assert ran == list(range(1000))
 
     def test_c2_stop_runs_the_links_of_what_was_set(self, handler: Handler) -> None:
-        """All results set before stop have had their links called when stop returns."""
+        """When stop returns, all links of results that were set before it have run."""
         ran: list[int] = []
         results = [handler.async_result() for _ in range(1000)]
         for result in results:
@@ -36,11 +36,11 @@ class NothingIsLostTests(Suite):
         assert ran == list(range(1000))
 
     def test_c2_dispatched_while_stopped_waits_for_start(self, idle: Handler) -> None:
-        """It does not run while the handler is stopped, and does, in order, when it is started."""
+        """It does not run while the handler is stopped. After the start, it runs in order."""
         ran: list[int] = []
         for number in range(3):
             self.dispatch(idle, ran.append, number)
-        idle.stop()  # which is stopped, and stays so
+        idle.stop()  # it is stopped already, and stays so
         idle.sleep_func(0.01)
         assert ran == []
         idle.start()
@@ -61,7 +61,7 @@ class NothingIsLostTests(Suite):
     def test_c2_links_are_called_by_the_setter_while_stopped(
         self, idle: Handler, stopped: bool, failure: ValueError | None
     ) -> None:
-        """A client that has stopped its handler still hears of its last results."""
+        """A client still hears of its last results after it has stopped its handler."""
         if stopped:
             idle.start()
             self.drained(idle)
@@ -69,7 +69,7 @@ class NothingIsLostTests(Suite):
         ran: list[Any] = []
         result = idle.async_result()
         result.link(ran.append)
-        result.link(ran.extend)  # a result is no list: raises, is logged
+        result.link(ran.extend)  # raises, because a result is no list; that is logged
         result.link(lambda _: ran.append(threading.get_ident()))
         assert ran == []
         if failure is None:

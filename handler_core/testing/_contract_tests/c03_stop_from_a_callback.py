@@ -14,11 +14,11 @@ __all__ = ["StopFromACallbackTests"]
 
 
 class StopFromACallbackTests(Suite):
-    """C3 of the contract."""
+    """C3: a callback or link stops its own handler."""
 
     @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
     def test_c3_stop_from_inside(self, handler: Handler, linked: bool) -> None:
-        """It returns before what is queued has run, which then still runs."""
+        """It returns before the queued callbacks or links have run. They still run."""
         ran: list[str] = []
         gate, done = handler.event_object(), handler.event_object()
 
@@ -50,7 +50,7 @@ class StopFromACallbackTests(Suite):
     def test_c3_stop_from_inside_leaves_the_other_worker_alone(
         self, handler: Handler, linked: bool
     ) -> None:
-        """It does not wait for what runs there, and what is queued there still runs."""
+        """It does not wait for what the other worker runs. What is queued there still runs."""
         ran: list[str] = []
         gate, blocked = handler.event_object(), handler.event_object()
         stopped = handler.event_object()
@@ -76,7 +76,7 @@ class StopFromACallbackTests(Suite):
     def test_c3_a_stop_from_outside_waits_for_the_end_of_one_from_inside(
         self, handler: Handler
     ) -> None:
-        """That one has left it to others to wait."""
+        """The stop from inside does not wait, so a later one from outside must."""
         ran: list[str] = []
         gate, stopped = handler.event_object(), handler.event_object()
 
@@ -100,7 +100,7 @@ class StopFromACallbackTests(Suite):
         assert ran == ["callback", "stop returned"]
 
     def test_c3_stop_from_inside_is_prompt(self, idle: Handler) -> None:
-        """In a tenth of a second; even a busy machine has an idle moment."""
+        """It takes a tenth of a second at most. Even a busy machine has an idle moment."""
         took: list[float] = []
 
         def stop() -> None:

@@ -10,7 +10,7 @@ __all__ = ["InterpreterExitTests"]
 
 
 class InterpreterExitTests(Suite):
-    """C4 of the contract."""
+    """C4: the interpreter exits."""
 
     @pytest.mark.parametrize(
         "body",
@@ -76,5 +76,5 @@ class InterpreterExitTests(Suite):
         ],
     )
     def test_c4_the_interpreter_exits(self, body: str) -> None:
-        """Without a hang and without a traceback."""
+        """It exits without a hang and without a traceback."""
         self.run_script(body)

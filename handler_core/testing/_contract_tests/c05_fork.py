@@ -14,11 +14,11 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform h
 
 
 class ForkTests(Suite):
-    """C5 of the contract."""
+    """C5: fork."""
 
     @needs_fork
     def test_c5_the_child_has_a_stopped_empty_handler(self) -> None:
-        """What the parent has queued runs in the parent alone; the child can start afresh."""
+        """Callbacks queued before the fork run in the parent only. The child may start anew."""
         printed = self.run_script(
             """
             import os, sys
@@ -67,7 +67,10 @@ class ForkTests(Suite):
 
     @needs_fork
     def test_c5_the_child_of_a_handler_that_is_stopped_or_drains(self) -> None:
-        """It is stopped and empty too: nothing waits for a start, and links run in the setter."""
+        """The child's handler is stopped and empty too.
+
+        No callback there waits for a start, and the setter calls links.
+        """
         printed = self.run_script(
             """
             import os
@@ -109,7 +112,7 @@ class ForkTests(Suite):
 
     @needs_fork
     def test_c5_a_fork_inside_a_callback(self) -> None:
-        """The child's copy of the worker runs nothing more; the parent's goes on."""
+        """The child's copy of the worker runs nothing more. The parent's worker goes on."""
         printed = self.run_script(
             """
             import os
@@ -134,7 +137,7 @@ class ForkTests(Suite):
     @needs_fork
     @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
     def test_c5_a_callback_that_forks_returns_in_the_child_too(self, linked: bool) -> None:
-        """What comes next runs in the parent alone, while the child uses the handler afresh."""
+        """What follows runs in the parent only, while the child uses its handler anew."""
         printed = self.run_script(
             f"""
             import os
@@ -142,7 +145,7 @@ class ForkTests(Suite):
             handler.start()
             pids = []
             def go_on():
-                handler.sleep_func(0.1)  # while what the parent has queued could run
+                handler.sleep_func(0.1)  # time in which the parent's queue could run
                 print("the child has run", ran, flush=True)
                 os._exit(7)
             def fork():
@@ -171,7 +174,7 @@ class ForkTests(Suite):
 
     @needs_fork
     def test_c5_spawned_tasks_do_not_run_in_the_child(self) -> None:
-        """A client's loop would take the parent's bytes from their common socket."""
+        """A client's loop in the child would read the parent's bytes from a common socket."""
         printed = self.run_script(
             """
             import os

@@ -18,20 +18,20 @@ from handler_core.testing._suite import Suite, calling
 
 __all__ = ["NothingIsLeftBehindTests"]
 
-# Cycles until caches and pools have their size.
+# Cycles after which caches and pools have their final size.
 _WARM_UP = 50
 
-
-# The interpreter keeps up to 4,096 names that were looked up on classes, which are no handler's:
-# pluggy makes a new string for each look-up of a marker, and so wrapped handlers fill that cache.
+# The interpreter caches up to 4,096 names that were looked up on classes. Wrapped handlers fill
+# this cache, because pluggy makes a new string for each look-up of a marker. The cache belongs to
+# no handler, so it must be cleared before memory is measured.
 _clear_internal_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 
 
 class NothingIsLeftBehindTests(Suite):
-    """C6 of the contract."""
+    """C6: a stopped handler leaves nothing behind."""
 
     def test_c6_a_stopped_handler_leaves_nothing_behind(self) -> None:
-        """No thread, descriptor, exit function or object, however many were used."""
+        """No thread, descriptor, exit function or object stays, after any number of handlers."""
         alive: list[weakref.ref[Handler]] = []
 
         def cycle() -> None:
@@ -53,11 +53,11 @@ class NothingIsLeftBehindTests(Suite):
         assert after[0] <= threads, "threads are left"
         assert after[1] <= descriptors, "descriptors are left"
         assert after[2] <= registered, "exit functions are left"
-        # The list of weak references is ours: one object a cycle, and a hundred to spare.
+        # The list `alive` grows by one weak reference a cycle. A hundred more are tolerated.
         assert after[3] < objects + 1000 + 100, "objects are left"
 
     def test_c6_a_stopped_handler_leaves_no_memory_behind(self) -> None:
-        """What the collector does not look at neither: bytes and text."""
+        """Bytes and text count too, which the garbage collector does not track."""
 
         def grown() -> int:
             before = left()
@@ -74,8 +74,8 @@ class NothingIsLeftBehindTests(Suite):
         try:
             for _ in range(_WARM_UP):
                 self.live_and_stop()
-            # What is left is left each time. What a library keeps for a while, such as timers that
-            # were cancelled, it drops now and then.
+            # A real leak grows in each round. A library may keep some objects for a while, such as
+            # timers that were cancelled, but there is a round in which it drops them.
             sizes = [grown()]
             while min(sizes) >= 100 and len(sizes) < 6:
                 sizes.append(grown())
@@ -88,8 +88,8 @@ class NothingIsLeftBehindTests(Suite):
         ["never started", "something waits", "waited for start", "callback failed", "link failed"],
     )
     def test_c6_a_handler_is_freed(self, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whatever became of it, once nobody has it any more."""
-        # What is logged, pytest keeps to the end of the test.
+        """It is freed once nobody refers to it, whatever happened to it."""
+        # pytest keeps each log record to the end of the test, and with it the handler.
         monkeypatch.setattr(logging.getLogger("handler_core"), "disabled", True)
 
         def live() -> weakref.ref[Handler]:
@@ -108,7 +108,7 @@ class NothingIsLeftBehindTests(Suite):
         assert freed() is None
 
     def live_and_stop(self) -> Handler:
-        """Make a handler, use it for a moment, and stop it."""
+        """Make a handler, use it for a moment, stop it, and return it."""
         handler = self.make_handler()
         for end in handler.create_socket_pair():
             end.close()

@@ -1,4 +1,4 @@
-"""C7: order."""
+"""C7: the order of callbacks and links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["OrderTests"]
 
 
 class _Seeing:
-    """A wrapper that notes what runs."""
+    """A wrapper that records each callback that runs."""
 
     def __init__(self) -> None:
         self.ran: list[Any] = []
@@ -28,7 +28,7 @@ class _Seeing:
 
 
 class _OwnCallback:
-    """A client's own class of callbacks, which need not be hashable."""
+    """A client's own class of callbacks. Callbacks need not be hashable."""
 
     __slots__ = ("args", "func")
 
@@ -40,10 +40,10 @@ class _OwnCallback:
 
 
 class OrderTests(Suite):
-    """C7 of the contract."""
+    """C7: callbacks and links run one at a time, in order, on two workers."""
 
     def test_c7_callbacks_run_in_the_order_of_dispatch(self, handler: Handler) -> None:
-        """Also where each of them lets other tasks run."""
+        """The order holds even if callbacks let other tasks run."""
         ran: list[int] = []
 
         def callback(number: int) -> None:
@@ -57,7 +57,7 @@ class OrderTests(Suite):
         assert ran == list(range(500))
 
     def test_c7_callbacks_run_one_at_a_time(self, handler: Handler) -> None:
-        """A callback that waits holds up the next one."""
+        """The next callback waits while one of them sleeps."""
         running: list[int] = []
         most: list[int] = []
 
@@ -73,7 +73,7 @@ class OrderTests(Suite):
         assert most == [1] * 20
 
     def test_c7_links_run_in_the_order_of_the_sets(self, handler: Handler) -> None:
-        """Not in that of the links, and whether with a value or an exception."""
+        """The order of the links does not count, nor whether a value or an exception was set."""
         ran: list[int] = []
         gate, done = handler.event_object(), handler.event_object()
         self.queue(handler, True, gate.wait, LONG)
@@ -91,7 +91,7 @@ class OrderTests(Suite):
         assert ran == list(range(199, -1, -1))
 
     def test_c7_links_run_one_at_a_time(self, handler: Handler) -> None:
-        """As callbacks do."""
+        """The next link waits while one of them sleeps."""
         running: list[int] = []
         most: list[int] = []
         done = handler.event_object()
@@ -112,7 +112,7 @@ class OrderTests(Suite):
         assert most == [1] * 20
 
     def test_c7_a_callback_does_not_block_links(self, handler: Handler) -> None:
-        """A watch may wait for the result of a request."""
+        """A callback may wait for a link, as a watch may wait for the result of a request."""
         done = handler.event_object()
         seen: list[bool] = []
         result = handler.async_result()
@@ -129,7 +129,7 @@ class OrderTests(Suite):
         assert seen == [True]
 
     def test_c7_a_link_does_not_block_callbacks(self, handler: Handler) -> None:
-        """A completion may wait for a watch."""
+        """A link may wait for a callback, as a completion may wait for a watch."""
         done = handler.event_object()
         seen: list[bool] = []
         dispatched = handler.event_object()
@@ -146,7 +146,7 @@ class OrderTests(Suite):
         assert seen == [True]
 
     def test_c7_wrappers_see_the_dispatched_object(self) -> None:
-        """The very same: by it a wrapper knows what it saw at the dispatch."""
+        """They see the very same object, which they may have seen at its dispatch."""
         seeing = _Seeing()
         handler = self.make_handler()
         bind_wrappers(handler, [seeing])
@@ -165,7 +165,7 @@ class OrderTests(Suite):
             assert ran is callback, "what ran is not the object that was dispatched"
 
     def test_c7_wrappers_see_a_link_as_a_callback(self) -> None:
-        """Of the type ``completion``, with the result as its argument."""
+        """It has the type ``completion``, and the result as its argument."""
         seeing = _Seeing()
         handler = self.make_handler()
         bind_wrappers(handler, [seeing])
@@ -186,7 +186,7 @@ class OrderTests(Suite):
     def test_c7_whoever_sets_or_links_calls_nobody(
         self, handler: Handler, where: str, late: bool
     ) -> None:
-        """Links run on the second worker, once it is free, wherever the result was set."""
+        """The second worker calls the links once it is free, wherever the result was set."""
         returned, linked = handler.event_object(), handler.event_object()
         seen: list[bool] = []
         result = handler.async_result()
@@ -221,7 +221,7 @@ class OrderTests(Suite):
     def test_c7_what_is_dispatched_inside_waits_its_turn(
         self, handler: Handler, linked: bool
     ) -> None:
-        """Until the callback that runs has returned, whether that one dispatches it or a link."""
+        """It runs after the current callback, whether that one or a link has dispatched it."""
         ran: list[str] = []
         dispatched, done = handler.event_object(), handler.event_object()
         result = handler.async_result()
@@ -240,7 +240,7 @@ class OrderTests(Suite):
             else:
                 dispatch()
             dispatched.wait(LONG)
-            handler.sleep_func(0.02)  # while the second could run
+            handler.sleep_func(0.02)  # time in which the second could run
             ran.append("first")
 
         result.link(calling(dispatch))

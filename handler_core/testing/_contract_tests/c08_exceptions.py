@@ -1,4 +1,4 @@
-"""C8: exceptions."""
+"""C8: exceptions of callbacks and links."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["ExceptionTests"]
 
 
 class _NoException(BaseException):
-    """As the kill and timeout exceptions of green threads: no ``Exception``."""
+    """No ``Exception``, like the kill and timeout exceptions of green threads."""
 
 
-# What ends or interrupts a task, in one model or another.
+# The exceptions that end or interrupt a task, in one model or another.
 _KILLS = (
     ("asyncio", "CancelledError"),
     ("greenlet", "GreenletExit"),
@@ -30,7 +30,7 @@ _KILLS = (
 
 
 def _kills() -> Iterator[BaseException]:
-    """Yield one of each, of the libraries that are there."""
+    """Yield an exception of each kind whose library is imported."""
     for library, name in _KILLS:
         kind = getattr(sys.modules.get(library), name, None)
         if kind is not None:
@@ -38,14 +38,14 @@ def _kills() -> Iterator[BaseException]:
 
 
 class ExceptionTests(Suite):
-    """C8 of the contract."""
+    """C8: exceptions of callbacks and links."""
 
     @pytest.mark.parametrize("where", ["callback", "link", "link while stopped"])
     @pytest.mark.parametrize("kind", ["exception", "timeout", "no exception"])
     def test_c8_an_exception_is_logged_and_the_worker_goes_on(
         self, handler: Handler, caplog: pytest.LogCaptureFixture, kind: str, where: str
     ) -> None:
-        """Once, with its traceback, by the logger ``handler_core``."""
+        """The logger ``handler_core`` logs it once, with its traceback."""
         error: BaseException = {
             "exception": ValueError("as planned"),
             "timeout": handler.timeout_exception("as planned"),
@@ -81,7 +81,7 @@ class ExceptionTests(Suite):
     def test_c8_what_kills_tasks_ends_no_worker(
         self, handler: Handler, caplog: pytest.LogCaptureFixture, linked: bool
     ) -> None:
-        """Nor what cancels them: raised by the callback itself, it is logged as all else is."""
+        """If a callback raises an exception that kills or cancels tasks, the worker logs it."""
 
         def fail(error: BaseException) -> None:
             raise error
@@ -101,12 +101,12 @@ class ExceptionTests(Suite):
     @pytest.mark.parametrize("linked", [False, True], ids=["callback", "link"])
     @pytest.mark.parametrize("name", ["SystemExit", "KeyboardInterrupt"])
     def test_c8_a_worker_survives_what_ends_a_program(self, name: str, linked: bool) -> None:
-        """It goes where the model sends it from any task, once, and the next callback runs."""
+        """The exception goes once where the model sends that of a task. The next callback runs."""
         printed = self.run_script(
             f"""
             import threading
             delivered, ran = [], []
-            # Where threads send it.
+            # Threads send it here.
             threading.excepthook = lambda args: delivered.append(args.exc_value)
             error = {name}("as planned")
             def fail(*args):
@@ -121,7 +121,7 @@ class ExceptionTests(Suite):
             while not delivered:
                 try:
                     handler.sleep_func(0.01)
-                except {name} as caught:  # where green threads send it: to the main one
+                except {name} as caught:  # green threads send it to the main one
                     delivered.append(caught)
             result = handler.async_result()
             result.link(lambda result: ran.append("link"))

@@ -15,10 +15,10 @@ __all__ = ["DispatchTests"]
 
 
 class DispatchTests(Suite):
-    """C9 of the contract."""
+    """C9: dispatch from anywhere."""
 
     def test_c9_dispatch_from_any_os_thread(self, handler: Handler) -> None:
-        """Nothing is lost, and the callbacks of one thread keep their order."""
+        """No callback is lost, and those of one thread keep their order."""
         ran: list[tuple[int, int]] = []
 
         def work(thread: int) -> None:
@@ -34,7 +34,7 @@ class DispatchTests(Suite):
             assert [number for thread, number in ran if thread == index] == list(range(250))
 
     def test_c9_dispatch_from_an_os_thread_wakes_an_idle_worker(self, handler: Handler) -> None:
-        """Each time, whatever the worker was doing."""
+        """It does so each time, whatever the worker was doing."""
         self.drained(handler)
         for _ in range(100):
             event = handler.event_object()
@@ -42,7 +42,7 @@ class DispatchTests(Suite):
             self.happens(event)
 
     def test_c9_an_os_thread_wakes_an_idle_worker_at_once(self, handler: Handler) -> None:
-        """In a tenth of a second, mostly; even a busy machine has an idle moment."""
+        """Most times take a tenth of a second at most. Even a busy machine has an idle moment."""
 
         def lateness() -> float:
             ran = handler.event_object()
@@ -65,7 +65,7 @@ class DispatchTests(Suite):
             assert time.monotonic() < given_up, f"woken {late:.3f} seconds late"
 
     def test_c9_dispatch_from_an_os_thread_while_stopped(self, idle: Handler) -> None:
-        """It waits for the next start, as from any other task."""
+        """The callback waits for the next start, as it does from any other task."""
         ran: list[str] = []
         self.os_thread(self.dispatch, idle, ran.append, "before start").result(idle)
         idle.start()
@@ -78,7 +78,7 @@ class DispatchTests(Suite):
         assert ran == ["before start", "after stop"]
 
     def test_c9_dispatch_from_an_os_thread_in_the_drain(self, handler: Handler) -> None:
-        """It waits for the next start then, too."""
+        """The callback waits for the next start here too."""
         gate = handler.event_object()
         ran: list[str] = []
         self.dispatch(handler, gate.wait, LONG)
@@ -93,14 +93,14 @@ class DispatchTests(Suite):
         assert ran == ["in the drain"]
 
     def test_c9_what_is_no_callback_is_refused(self, handler: Handler) -> None:
-        """At once, and the handler stays usable."""
+        """The dispatch refuses it at once, and the handler stays usable."""
         for wrong in (None, "text", print, object(), SimpleNamespace(func=print)):
             with pytest.raises(TypeError):
                 handler.dispatch_callback(wrong)  # type: ignore[arg-type]
         self.drained(handler)
 
     def test_c9_whatever_has_func_and_args_is_a_callback(self, handler: Handler) -> None:
-        """Of what class it is does not matter: kazoo has one of its own."""
+        """Its class does not matter, because kazoo has a class of its own."""
         ran: list[int] = []
         handler.dispatch_callback(SimpleNamespace(func=ran.append, args=(1,)))
         self.drained(handler)

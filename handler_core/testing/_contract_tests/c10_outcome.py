@@ -13,10 +13,10 @@ __all__ = ["OutcomeTests"]
 
 
 class OutcomeTests(Suite):
-    """C10 of the contract."""
+    """C10: the outcome of a result."""
 
     def test_c10_states(self, idle: Handler) -> None:
-        """Pending, value, exception."""
+        """A result is pending, or has a value, or has an exception."""
         result = idle.async_result()
         assert not result.ready()
         assert not result.successful()
@@ -40,14 +40,14 @@ class OutcomeTests(Suite):
         assert caught.value is error
 
     def test_c10_none_is_a_value(self, idle: Handler) -> None:
-        """``set()`` sets None, which is an outcome."""
+        """``set()`` sets None, and None is an outcome."""
         result = idle.async_result()
         result.set()
         assert result.successful()
         assert result.get() is None
 
     def test_c10_anything_is_a_value(self, idle: Handler) -> None:
-        """Also what is false, and an exception that is not ``set_exception``'s."""
+        """A false object is one, and so is an exception that was given to ``set``."""
         values: list[Any] = [0, "", False, [], ValueError("as planned")]
         for value in values:
             result = idle.async_result()
@@ -58,7 +58,7 @@ class OutcomeTests(Suite):
             assert result.get() is value
 
     def test_c10_a_later_set_replaces_the_outcome(self, idle: Handler) -> None:
-        """In any order of values and exceptions."""
+        """It does so in any order of values and exceptions."""
         result = idle.async_result()
         result.set(1)
         result.set(2)

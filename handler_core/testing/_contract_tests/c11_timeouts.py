@@ -1,4 +1,4 @@
-"""C11: timeouts."""
+"""C11: the timeouts of results."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from handler_core.testing._suite import Suite
 
 __all__ = ["TimeoutTests"]
 
-# Seconds that are no whole number of milliseconds. Only the quickest of them shows a lack.
+# Timeouts in seconds that are no whole number of milliseconds. A timeout that is too short shows
+# only where the machine is quick, so each is tried several times.
 _FRACTIONS = (0.0019,) * 10
 
 
 class TimeoutTests(Suite):
-    """C11 of the contract."""
+    """C11: the timeouts of get and wait."""
 
     def test_c11_get_times_out(self, handler: Handler) -> None:
-        """Not early, with the handler's exception, which is a ``TimeoutError`` too."""
+        """It raises the handler's exception, a ``TimeoutError`` too, and not early."""
         result = handler.async_result()
         for timeout in (-1, 0, 0.05, *_FRACTIONS):
             begun = time.monotonic()
@@ -33,7 +34,7 @@ class TimeoutTests(Suite):
         assert result.get(timeout=0) == 1
 
     def test_c11_wait_times_out(self, handler: Handler) -> None:
-        """Not early; it returns whether there is an outcome."""
+        """It returns whether there is an outcome, and not early."""
         result = handler.async_result()
         for timeout in (-1, 0, 0.05, *_FRACTIONS):
             begun = time.monotonic()
@@ -48,7 +49,10 @@ class TimeoutTests(Suite):
     def test_c11_a_timeout_is_neither_early_nor_late(
         self, handler: Handler, waits: str, where: str
     ) -> None:
-        """At most 50 milliseconds on an idle machine, and even a busy one has an idle moment."""
+        """It is at most 50 milliseconds late on an idle machine.
+
+        Even a busy machine has an idle moment.
+        """
         result = handler.async_result()
 
         def wait(timeout: float) -> None:
@@ -75,7 +79,7 @@ class TimeoutTests(Suite):
         self.in_time(0.05, [functools.partial(late, timeout) for timeout in timeouts])
 
     def test_c11_a_timeout_is_of_one_wait(self, handler: Handler) -> None:
-        """Who else waits for the result, and for less long, ends no other's wait."""
+        """A wait with a shorter timeout for the same result ends no other wait."""
         result = handler.async_result()
         task = handler.spawn(result.wait, 0.02)
         begun = time.monotonic()
@@ -93,13 +97,13 @@ class TimeoutTests(Suite):
             assert isinstance(caught.value, HandlerTimeoutError)
 
     def test_c11_the_timeout_exception_is_no_os_error(self, idle: Handler) -> None:
-        """A client raises it itself, beside handlers of broken connections."""
+        """A client raises it itself, near code that handles broken connections."""
         assert issubclass(idle.timeout_exception, HandlerTimeoutError)
         assert not issubclass(idle.timeout_exception, OSError)
         assert str(idle.timeout_exception("message")) == "message"
 
     def test_c11_a_wait_that_timed_out_leaves_the_result_usable(self, handler: Handler) -> None:
-        """A later wait is woken as ever."""
+        """A set still wakes a later wait."""
         result = handler.async_result()
         assert not result.wait(0.001)
         handler.spawn(result.set, 1)

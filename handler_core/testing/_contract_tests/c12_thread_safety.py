@@ -18,13 +18,13 @@ __all__ = ["ThreadSafetyTests"]
 
 
 class ThreadSafetyTests(Suite):
-    """C12 of the contract."""
+    """C12: results and workers across threads."""
 
     @pytest.mark.parametrize("failing", [False, True], ids=["set", "set_exception"])
     def test_c12_an_os_thread_sets_what_a_task_waits_for(
         self, handler: Handler, failing: bool
     ) -> None:
-        """The waiter wakes by the set, not by its timeout."""
+        """The set wakes the waiter, not the timeout."""
         for _ in range(20):
             result = handler.async_result()
             waiting = handler.event_object()
@@ -55,7 +55,7 @@ class ThreadSafetyTests(Suite):
     @pytest.mark.parametrize("waits", ["a task", "an OS thread"])
     @pytest.mark.parametrize("sets", ["a task", "an OS thread"])
     def test_c12_who_waits_is_woken_at_once(self, handler: Handler, sets: str, waits: str) -> None:
-        """It does not look now and then whether there is something."""
+        """A waiter does not poll for the outcome."""
 
         def delay(failing: bool) -> float:
             result = handler.async_result()
@@ -73,7 +73,7 @@ class ThreadSafetyTests(Suite):
                     result.set(1)
 
             waiter = self.run_in(waits, handler, wait)
-            handler.sleep_func(0.01)  # let it park
+            handler.sleep_func(0.01)  # time for it to park
             self.run_in(sets, handler, set_it)()
             waiter()
             assert len(times) == 2, "what waited was not woken"
@@ -84,7 +84,7 @@ class ThreadSafetyTests(Suite):
 
     @pytest.mark.parametrize("what", ["callbacks", "links"])
     def test_c12_an_idle_worker_is_woken_at_once(self, handler: Handler, what: str) -> None:
-        """Neither of the two looks now and then whether there is something to run."""
+        """Neither of the two workers polls for something to run."""
 
         def delay() -> float:
             ran = handler.event_object()
@@ -96,7 +96,7 @@ class ThreadSafetyTests(Suite):
 
             result = handler.async_result()
             result.link(run)
-            handler.sleep_func(0.01)  # let the worker wait
+            handler.sleep_func(0.01)  # time for the worker to park
             begun = time.monotonic()
             if what == "links":
                 result.set()
@@ -108,7 +108,7 @@ class ThreadSafetyTests(Suite):
         self.in_time(0.1, [delay] * 4)
 
     def test_c12_an_os_thread_times_out(self, handler: Handler) -> None:
-        """With the same exception."""
+        """It gets the same exception."""
         result = handler.async_result()
 
         def wait() -> bool:
@@ -122,7 +122,7 @@ class ThreadSafetyTests(Suite):
         assert self.os_thread(lambda: result.wait(0.01)).result(handler) is False
 
     def test_c12_links_from_an_os_thread(self, handler: Handler) -> None:
-        """Link, unlink, and a set that has links called, all from plain threads."""
+        """Plain threads link, unlink and set a result with links."""
         ran: list[str] = []
         done = handler.event_object()
         result = handler.async_result()
@@ -144,7 +144,7 @@ class ThreadSafetyTests(Suite):
     def test_c12_a_task_that_fails_once_it_is_woken_hinders_no_other(
         self, handler: Handler, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever way threads have of waking tasks, it is there for the next one."""
+        """However a thread wakes a task, it can wake the next one too."""
         monkeypatch.setattr(threading, "excepthook", lambda args: None)
         for _ in range(3):
             first, second = handler.async_result(), handler.async_result()
@@ -160,11 +160,11 @@ class ThreadSafetyTests(Suite):
             thread = self.os_thread(self.set_later, second, 2)
             assert self.woken(second.wait)
             thread.result(handler)
-        capfd.readouterr()  # what the library has to say of the exceptions
+        capfd.readouterr()  # drop the library's reports of the exceptions
 
     @pytest.mark.parametrize("timeout", [None, LONG], ids=["for ever", "with a timeout"])
     def test_c12_who_waits_does_not_poll(self, handler: Handler, timeout: float | None) -> None:
-        """Neither a task nor a plain thread, nor an idle worker: the process stands still."""
+        """While a task, a thread and an idle worker wait, the process stands still."""
         result = handler.async_result()
         self.drained(handler)
         task = handler.spawn(result.wait, timeout)
@@ -178,7 +178,7 @@ class ThreadSafetyTests(Suite):
             handler.sleep_func(0.5)
             return switches() - before < 5
 
-        # Whatever else there is in this process may have something to do, but not for ever.
+        # Other parts of this process may be busy for a while, but not for ever.
         still = any(stands_still() for _ in range(10))
         result.set()
         self.ended(task)
@@ -186,7 +186,7 @@ class ThreadSafetyTests(Suite):
         assert still, "the process wakes up again and again while nothing happens"
 
     def test_c12_set_races_with_wait_and_link(self, handler: Handler) -> None:
-        """Whoever comes first, each wait ends and each link is called once."""
+        """In any order, each wait ends and each link is called once."""
         rounds = 300
         results = [handler.async_result() for _ in range(rounds)]
         called: list[int] = []
@@ -212,6 +212,6 @@ class ThreadSafetyTests(Suite):
         assert sorted(called) == sorted([*range(rounds), *range(rounds)])
 
     def set_later(self, result: Any, value: Any) -> None:
-        """In a thread of the operating system: let the waiter park, and set the result."""
+        """Let the waiter park, and set the result. Runs in a thread of the operating system."""
         time.sleep(0.01)
         result.set(value)

@@ -13,11 +13,11 @@ __all__ = ["LinkTests"]
 
 
 class LinkTests(Suite):
-    """C13 of the contract."""
+    """C13: the links of a result."""
 
     @pytest.mark.parametrize("link", ["link", "rawlink"])
     def test_c13_a_link_before_the_outcome(self, handler: Handler, link: str) -> None:
-        """Called once, with the result as its only argument."""
+        """It is called once, with the result as its only argument."""
         calls: list[tuple[Any, ...]] = []
         result = handler.async_result()
         getattr(result, link)(lambda *args: calls.append(args))
@@ -28,7 +28,7 @@ class LinkTests(Suite):
 
     @pytest.mark.parametrize("link", ["link", "rawlink"])
     def test_c13_a_link_after_the_outcome(self, handler: Handler, link: str) -> None:
-        """Called once, in the same way, and earlier links are not called again."""
+        """It is called once, in the same way. Earlier links are not called again."""
         calls: list[tuple[Any, ...]] = []
         result = handler.async_result()
         getattr(result, link)(lambda *args: calls.append(("before", *args)))
@@ -42,7 +42,7 @@ class LinkTests(Suite):
     def test_c13_linked_twice_while_pending(
         self, handler: Handler, first: str, second: str
     ) -> None:
-        """Counts once."""
+        """The callback is called once."""
         calls: list[Any] = []
         result = handler.async_result()
         getattr(result, first)(calls.append)
@@ -52,7 +52,7 @@ class LinkTests(Suite):
         assert calls == [result]
 
     def test_c13_unlink(self, handler: Handler) -> None:
-        """Before the outcome it removes the link; an unknown one is ignored."""
+        """Before the outcome, it removes the link. It ignores an unknown one."""
         calls: list[Any] = []
         result = handler.async_result()
         result.unlink(print)

@@ -13,11 +13,11 @@ __all__ = ["AllWaitersWakeTests"]
 
 
 class AllWaitersWakeTests(Suite):
-    """C14 of the contract."""
+    """C14: all waiters of a result wake."""
 
     @pytest.mark.parametrize("failing", [False, True], ids=["set", "set_exception"])
     def test_c14_all_waiters_wake(self, handler: Handler, failing: bool) -> None:
-        """Tasks and plain threads, however many they are."""
+        """All tasks and all plain threads wake, however many there are."""
         result = handler.async_result()
         outcomes: list[str] = []
         waiting: list[int] = []

@@ -1,4 +1,4 @@
-"""C15: tracebacks."""
+"""C15: tracebacks do not grow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _entries(error: BaseException) -> int:
 
 
 class TracebackTests(Suite):
-    """C15 of the contract."""
+    """C15: tracebacks do not grow."""
 
     @pytest.mark.parametrize("get", ["get", "get_nowait"])
     def test_c15_getting_an_exception_often_keeps_its_traceback_short(
@@ -39,7 +39,7 @@ class TracebackTests(Suite):
     def test_c15_one_exception_in_many_results_keeps_its_traceback_short(
         self, idle: Handler
     ) -> None:
-        """Also where it is set again after it was raised."""
+        """It stays short even if the exception is set again after it was raised."""
         error = ValueError("as planned")
         lengths = set()
         for _ in range(10):
@@ -53,7 +53,7 @@ class TracebackTests(Suite):
         assert len(lengths) == 1, f"the traceback grows: {sorted(lengths)}"
 
     def test_c15_many_waiters_keep_the_traceback_short(self, handler: Handler) -> None:
-        """All raise the one exception, and what is left is no longer than one of them left it."""
+        """All waiters raise the one exception. Afterwards it is as long as after one get."""
         result = handler.async_result()
         caught: list[BaseException] = []
 

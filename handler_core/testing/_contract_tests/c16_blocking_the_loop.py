@@ -14,17 +14,17 @@ __all__ = ["BlockingTheLoopTests"]
 
 
 class BlockingTheLoopTests(Suite):
-    """C16 of the contract."""
+    """C16: no wait blocks the event loop."""
 
     @pytest.fixture
     def looping(self, handler: Handler) -> Handler:
-        """Return the handler, if its model has an event loop."""
+        """Return the handler if its model has an event loop, or else skip the test."""
         if not self.in_loop(handler, lambda: None):
             pytest.skip("this model has no event loop; if it has one, override in_loop()")
         return handler
 
     def test_c16_a_wait_that_is_over_does_not_block(self, handler: Handler) -> None:
-        """It returns, wherever it is called."""
+        """It returns wherever it is called."""
         result = handler.async_result()
         result.set(1)
         assert result.get() == 1
@@ -47,7 +47,7 @@ class BlockingTheLoopTests(Suite):
         ],
     )
     def test_c16_a_wait_in_the_loop_is_refused(self, looping: Handler, name: str) -> None:
-        """It would never end, and so it does not begin; the handler goes on."""
+        """The wait would never end, so it raises an error. The handler goes on."""
         handler = looping
         result, event, lock = handler.async_result(), handler.event_object(), handler.lock_object()
         lock.acquire()
@@ -55,7 +55,7 @@ class BlockingTheLoopTests(Suite):
         self.ended(handler.spawn(rlock.acquire))
         task = handler.spawn(result.wait)
         self.drained(handler)
-        self.dispatch(handler, result.wait)  # so that there is something to wait for in stop, too
+        self.dispatch(handler, result.wait)  # this callback keeps stop waiting
         waits: dict[str, Callable[[], object]] = {
             "get": result.get,
             "timed get": lambda: result.get(timeout=LONG),
@@ -92,7 +92,7 @@ class BlockingTheLoopTests(Suite):
         self.drained(handler)
 
     def test_c16_a_wait_that_is_over_returns_in_the_loop_too(self, looping: Handler) -> None:
-        """As everything does that does not wait."""
+        """Every call that does not wait returns there."""
         handler = looping
         result, event, lock = handler.async_result(), handler.event_object(), handler.lock_object()
         pending, unset, rlock = (
@@ -125,7 +125,7 @@ class BlockingTheLoopTests(Suite):
             (ended.join, None),
             (stopped.stop, None),
             (self.make_handler().stop, None),
-            # It is over because it may not last at all.
+            # These are over because their timeout is zero.
             (lambda: times_out(pending.get_nowait), True),
             (lambda: times_out(lambda: pending.get(block=False)), True),
             (lambda: times_out(lambda: pending.get(timeout=0)), True),

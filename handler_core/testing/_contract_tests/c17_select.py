@@ -1,4 +1,4 @@
-"""C17: select."""
+"""C17: what select returns and refuses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MANY = 4000
 
 
 class SelectTests(SelectSuite):
-    """C17 of the contract."""
+    """C17: what select returns and refuses."""
 
     def test_c17_nothing_is_ready(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """Three empty lists, not before the timeout."""
+        """Select returns three empty lists, and not before the timeout."""
         for timeout in (0, 0.05, *[0.0019] * 10):
             begun = time.monotonic()
             assert idle.select([pair[0]], [], [pair[0]], timeout) == ([], [], [])
@@ -37,7 +37,7 @@ class SelectTests(SelectSuite):
     def test_c17_the_callers_own_objects_come_back(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """Sockets, descriptors and whatever has a ``fileno``, in the order given, each time."""
+        """Sockets, numbers and objects with a ``fileno`` do so, in their order, each time."""
 
         class Wrapped:
             def fileno(self) -> int:
@@ -54,14 +54,14 @@ class SelectTests(SelectSuite):
     def test_c17_readable_and_writable_is_in_both_lists(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """Once in each."""
+        """It is once in each list."""
         pair[1].send(b"x")
         sockets = [pair[0]]
         assert self.select(idle, sockets, sockets, sockets) == (sockets, sockets, [])
         assert self.select(idle, [], sockets, []) == ([], sockets, [])
 
     def test_c17_out_of_band_data_is_exceptional(self, idle: Handler) -> None:
-        """Reported in the third list."""
+        """It is reported in the third list."""
         theirs, ours = self.tcp_pair(idle)
         with theirs, ours:
             theirs.send(b"!", socket.MSG_OOB)
@@ -71,7 +71,7 @@ class SelectTests(SelectSuite):
             assert self.select(idle, [], [ours], [ours]) == ([], [ours], [ours])
 
     def test_c17_out_of_band_data_is_exceptional_beside_other_data(self, idle: Handler) -> None:
-        """What is to be read does not hide it."""
+        """Other data to read does not hide it."""
         theirs, ours = self.tcp_pair(idle)
         with theirs, ours:
             theirs.send(b"x")
@@ -88,10 +88,10 @@ class SelectTests(SelectSuite):
         assert self.select(idle, [], [pair[0]], []) == ([], [pair[0]], [])
 
     def test_c17_a_reset_is_ready(self, idle: Handler) -> None:
-        """Readable and writable: either way there is the error to be had."""
+        """The socket is readable and writable, and both ways lead to the error."""
         theirs, ours = self.tcp_pair(idle)
         with ours:
-            # To close without lingering is to reset.
+            # A close that does not linger resets the connection.
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             theirs.close()
             assert self.select(idle, [ours], [], []) == ([ours], [], [])
@@ -99,7 +99,7 @@ class SelectTests(SelectSuite):
             assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     def test_c17_a_failed_connection_is_ready(self, idle: Handler) -> None:
-        """Its error is there to be read."""
+        """The socket is writable, and has the error."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = server.getsockname()
         with socket.socket() as refused:
@@ -110,7 +110,7 @@ class SelectTests(SelectSuite):
 
     @pytest.mark.parametrize("wrong", ["a string", b"bytes", 1.5, None, [object()], ["x"], [None]])
     def test_c17_what_is_no_socket_is_refused(self, idle: Handler, wrong: Any) -> None:
-        """As ``select.select`` does: with a ``TypeError``."""
+        """It raises a ``TypeError``, as ``select.select`` does."""
         empty: list[Any] = []
         for lists in ((wrong, empty, empty), (empty, wrong, empty), (empty, empty, wrong)):
             with pytest.raises(TypeError):
@@ -119,7 +119,7 @@ class SelectTests(SelectSuite):
     def test_c17_wrong_descriptors_and_timeouts_are_refused(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """``ValueError`` for what is negative, ``OSError`` for what is not open."""
+        """A negative one raises a ``ValueError``, a closed one an ``OSError``."""
         for timeout in (-1, -0.001, float("nan")):
             with pytest.raises(ValueError):  # noqa: PT011 - the words are the model's
                 idle.select([pair[0]], [], [], timeout)
@@ -138,7 +138,7 @@ class SelectTests(SelectSuite):
     def test_c17_the_short_form(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """It waits for what is readable, and tells what is writable at that moment."""
+        """It waits until a socket is readable. It also returns which are writable then."""
         sockets = list(pair)
         begun = time.monotonic()
         assert idle.select(sockets, 0.01)[0] == []
@@ -152,7 +152,7 @@ class SelectTests(SelectSuite):
             idle.select()
 
     def test_c17_any_number_of_descriptors(self, idle: Handler) -> None:
-        """Thousands, most of them beyond the 1,024th, one of them ready, or all."""
+        """There are thousands, most of them above 1,024. One of them is ready, or all are."""
         resource = pytest.importorskip("resource", reason="this platform has no such limit")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         needed = MANY + 200
@@ -174,7 +174,7 @@ class SelectTests(SelectSuite):
                     end.close()
 
     def test_c17_a_pipe(self, idle: Handler) -> None:
-        """Any descriptor will do."""
+        """Select takes any kind of descriptor."""
         read, write = os.pipe()
         try:
             assert self.select(idle, [read], [write], []) == ([], [write], [])
@@ -185,7 +185,7 @@ class SelectTests(SelectSuite):
             os.close(write)
 
     def test_c17_a_regular_file_is_ready(self, idle: Handler, tmp_path: Path) -> None:
-        """Always, to be read and to be written."""
+        """It is always readable and writable."""
         with io.FileIO(tmp_path / "file", "w") as file:
             assert idle.select([file], [file], [], 0) == ([file], [file], [])
             assert self.select(idle, [file], [], []) == ([file], [], [])
@@ -193,17 +193,17 @@ class SelectTests(SelectSuite):
     def test_c17_a_pipe_whose_writer_is_gone_is_ready(
         self, idle: Handler, pipe: tuple[io.FileIO, io.FileIO]
     ) -> None:
-        """Readable, although there is nothing to be read but the end."""
+        """It is readable, although only the end is left to read."""
         reader, writer = pipe
         writer.close()
         assert idle.select([reader], [], [], 0) == ([reader], [], [])
-        # Nobody else would hear of it.
+        # select must report the hang-up even if it is asked for exceptional conditions only.
         assert idle.select([], [], [reader], 0) == ([], [], [reader])
 
     def test_c17_a_pipe_whose_reader_is_gone_is_ready(
         self, idle: Handler, pipe: tuple[io.FileIO, io.FileIO]
     ) -> None:
-        """Readable and writable: either way there is the error to be had."""
+        """It is readable and writable, and both ways lead to the error."""
         reader, writer = pipe
         reader.close()
         assert idle.select([writer], [], [], 0) == ([writer], [], [])

@@ -1,4 +1,4 @@
-"""C17: select that waits."""
+"""C17: select while it waits."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["SelectWhileWaitingTests"]
 
 
 class SelectWhileWaitingTests(SelectSuite):
-    """C17 of the contract."""
+    """C17: what happens while select waits."""
 
     def test_c17_out_of_band_data_ends_a_select(self, handler: Handler) -> None:
-        """That has been waiting for nothing else."""
+        """It ends a select that waits for nothing else."""
         theirs, ours = self.tcp_pair(handler)
         with theirs, ours:
             seen: list[Any] = []
@@ -64,7 +64,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_a_loop_around_a_ready_socket_lets_other_tasks_run(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket], timeout: float
     ) -> None:
-        """A client under load does nothing else for minutes."""
+        """A client under load runs nothing else for minutes."""
         pair[1].send(b"x")
         ticks: list[int] = []
 
@@ -84,7 +84,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_other_tasks_wait_for_a_loop_around_select_for_milliseconds_only(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket], timeout: float
     ) -> None:
-        """By the processor's time, which does not pass while other programs run."""
+        """The processor's time counts. It does not pass while other programs run."""
         pair[1].send(b"x")
 
         def tick() -> None:
@@ -100,7 +100,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_a_thread_of_the_operating_system_may_select(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """As it may with ``select.select``, whether it has to wait or not."""
+        """It may do so as with ``select.select``, whether it must wait or not."""
         thread = self.os_thread(handler.select, [pair[0]], [], [], LONG)
         handler.sleep_func(0.01)
         pair[1].send(b"x")
@@ -111,11 +111,11 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_a_signal_does_not_end_it(
         self, idle: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """It goes on for the rest of its timeout, or until something is ready."""
-        # By number: to eventlet each greenlet is a thread.
+        """Select goes on for the rest of its timeout, or until something is ready."""
+        # Compare numbers, because eventlet takes each greenlet for a thread.
         if threading.get_native_id() != threading.main_thread().native_id:
             pytest.skip("this thread gets no signals")
-        # No library patches these: a thread that reads from them stands still.
+        # No library patches `_socket`, so a thread that reads from these really blocks.
         waiting, silent = _socket.socketpair()
         waiting.settimeout(0.02)
 
@@ -141,7 +141,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_several_tasks_wait_on_one_descriptor(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """All of them hear of it, readers and writers."""
+        """All of them are woken, readers and writers."""
         seen: list[tuple[list[Any], list[Any], list[Any]]] = []
 
         def wait(*lists: Any) -> None:
@@ -161,7 +161,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_a_signal_from_another_select_does_not_disturb(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]
     ) -> None:
-        """Two tasks wait on two sockets, and each hears of its own."""
+        """Two tasks wait on two sockets, and each is woken by its own."""
         other = socket.socketpair()
         with other[0], other[1]:
             seen: list[Any] = []
@@ -178,7 +178,7 @@ class SelectWhileWaitingTests(SelectSuite):
     def test_c17_a_descriptor_that_stood_for_another_socket(
         self, handler: Handler, kind: str
     ) -> None:
-        """What was watched under a number before does not matter once that is closed."""
+        """Once a socket is closed, it does not matter that its number was watched before."""
         make: Callable[[], tuple[Any, Any]] = {
             "plain": socket.socketpair,
             "pair": handler.create_socket_pair,
@@ -196,7 +196,7 @@ class SelectWhileWaitingTests(SelectSuite):
                         self.select(handler, [first], [], [])
                     )
                 )
-                handler.sleep_func(0.002)  # most of the time, it waits by now
+                handler.sleep_func(0.002)  # time for it to park, most of the time
                 second.send(data)
                 self.ended(task)
                 assert seen.pop() == ([first], [], [])
@@ -205,15 +205,15 @@ class SelectWhileWaitingTests(SelectSuite):
             second.close()
             del first, second, task
         assert len(set(numbers)) < len(numbers), "no number was used again"
-        # What a loop in another thread watches, that thread closes. One may be kept for good, for
-        # something that is made once.
+        # If a loop in another thread watches a descriptor, that thread closes it later. One
+        # descriptor may stay open for something that a model makes once.
         self.until(handler, lambda: open_descriptors() <= before + 1)
 
     @pytest.mark.parametrize("reading", [True, False], ids=["reading", "exceptional"])
     def test_c17_a_hang_up_ends_a_select(
         self, handler: Handler, pipe: tuple[io.FileIO, io.FileIO], reading: bool
     ) -> None:
-        """That has been waiting, for something to read or for nothing else."""
+        """It ends a select for reading, and one for exceptional conditions only."""
         reader, writer = pipe
         lists: tuple[list[Any], list[Any], list[Any]] = (
             ([reader], [], []) if reading else ([], [], [reader])

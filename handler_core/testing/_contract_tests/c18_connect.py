@@ -1,4 +1,4 @@
-"""C18: connections."""
+"""C18: connections without TLS."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _addresses_of_localhost() -> set[str]:
 
 
 class ConnectTests(ConnectionSuite):
-    """C18 of the contract."""
+    """C18: sockets and connections without TLS."""
 
     def test_c18_create_connection(self, handler: Handler) -> None:
-        """A connected socket with the usual options, and the caller's timeout."""
+        """It returns a connected socket with the usual options and the caller's timeout."""
         with running_server() as server:
             with handler.create_connection(server.address, timeout=LIMIT) as connection:
                 self.echoes(connection)
@@ -37,7 +37,7 @@ class ConnectTests(ConnectionSuite):
             with handler.create_connection(server.address) as connection:
                 assert connection.gettimeout() is None
                 self.echoes(connection)
-            # Without TLS its parameters mean nothing: kazoo passes a port as the host's name.
+            # Without TLS, its parameters have no effect. kazoo passes a port as the host's name.
             with handler.create_connection(server.address, hostname=2181) as connection:
                 self.echoes(connection)
 
@@ -62,7 +62,7 @@ class ConnectTests(ConnectionSuite):
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
     def test_c18_every_address_of_a_name_is_tried(self, handler: Handler, host: str) -> None:
-        """IPv6 and IPv4, wherever the server is."""
+        """The server is found at an IPv6 address and at an IPv4 address."""
         if host not in _addresses_of_localhost():
             pytest.skip(f"on this machine, {host} is no address of localhost")
         with running_server(host) as server:
@@ -73,7 +73,7 @@ class ConnectTests(ConnectionSuite):
 
     @pytest.mark.usefixtures("no_descriptor_left")
     def test_c18_nobody_listens(self, handler: Handler) -> None:
-        """An ``OSError``, and nothing left open."""
+        """The call raises an ``OSError``, and no descriptor stays open."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             address = server.getsockname()
         with pytest.raises(ConnectionRefusedError):
@@ -82,7 +82,7 @@ class ConnectTests(ConnectionSuite):
             handler.create_connection(("no-such-host.invalid", 1), timeout=LIMIT)
 
     def test_c18_a_connection_lets_other_tasks_run(self, handler: Handler) -> None:
-        """A select on it, and a receive from it."""
+        """Other tasks run while a task receives from it."""
         theirs, ours = self.tcp_pair(handler)
         with theirs, ours:
 
@@ -95,7 +95,7 @@ class ConnectTests(ConnectionSuite):
             self.ended(task)
 
     def test_c18_non_blocking_sockets(self, handler: Handler) -> None:
-        """``setblocking(0)`` and the usual errors."""
+        """``setblocking(0)`` works, with the usual errors."""
         theirs, ours = self.tcp_pair(handler)
         with theirs, ours:
             ours.setblocking(0)
@@ -109,7 +109,7 @@ class ConnectTests(ConnectionSuite):
 
     @pytest.mark.usefixtures("no_descriptor_left")
     def test_c18_a_connect_lets_other_tasks_run(self, handler: Handler) -> None:
-        """While the other side does not answer."""
+        """Other tasks run while the peer does not answer."""
         ticks: list[int] = []
 
         def tick() -> None:
@@ -118,7 +118,7 @@ class ConnectTests(ConnectionSuite):
                 ticks.append(number)
 
         with silent_address() as silent:
-            for timeout in (0.1, 1, LIMIT):  # for a busy machine
+            for timeout in (0.1, 1, LIMIT):  # the longer ones are for a busy machine
                 task = handler.spawn(tick)
                 with pytest.raises(TimeoutError):
                     handler.create_connection(silent, timeout=timeout)
@@ -132,7 +132,7 @@ class ConnectTests(ConnectionSuite):
     def test_c18_what_is_no_error_of_the_system_leaves_nothing_open_either(
         self, handler: Handler, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Such as Ctrl-C, or a kill, which may come at any time."""
+        """Ctrl-C or a kill, for example, may come at any time."""
 
         class Killed(BaseException):
             pass
@@ -143,12 +143,13 @@ class ConnectTests(ConnectionSuite):
                 raise Killed
 
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            # What a model opens once, at its first use.
+            # A model may open something once, at its first use. Let it do so before the count.
             handler.create_connection(listener.getsockname(), timeout=LIMIT).close()
             monkeypatch.setattr(handler.socket_module, "socket", Socket)
             before = open_descriptors()
             with pytest.raises(Killed) as raised:
                 handler.create_connection(listener.getsockname(), timeout=LIMIT)
-            # The exception has the frames, and what is in them; it is forgotten later.
+            # The exception keeps the frames and their sockets alive. So the sockets must have been
+            # closed, and not only freed.
             assert open_descriptors() <= before, "a descriptor is left open"
             del raised

@@ -1,4 +1,4 @@
-"""C18: look-ups."""
+"""C18: look-ups, and names with several addresses."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["LookUpTests"]
 
 
 class LookUpTests(ConnectionSuite):
-    """C18 of the contract."""
+    """C18: look-ups, and names with several addresses."""
 
     @pytest.mark.usefixtures("no_descriptor_left")
     def test_c18_the_deadline_covers_the_look_up(
         self, handler: Handler, resolver: Resolver
     ) -> None:
-        """A resolver that does not answer costs the timeout, no more."""
+        """A resolver that does not answer costs the timeout and no more."""
         with pytest.raises(TimeoutError):
             handler.create_connection(("slow.invalid", 1), timeout=0.05)
         assert not resolver.released
 
     def test_c18_a_look_up_lets_other_tasks_run(self, handler: Handler, resolver: Resolver) -> None:
-        """It is answered once another task has run for a while."""
+        """The resolver answers after another task has run for a while."""
         with running_server() as server:
             resolver.found = [address_info(server.address)]
 
@@ -62,7 +62,7 @@ class LookUpTests(ConnectionSuite):
         resolver: Resolver,
         use_ssl: bool,
     ) -> None:
-        """The first few refuse or cannot be reached, if this machine can try them at all."""
+        """The first few refuse or are unreachable, as far as this machine can try them."""
         module = handler.socket_module
 
         class Unreachable(module.socket):  # type: ignore[misc, name-defined]
@@ -98,11 +98,11 @@ class LookUpTests(ConnectionSuite):
     def test_c18_an_address_that_does_not_answer_leaves_time_for_the_next(
         self, handler: Handler, resolver: Resolver
     ) -> None:
-        """Where the first had all the time, no timeout would be long enough."""
+        """If the first address had all the time, no timeout would be long enough."""
         with silent_address() as silent, socket.create_server(("127.0.0.1", 0)) as listener:
             resolver.found = [address_info(silent), address_info(listener.getsockname())]
             resolver.release()
-            for timeout in (0.2, 2, LIMIT):  # for a busy machine
+            for timeout in (0.2, 2, LIMIT):  # the longer ones are for a busy machine
                 try:
                     connection = handler.create_connection(("two.invalid", 1), timeout=timeout)
                 except TimeoutError:
@@ -122,7 +122,7 @@ class LookUpTests(ConnectionSuite):
         monkeypatch: pytest.MonkeyPatch,
         resolver: Resolver,
     ) -> None:
-        """Look-up, connect and handshake share one timeout; the first two take their time."""
+        """Look-up, connect and handshake share one timeout. The first two are slow here."""
         given: list[float] = []
 
         class SlowSocket(handler.socket_module.socket):  # type: ignore[misc, name-defined]
@@ -136,7 +136,7 @@ class LookUpTests(ConnectionSuite):
             monkeypatch.setattr(handler.socket_module, "socket", SlowSocket)
             resolver.found = [address_info(server.address)]
             resolver.patience = 0.2
-            for _ in range(10):  # for a busy machine
+            for _ in range(10):  # several times, for a busy machine
                 begun = time.monotonic()
                 with pytest.raises(TimeoutError):
                     handler.create_connection(
@@ -156,7 +156,7 @@ class LookUpTests(ConnectionSuite):
     def test_c18_what_comes_after_the_deadline_is_too_late(
         self, handler: Handler, resolver: Resolver
     ) -> None:
-        """Also where a look-up brings an address at last that would answer at once."""
+        """A late look-up fails, even if its address would answer at once."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             resolver.found = [address_info(listener.getsockname())]
             resolver.patience = 0.1

@@ -1,4 +1,4 @@
-"""C18: TLS."""
+"""C18: connections with TLS."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["TLSTests"]
 
 
 class TLSTests(ConnectionSuite):
-    """C18 of the contract."""
+    """C18: connections with TLS."""
 
     def test_c18_tls(self, handler: Handler, certificates: Certificates) -> None:
-        """The right certificate is accepted, for a name and for an address."""
+        """The client accepts the right certificate, for a name and for an address."""
         for host in ("localhost", "127.0.0.1"):
             with running_server(certificate=certificates.issue(host)) as server:
                 with handler.create_connection(
@@ -37,7 +37,7 @@ class TLSTests(ConnectionSuite):
                     assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                     assert not os.get_inheritable(connection.fileno())
                     self.echoes(connection)
-                    # What kazoo's reader does.
+                    # kazoo's reader does the following.
                     connection.setblocking(0)
                     with pytest.raises((ssl.SSLWantReadError, BlockingIOError)):
                         connection.recv(1)
@@ -47,7 +47,7 @@ class TLSTests(ConnectionSuite):
                     assert connection.recv(1) == b"t"
                     assert connection.pending() == 2
                     assert connection.recv(2) == b"wo"
-                # The name is that of the address unless the caller says another.
+                # The name to check is that of the address, unless the caller gives another.
                 with handler.create_connection(
                     (host, server.address[1]), use_ssl=True, ca=certificates.authority
                 ) as connection:
@@ -62,12 +62,12 @@ class TLSTests(ConnectionSuite):
     def test_c18_a_wrong_certificate_is_refused(
         self, handler: Handler, certificates: Certificates, wrong: str
     ) -> None:
-        """Wrong name, expired, unknown authority; nothing is left open."""
+        """It has a wrong name, is expired or has an unknown authority. Nothing stays open."""
         wrong_name = wrong in ("name", "name of address", "address")
         certificate = certificates.issue(
             "example.invalid" if wrong_name else "localhost", expired=wrong == "date"
         )
-        # Who gives no name to check means that of the address.
+        # Without a hostname, the name of the address is checked.
         host = "localhost" if wrong == "name of address" else "127.0.0.1"
         name = {} if wrong in ("name of address", "address") else {"hostname": "localhost"}
         authority = {
@@ -79,7 +79,7 @@ class TLSTests(ConnectionSuite):
                 handler.create_connection(
                     (host, server.address[1]), timeout=LIMIT, use_ssl=True, ca=authority, **name
                 )
-            # The handler stays usable, and a caller who says so may do without the check.
+            # The handler stays usable, and the caller may turn the check off.
             with handler.create_connection(
                 server.address, timeout=LIMIT, use_ssl=True, verify_certs=False
             ) as connection:
@@ -88,7 +88,7 @@ class TLSTests(ConnectionSuite):
     def test_c18_the_name_is_not_checked_where_the_caller_says_so(
         self, handler: Handler, certificates: Certificates
     ) -> None:
-        """The certificate still is."""
+        """The certificate is still checked."""
         with running_server(certificate=certificates.issue("example.invalid")) as server:
             with handler.create_connection(
                 server.address,
@@ -113,15 +113,15 @@ class TLSTests(ConnectionSuite):
 
     @pytest.mark.usefixtures("no_descriptor_left")
     def test_c18_authorities_that_are_missing(self, handler: Handler, tmp_path: Path) -> None:
-        """An ``OSError``, and nothing left open."""
+        """The call raises an ``OSError``, and no descriptor stays open."""
         with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(FileNotFoundError):
             handler.create_connection(
                 listener.getsockname(), timeout=LIMIT, use_ssl=True, ca=str(tmp_path / "none.pem")
             )
 
-    @pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL.*:DeprecationWarning")  # clients have them
+    @pytest.mark.filterwarnings("ignore:ssl.OP_NO_SSL.*:DeprecationWarning")  # clients set them
     def test_c18_options_of_tls(self, handler: Handler, certificates: Certificates) -> None:
-        """The client's own certificate, ciphers, and flags of the context."""
+        """The caller may give a client certificate, ciphers, and flags of the context."""
         ciphers = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]
         with (
             running_server(
@@ -145,7 +145,7 @@ class TLSTests(ConnectionSuite):
     def test_c18_the_handshake_lets_other_tasks_run(
         self, handler: Handler, certificates: Certificates
     ) -> None:
-        """The server answers only once another task has run for a while, and asked it to."""
+        """The server answers only after another task has run for a while and released it."""
         with running_server(certificate=certificates.issue("localhost"), hold=True) as server:
 
             def tick_and_release() -> None:
@@ -168,7 +168,7 @@ class TLSTests(ConnectionSuite):
     def test_c18_one_deadline_covers_the_handshake(
         self, handler: Handler, certificates: Certificates
     ) -> None:
-        """A server that accepts and says nothing costs the timeout, no more, no descriptor."""
+        """A server that accepts and sends nothing costs the timeout, and no descriptor."""
         with (
             running_server(certificate=certificates.issue("localhost"), hold=True) as server,
             pytest.raises(TimeoutError),
@@ -185,7 +185,7 @@ class TLSTests(ConnectionSuite):
     def test_c18_the_deadline_is_not_for_each_byte(
         self, handler: Handler, certificates: Certificates
     ) -> None:
-        """A server that trickles its answer cannot put it off."""
+        """A server that sends its answer byte by byte cannot extend the deadline."""
         with running_server(trickle=True) as server, pytest.raises(TimeoutError):
             handler.create_connection(
                 server.address,

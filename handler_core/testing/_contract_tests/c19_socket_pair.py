@@ -9,15 +9,15 @@ from handler_core.testing._suite import Suite
 
 __all__ = ["SocketPairTests"]
 
-# As many wake-up bytes as a client may write before anyone reads.
+# So many wake-up bytes a client may write before anyone reads.
 FLOOD = 5000
 
 
 class SocketPairTests(Suite):
-    """C19 of the contract."""
+    """C19: the socket pair."""
 
     def test_c19_both_ends_are_sockets_of_the_model(self, handler: Handler) -> None:
-        """In both directions, in order, with the end seen."""
+        """Bytes arrive in both directions and in order, and the end is seen."""
         first, second = handler.create_socket_pair()
         with first, second, handler.socket() as other:
             assert isinstance(first, type(other))
@@ -33,7 +33,7 @@ class SocketPairTests(Suite):
     def test_c19_thousands_of_bytes_before_anyone_reads(
         self, handler: Handler, blocking: bool
     ) -> None:
-        """One by one, by one task: send does not raise nor block, and every byte arrives."""
+        """One task sends them one by one. Send does not raise or block, and all arrive."""
         ends = handler.create_socket_pair()
         with ends[0], ends[1]:
             for sender, receiver in (ends, ends[::-1]):
@@ -51,7 +51,7 @@ class SocketPairTests(Suite):
     def test_c19_a_million_bytes_at_once_before_anyone_reads(
         self, handler: Handler, how: str
     ) -> None:
-        """And then thousands one by one: all are taken, and arrive."""
+        """Thousands of single bytes follow. All are accepted, and all arrive."""
         million = b"million." * 125_000
         first, second = handler.create_socket_pair()
         with first, second:
@@ -68,7 +68,7 @@ class SocketPairTests(Suite):
             assert received == million + b"." * FLOOD
 
     def test_c19_reading_into_a_buffer(self, handler: Handler) -> None:
-        """What there was no room for arrives in this way too."""
+        """Bytes that had no room in the socket arrive in this way too."""
         first, second = handler.create_socket_pair()
         with first, second:
             for number in range(FLOOD):
@@ -81,7 +81,7 @@ class SocketPairTests(Suite):
             assert received == bytes(number % 256 for number in range(FLOOD))
 
     def test_c19_the_bytes_of_a_sender_that_closes_arrive(self, handler: Handler) -> None:
-        """All of them, those too for which there was no room, and then the end."""
+        """All arrive, even those that had no room in the socket, and then the end."""
         first, second = handler.create_socket_pair()
         with second:
             with first:
@@ -97,7 +97,7 @@ class SocketPairTests(Suite):
             assert received == bytes(number % 256 for number in range(FLOOD))
 
     def test_c19_a_byte_wakes_a_select(self, handler: Handler) -> None:
-        """From another task and from a thread of the operating system."""
+        """Another task sends it, or a thread of the operating system does."""
         first, second = handler.create_socket_pair()
         with first, second:
             for _ in range(50):
@@ -111,7 +111,7 @@ class SocketPairTests(Suite):
                 thread.result(handler)
 
     def test_c19_reading_and_writing_at_once(self, handler: Handler) -> None:
-        """No wake-up is lost between a writer that is ahead and a reader that catches up."""
+        """No wake-up is lost when a reader catches up with a writer."""
         first, second = handler.create_socket_pair()
         with first, second:
 

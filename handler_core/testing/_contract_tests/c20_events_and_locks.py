@@ -15,10 +15,10 @@ __all__ = ["EventAndLockTests"]
 
 
 class EventAndLockTests(Suite):
-    """C20 of the contract."""
+    """C20: events and locks."""
 
     def test_c20_events(self, idle: Handler) -> None:
-        """As those of ``threading``; waiting lets other tasks run."""
+        """Events behave as those of ``threading``, and a wait lets other tasks run."""
         event = idle.event_object()
         assert not event.is_set()
         begun = time.monotonic()
@@ -34,7 +34,7 @@ class EventAndLockTests(Suite):
             assert event.wait(over) is False
 
     def test_c20_events_wake_all(self, idle: Handler) -> None:
-        """Each of their waiters, of which there may be many: each has begun to run."""
+        """An event wakes every task that has begun to wait, however many there are."""
         event = idle.event_object()
         waiting: list[int] = []
         seen: list[bool] = []
@@ -51,7 +51,7 @@ class EventAndLockTests(Suite):
         assert seen == [True] * 100
 
     def test_c20_an_event_that_is_set_and_cleared_wakes_who_waits(self, idle: Handler) -> None:
-        """Also where nobody has run meanwhile: to set it is what wakes."""
+        """The set wakes, even if no task has run before the clear."""
         event = idle.event_object()
         waiting: list[int] = []
         seen: list[bool] = []
@@ -62,7 +62,7 @@ class EventAndLockTests(Suite):
 
         task = idle.spawn(wait)
         self.until(idle, lambda: bool(waiting))
-        idle.sleep_func(0.05)  # let it park
+        idle.sleep_func(0.05)  # time for it to park
         event.set()
         event.clear()
         self.ended(task)
@@ -70,7 +70,7 @@ class EventAndLockTests(Suite):
 
     @pytest.mark.parametrize("reentrant", [False, True], ids=["lock", "rlock"])
     def test_c20_locks(self, idle: Handler, reentrant: bool) -> None:
-        """They keep others out, with ``blocking``, ``timeout`` and ``with``."""
+        """A lock keeps others out, with ``blocking``, ``timeout`` and ``with``."""
         lock: Any = idle.rlock_object() if reentrant else idle.lock_object()
         seen: list[Any] = []
 
@@ -101,7 +101,7 @@ class EventAndLockTests(Suite):
 
     @pytest.mark.parametrize("reentrant", [False, True], ids=["lock", "rlock"])
     def test_c20_who_may_release_a_lock(self, idle: Handler, reentrant: bool) -> None:
-        """Anybody; but one that can be taken twice is its owner's."""
+        """Any task may release a lock, but only the owner may release a reentrant one."""
         lock: Any = idle.rlock_object() if reentrant else idle.lock_object()
         refused: list[bool] = []
 
@@ -121,7 +121,7 @@ class EventAndLockTests(Suite):
         lock.release()
 
     def test_c20_a_lock_is_handed_on(self, idle: Handler) -> None:
-        """Many tasks, one at a time."""
+        """Many tasks hold it, one at a time."""
         lock = idle.lock_object()
         inside: list[int] = []
         most: list[int] = []

@@ -14,10 +14,10 @@ __all__ = ["QueueTests"]
 
 
 class QueueTests(Suite):
-    """C20 of the contract."""
+    """C20: queues."""
 
     def test_c20_queues(self, idle: Handler) -> None:
-        """As ``queue.Queue``; waiting lets other tasks run."""
+        """Queues behave as ``queue.Queue``, and a wait lets other tasks run."""
         queue = idle.queue_impl()
         with pytest.raises(idle.queue_empty):
             queue.get_nowait()
@@ -34,7 +34,7 @@ class QueueTests(Suite):
         assert got == [0, 1, 2]
         assert queue.empty()
         assert queue.qsize() == 0
-        with warnings.catch_warnings():  # gevent once had another idea of a queue of size 0
+        with warnings.catch_warnings():  # gevent once gave size 0 another meaning
             warnings.simplefilter("ignore", DeprecationWarning)
             unlimited = idle.queue_impl(0)
         unlimited.put_nowait(1)
@@ -42,7 +42,7 @@ class QueueTests(Suite):
         assert [unlimited.get_nowait(), unlimited.get_nowait()] == [1, 2]
 
     def test_c20_a_full_queue(self, idle: Handler) -> None:
-        """Takes no more, or waits until it can; so does ``queue.Queue``."""
+        """It refuses more, or waits until there is room, as ``queue.Queue`` does."""
         queue = idle.queue_impl(maxsize=1)
         queue.put(0)
         with pytest.raises(standard.Full):

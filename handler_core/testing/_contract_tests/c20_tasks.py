@@ -1,4 +1,4 @@
-"""C20: sleep and spawn."""
+"""C20: sleep and spawn, and other tasks during a wait."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["TaskTests"]
 
 
 class TaskTests(Suite):
-    """C20 of the contract."""
+    """C20: sleep, spawn, and other tasks during a wait."""
 
     @pytest.mark.parametrize("name", ["event", "lock", "rlock", "join", "get", "put"])
     def test_c20_others_run_during_a_timed_wait(self, idle: Handler, name: str) -> None:
-        """As they do during one that something ends."""
+        """They run as they do during a wait that something ends."""
         gate, event, lock, rlock = (
             idle.event_object(),
             idle.event_object(),
@@ -72,20 +72,20 @@ class TaskTests(Suite):
             self.ended(task)
 
     def test_c20_sleep(self, idle: Handler) -> None:
-        """Not short, and other tasks run meanwhile."""
+        """It is not too short, and other tasks run meanwhile."""
         ran: list[int] = []
         idle.spawn(ran.append, 1)
         begun = time.monotonic()
         idle.sleep_func(0.05)
-        assert time.monotonic() - begun >= 0.049  # the clock of sleep may be another one
+        assert time.monotonic() - begun >= 0.049  # sleep may use another clock
         assert ran == [1]
 
     def test_c20_sleep_is_one_function(self, idle: Handler) -> None:
-        """Whichever handler is asked: clients compare it with the one of their retry policy."""
+        """Every handler has the same one. Clients compare it with that of their retry policy."""
         assert idle.sleep_func == self.make_handler().sleep_func
 
     def test_c20_spawn(self, idle: Handler) -> None:
-        """Returns at once an object with ``join`` and ``is_alive``."""
+        """It returns an object with ``join`` and ``is_alive`` at once."""
         gate = idle.event_object()
         seen: list[Any] = []
 
@@ -110,7 +110,7 @@ class TaskTests(Suite):
         caplog: pytest.LogCaptureFixture,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """In whatever way the library has: a hook, a log, or standard error."""
+        """The library reports it in its own way: a hook, a log, or standard error."""
         reports: list[str] = []
         monkeypatch.setattr(
             threading, "excepthook", lambda args: reports.append(repr(args.exc_value))
@@ -128,7 +128,7 @@ class TaskTests(Suite):
         self.until(idle, is_reported)
 
     def test_c20_spawn_from_any_thread(self, idle: Handler) -> None:
-        """Before the start, and after the thread that has started the handler has ended."""
+        """It works before the start, and after the thread that started the handler has ended."""
         ran: list[str] = []
 
         def spawn(name: str) -> None:

@@ -22,6 +22,7 @@ from handler_core.execution._lazy import lazy_names as _lazy_names
 if typing.TYPE_CHECKING:
     from handler_core.testing._conformance import HandlerConformance
     from handler_core.testing._open_descriptors import open_descriptors
+    from handler_core.testing._os_thread import OSThread
     from handler_core.testing._suite import Suite, calling
     from handler_core.testing._time_limits import LIMIT, LONG
     from handler_core.testing._zookeeper_server import ZooKeeperServer
@@ -32,6 +33,7 @@ __all__ = [
     "LIMIT",
     "LONG",
     "HandlerConformance",
+    "OSThread",
     "RunningServer",
     "Suite",
     "TLSIdentity",
@@ -53,6 +55,7 @@ __getattr__, __dir__ = _lazy_names(
     {
         "._conformance": "HandlerConformance",
         "._open_descriptors": "open_descriptors",
+        "._os_thread": "OSThread",
         "._suite": "Suite calling",
         "._time_limits": "LIMIT LONG",
         "._zookeeper_server": "ZooKeeperServer",

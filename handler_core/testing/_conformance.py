@@ -61,6 +61,6 @@ class HandlerConformance(
 ):
     """The whole contract, C1 to C20, for one model.
 
-    Subclass it, and set :attr:`handler_name`. Some models must also set other attributes of
+    Subclass it, and set :attr:`Suite.handler_name`. Some models must also set other attributes of
     :class:`Suite`.
     """

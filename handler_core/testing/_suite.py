@@ -3,8 +3,8 @@
 A test never blocks its thread without the model's knowledge. It waits with the handler's own
 events, sleeps with the handler's ``sleep_func``, and starts tasks with its ``spawn``. Two kinds of
 code are exceptions. Code that must run in a thread of the operating system, whatever the process
-calls a thread, runs in an ``OSThread``. Code that needs a process of its own (for exit and fork)
-runs in :meth:`Suite.run_script`.
+calls a thread, runs in an :class:`OSThread`. Code that needs a process of its own (for exit and
+fork) runs in :meth:`Suite.run_script`.
 """
 
 from __future__ import annotations

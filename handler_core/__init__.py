@@ -1,7 +1,11 @@
 """The concurrency layer of network clients, with a plugin for each concurrency model.
 
-``get_handler("threading")`` returns a :class:`Handler`: callbacks, results, timeouts and sockets
-in the way of that model, with one API and one contract for all of them.
+``get_handler("threading")`` returns a :class:`Handler`. Its callbacks, results, timeouts and
+sockets work in the way of that model. The API and the contract are the same for all models.
+
+The names below are all that a client needs. They come from ``lookup``, ``handler``, ``hookspecs``,
+``network`` and ``execution``. An author of a model finds more public names in these packages, and
+in ``green`` and ``testing``.
 """
 
 import typing

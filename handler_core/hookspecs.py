@@ -1,7 +1,7 @@
-"""The hooks: what a concurrency model implements, and what wrappers may be around.
+"""The hook specifications. Models implement the hooks, and wrappers may surround them.
 
-A handler class is its own plugin: it marks five methods with :data:`hookimpl`. It may leave out
-the parameter ``handler``, which is simply its ``self``. A wrapper is any object whose hooks are
+A handler class is its own plugin. It marks five methods with :data:`hookimpl`. It may leave out the
+parameter ``handler``, which is the same object as ``self``. A wrapper is any object whose hooks are
 marked with ``hookimpl(wrapper=True)``.
 """
 
@@ -46,9 +46,10 @@ class HandlerSpec:
         xlist: Sequence[FileObject],
         timeout: float | None,
     ) -> SelectLists | None:
-        """Wait for descriptors, as ``select.select``; the timeout is in seconds.
+        """Wait for descriptors, as ``select.select`` does. The timeout is in seconds.
 
-        The short form ``handler.select(sockets, timeout)`` arrives as two calls.
+        One call of the short form ``handler.select(sockets, timeout)`` makes two calls of the
+        hook.
         """
 
     @hookspec(firstresult=True)
@@ -61,9 +62,9 @@ class HandlerSpec:
 
     @hookspec
     def run_callback(self, handler: IHandler, callback: CallbackLike) -> None:
-        """Run one callback, in a worker. For wrappers only.
+        """Run one callback, in a worker. Only wrappers implement this hook.
 
-        A dispatched callback comes as it was dispatched, a linked one as
-        ``Callback("completion", func, (result,))``. An exception that passes through all
-        wrappers is logged by the handler.
+        A dispatched callback is the object that was dispatched. A linked one is
+        ``Callback("completion", func, (result,))``. The handler logs an exception that passes
+        through all wrappers.
         """

@@ -21,7 +21,7 @@ from handler_core import (
     get_handler,
     list_handlers,
 )
-from handler_core.lookup import _entry_points, _loading
+from handler_core.lookup import _entry_points, _handler_class
 
 ACTIVE = (
     COMPLETE
@@ -38,7 +38,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site = Site(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(_entry_points, "_scans", {})
-    monkeypatch.setattr(_loading, "_classes", {})
+    monkeypatch.setattr(_handler_class, "_classes", {})
     monkeypatch.delenv("HANDLER_CORE_HANDLER", raising=False)
     monkeypatch.delenv("HANDLER_CORE_WRAPPERS", raising=False)
     yield site
@@ -145,13 +145,13 @@ def test_no_more_is_read_than_the_entry_points(site: Site, monkeypatch: pytest.M
 
 def test_a_class_is_loaded_and_checked_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = []
-    real = _loading.check_handler_class
+    real = _handler_class.check_handler_class
 
     def counted(candidate: Any, origin: str) -> Any:
         checks.append(candidate)
         return real(candidate, origin)
 
-    monkeypatch.setattr(_loading, "check_handler_class", counted)
+    monkeypatch.setattr(_handler_class, "check_handler_class", counted)
     site.plugin("complete")
     for _ in range(10):
         get_handler("complete")

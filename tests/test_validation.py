@@ -23,7 +23,7 @@ from handler_core import (
     poll_select,
 )
 from handler_core.handler._hook_methods import marker_of
-from handler_core.lookup import _entry_points, _loading, _validation, _wrappers
+from handler_core.lookup import _entry_points, _handler_class, _validation, _wrappers
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site = Site(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(_entry_points, "_scans", {})
-    monkeypatch.setattr(_loading, "_classes", {})
+    monkeypatch.setattr(_handler_class, "_classes", {})
     monkeypatch.delenv("HANDLER_CORE_WRAPPERS", raising=False)
     yield site
     site.forget()
@@ -354,7 +354,7 @@ def test_a_valid_class(cls: type[Terse], wrapped: bool) -> None:
     assert _validation.check_handler_class(cls, "test") is cls
     handler = cls()
     if wrapped:
-        _wrappers.wrap(handler, [Silent()])
+        _wrappers.add_wrappers(handler, [Silent()])
     ran: list[object] = []
     left, right = socket.socketpair()
     with left, right, handler:

@@ -1,6 +1,10 @@
-"""``Handler``: what a client uses, and what a concurrency model is a subclass of.
+"""The handler: the class that clients use, and that concurrency models extend.
 
-The names below are public. The modules with an underscore belong to handler-core alone.
+``_handler`` has the class :class:`Handler`. ``_hook_methods`` makes its hooks plain methods, so a
+call of a hook costs no more than a method call. Workers, start and stop are in ``execution``.
+Sockets are in ``network``.
+
+The names below are public. The modules with an underscore are internal to handler_core.
 """
 
 from handler_core.handler._handler import Handler

@@ -1,8 +1,9 @@
-"""``Handler``: what a client uses, and what a model says of itself.
+"""``Handler``: the class that a client uses, and the base class of every model.
 
-The class is all that kazoo's client and its recipes ask of a handler, and all that a client of
-one's own needs. A model is a subclass that names its modules and its primitives, says how to
-spawn and how a caller parks (:class:`handler_core.execution.Lifecycle`), and marks the five hooks.
+The class has everything that kazoo's client and its recipes use of a handler, and everything that
+a client of your own needs. A model is a subclass. It names its modules and primitives, overrides
+how to spawn and how a caller parks (:class:`handler_core.execution.Lifecycle`), and marks the
+five hooks.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Handler"]
 
 
-class _Imported:
-    """A class attribute: a module, or what it has of a name, imported when it is asked for.
+class _LazyAttribute:
+    """A class attribute that is a module, or a name of it, and is imported on first use.
 
-    In a process that only looks its handler up it never is.
+    A process that only looks its handler up does not pay for the import.
     """
 
     def __init__(self, module: str, name: str | None) -> None:
@@ -41,39 +42,40 @@ class _Imported:
         return module if self._name is None else getattr(module, self._name)
 
 
-def _imported(module: str, name: str | None = None) -> Any:  # what the attribute gives, not is
-    return _Imported(module, name)
+def _lazy(module: str, name: str | None = None) -> Any:  # typed as the value of the attribute
+    return _LazyAttribute(module, name)
 
 
 class Handler(Lifecycle):
     """The base of every handler class.
 
-    Not to be used by itself: see :func:`handler_core.get_handler`. All methods are safe from any
-    thread that the model knows, and all but callbacks work before ``start`` and after ``stop``
-    too: a client stops its handler before its own loop has ended.
+    :func:`handler_core.get_handler` returns a handler; this class is not used by itself. All
+    methods are safe from any thread that the model knows. Callbacks run between ``start`` and
+    ``stop``. Everything else works before ``start`` and after ``stop`` too, because a client
+    stops its handler before its own loop has ended.
 
     A subclass is a plugin. It marks ``start``, ``stop``, ``select``, ``callback_object`` and
-    ``dispatch_callback`` with ``@hookimpl``; its attributes and other methods are its own as
-    usual. The defaults here are those of threads.
+    ``dispatch_callback`` with ``@hookimpl``. It may override the other methods and the
+    attributes. The defaults here are those of threads.
     """
 
-    #: The model's name: that of its entry point, unless the class says another.
+    #: The model's name. If the class has none, it gets the name of its entry point.
     name: ClassVar[str]
 
-    #: The model's socket module. The module ``ssl`` next to it does its TLS.
-    socket_module: ClassVar[ModuleType] = _imported("socket")
+    #: The model's socket module. The module ``ssl`` next to it does the TLS.
+    socket_module: ClassVar[ModuleType] = _lazy("socket")
 
-    #: What extends the sockets of connections without TLS.
-    connection_class: ClassVar[type] = _imported("handler_core.network", "Connection")
+    #: The mixin class for the sockets of connections without TLS.
+    connection_class: ClassVar[type] = _lazy("handler_core.network", "Connection")
 
-    #: Blocks the calling task for so many seconds. The library's own function.
+    #: Blocks the calling task for a number of seconds. It is the library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
 
     #: The class of the model's queues.
-    queue_impl: ClassVar[type[Any]] = _imported("queue", "Queue")
+    queue_impl: ClassVar[type[Any]] = _lazy("queue", "Queue")
 
-    #: What a queue's ``get_nowait`` raises when it is empty.
-    queue_empty: ClassVar[type[Exception]] = _imported("queue", "Empty")
+    #: The exception of a queue's ``get_nowait`` when the queue is empty.
+    queue_empty: ClassVar[type[Exception]] = _lazy("queue", "Empty")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -81,9 +83,9 @@ class Handler(Lifecycle):
 
     @classmethod
     def is_active(cls) -> bool:
-        """Return True if this model runs the caller, and ``get_handler()`` should choose it.
+        """Return True if this model runs the caller. Then ``get_handler()`` chooses it.
 
-        For example: the library has patched this process, or its loop runs in this thread.
+        For example, the library has patched this process, or its loop runs in this thread.
         """
         return False
 
@@ -99,23 +101,23 @@ class Handler(Lifecycle):
     ) -> None:
         self.stop()
 
-    # Hooks: `start`, `stop` and `dispatch_callback` are in the lifecycle.
+    # Hooks. `Lifecycle` has `start`, `stop` and `dispatch_callback`.
 
     def select(self, *args: Any, **kwargs: Any) -> SelectLists:
-        """Wait for sockets, in one of two forms; other tasks of the model go on.
+        """Wait for sockets while other tasks of the model go on. There are two forms.
 
-        ``select(rlist, wlist, xlist, timeout=None)`` is ``select.select``, for any number and
-        any value of descriptors. ``select(sockets, timeout)`` waits until a socket is readable
-        or in error, and its second list says which are writable at that moment. The timeout is
-        in seconds; None waits for ever, 0 not at all.
+        ``select(rlist, wlist, xlist, timeout=None)`` works like ``select.select``, for any
+        number and any value of descriptors. ``select(sockets, timeout)`` waits until a socket
+        is readable or in error; its second list has the sockets that are writable at that
+        moment. The timeout is in seconds. None waits for ever, and 0 does not wait.
 
         Returns:
-            Three lists of the caller's own objects, those that are readable, those that are
-            writable, and those with an exceptional condition. Hang-up and error count as ready.
+            Three lists of the caller's own objects: the readable ones, the writable ones, and
+            those with an exceptional condition. Hang-up and error count as ready.
 
         Raises:
-            TypeError: something is no socket, or the timeout no number.
-            ValueError: a descriptor (that of a closed socket) or the timeout is negative.
+            TypeError: an object is no socket, or the timeout is no number.
+            ValueError: the timeout is negative, or a descriptor is, as that of a closed socket.
             OSError: a descriptor is not open.
             RuntimeError: the wait would block the thread that runs the event loop.
         """
@@ -126,11 +128,11 @@ class Handler(Lifecycle):
         return AsyncResult(self)
 
     def async_result(self) -> AsyncResult[Any]:
-        """Return a new, pending result: :meth:`callback_object` by kazoo's name."""
+        """Return a new, pending result. This is kazoo's name for :meth:`callback_object`."""
         return self.callback_object()
 
-    # Sockets. What makes them is imported by the methods that make them: until a client connects,
-    # and many a process only looks its handler up, nobody needs it.
+    # Sockets. These methods import the modules that they need. A process that only looks its
+    # handler up never connects, and does not pay for them.
 
     def socket(self) -> Any:
         """Return a new IPv4 TCP socket of the model, with ``TCP_NODELAY`` set."""
@@ -161,15 +163,15 @@ class Handler(Lifecycle):
         return connect_pair(self.socket_module, self.new_native_rlock)
 
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
-        """Look the addresses of a host up, while other tasks run.
+        """Look up the addresses of a host while other tasks run.
 
         Raises:
-            HandlerTimeoutError: it took longer than ``timeout`` seconds.
+            HandlerTimeoutError: the look-up took longer than ``timeout`` seconds.
             OSError: there is no such host.
         """
         from handler_core.execution._capture import wrap
 
-        # In a task of its own: the resolver itself knows no deadline.
+        # It runs in a task of its own, because the resolver itself has no timeout.
         module = self.socket_module
         result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)
         self.spawn(wrap(result)(module.getaddrinfo), host, port, 0, module.SOCK_STREAM)

@@ -1,11 +1,15 @@
-"""From hook to method: what a call such as ``handler.select(...)`` really runs.
+"""From a hook to a method: the code that a call such as ``handler.select(...)`` runs.
 
-A hook that nobody wraps is the class's own plain method, with no plugin manager behind it:
-handlers are made by the thousand, and ``dispatch_callback`` and ``async_result`` are called by the
-million. Where the plain method would not do as a method (``select`` has a second public form; an
-implementation may declare the spec's ``handler``), the class gets a method around it, once, when
-it is created. A hook that is wrapped becomes an attribute of that one handler, which goes
-through pluggy.
+A hook without wrappers is the plain method of the handler class. There is no plugin manager behind
+it, because a program makes thousands of handlers, and calls ``dispatch_callback`` and
+``async_result`` millions of times.
+
+Two things make a hook implementation differ from the method. ``select`` has a second public form,
+and an implementation may declare the spec's parameter ``handler``. For these the class gets a
+method around the implementation, once, when the class is created.
+
+A wrapped hook becomes an attribute of one handler, and calls through pluggy: see
+``handler_core.lookup._wrapped_hooks``.
 """
 
 from __future__ import annotations
@@ -21,8 +25,8 @@ from handler_core.network._select_forms import accept_both_forms
 
 __all__ = [
     "ALIASES",
+    "HANDLER_HOOKS",
     "HOOKS",
-    "HOOKS_OF_A_HANDLER",
     "bind_hooks",
     "inherit_hook",
     "marker_of",
@@ -37,18 +41,18 @@ HOOKS: dict[str, tuple[str, ...]] = {
     if isinstance(function, FunctionType)
 }
 
-#: Those that every handler class implements.
-HOOKS_OF_A_HANDLER = tuple(name for name in HOOKS if name != "run_callback")
+#: The hooks that every handler class implements.
+HANDLER_HOOKS = tuple(name for name in HOOKS if name != "run_callback")
 
-# One string for all look-ups: CPython's cache of methods keeps each name that it is asked for.
+# One string object for all look-ups. CPython's method cache keeps each name that it is asked for.
 _MARKER = f"{PROJECT_NAME}_impl"
 
-#: Under which other name a handler offers a hook.
+#: The second name of a hook, for the hook that has one.
 ALIASES = {"callback_object": "async_result"}
 
 
 def marker_of(function: object) -> dict[str, Any] | None:
-    """Return the options of ``@hookimpl`` on a function, None if it is not marked."""
+    """Return the options of ``@hookimpl`` on a function, or None if it is not marked."""
     options = getattr(function, _MARKER, None)
     return options if isinstance(options, dict) else None
 
@@ -56,15 +60,15 @@ def marker_of(function: object) -> dict[str, Any] | None:
 def inherit_hook(method: M) -> M:
     """Return a base class's method as the implementation of a hook.
 
-    A handler class that has nothing to add writes ``stop = inherit_hook(Handler.stop)``, where a
-    marked method that calls ``super().stop()`` would cost each call two frames.
+    A handler class that has nothing to add writes ``stop = inherit_hook(Handler.stop)``. A marked
+    method that calls ``super().stop()`` does the same, and costs each call one more frame.
     """
     return cast(M, hookimpl(_copy(method)))
 
 
 def bind_hooks(cls: type) -> None:
-    """Make plain, callable methods of the hooks that a handler class defines itself."""
-    for name in HOOKS_OF_A_HANDLER:
+    """Make the hooks that a handler class defines itself callable as plain methods."""
+    for name in HANDLER_HOOKS:
         function = vars(cls).get(name)
         if not isinstance(function, FunctionType) or marker_of(function) is None:
             continue
@@ -79,7 +83,7 @@ def bind_hooks(cls: type) -> None:
         if method is not function:
             setattr(cls, name, method)
         if name in ALIASES:
-            # Without its marker: pluggy would take it for a hook of that name.
+            # A copy without the marker, or pluggy would take it for a hook of that name.
             setattr(cls, ALIASES[name], _copy(method))
 
 
@@ -99,7 +103,7 @@ def _copy(function: Any) -> FunctionType:
 
 
 def _filling_in_handler(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that passes itself on as ``handler``."""
+    """Return a method that passes its ``self`` as ``handler`` too."""
 
     @functools.wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -109,7 +113,7 @@ def _filling_in_handler(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _leaving_out_handler(method: Callable[..., Any], count: int) -> Callable[..., Any]:
-    """Return a method that pluggy can call too, which passes ``handler`` and ``count`` others."""
+    """Return a method that pluggy can call too: with ``handler``, and then ``count`` arguments."""
 
     @functools.wraps(method)
     def for_pluggy_too(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,13 @@
-"""From a name to a handler: entry points, the choice of a model, validation, wrappers.
+"""From a name to a handler.
 
-The names below are public. The modules with an underscore belong to handler-core alone.
+:func:`get_handler` finds the entry point of a name, loads the handler class, checks that the class
+implements the hooks, makes a handler, and puts wrappers around its hooks. Each of these steps is a
+module: ``_entry_points``, ``_handler_class``, ``_validation``, ``_wrappers``, ``_wrapped_hooks``.
+``_choice`` chooses a model for a caller that names none. ``_dispatch_notes`` is a tool for
+wrappers. All of it is above :class:`handler_core.Handler`: a model does not depend on how it is
+found.
+
+The names below are public. The modules with an underscore are internal to handler_core.
 """
 
 import typing

@@ -1,4 +1,4 @@
-"""Which model a program gets that names none."""
+"""The choice of a model for a program that names none."""
 
 from __future__ import annotations
 
@@ -9,65 +9,72 @@ from collections.abc import Collection
 from importlib_metadata import EntryPoint
 
 from handler_core.execution._logger import logger
-from handler_core.lookup._entry_points import HANDLERS, Origin, entries_by_name, find_entry
+from handler_core.lookup._entry_points import HANDLERS, entries_by_name, find_entry
 from handler_core.lookup._exceptions import HandlerLoadError, HandlerValidationError
-from handler_core.lookup._loading import load_class
-from handler_core.lookup._suggestions import DEFAULT
+from handler_core.lookup._handler_class import load_handler_class
+from handler_core.lookup._origin import PluginOrigin
+from handler_core.lookup._suggestions import DEFAULT_MODEL
 
-__all__ = ["candidates", "choice", "chosen_entry"]
+__all__ = ["candidates", "choose_entry", "choose_model"]
 
 _HANDLER_VARIABLE = "HANDLER_CORE_HANDLER"
 
 
-def candidates() -> list[str]:
-    """Return the models that may run the caller: their libraries are imported.
-
-    Threads run every caller, and are what is left.
-    """
-    return [
-        name
-        for name in sorted(entries_by_name(HANDLERS))
-        if name in sys.modules and name != DEFAULT
-    ]
-
-
-def choice(passing_over: Collection[str] = ()) -> tuple[str, str]:
-    """Return the name of the model that ``get_handler()`` takes here, and why, in words.
+def choose_model(excluded: Collection[str] = ()) -> tuple[str, str]:
+    """Return the name of the model that ``get_handler()`` takes here, and the reason in words.
 
     Args:
-        passing_over: models that are not to be asked, for they are known to be broken.
+        excluded: models that are not asked, because they are known to be broken.
 
     Raises:
-        HandlerNotFoundError: it would find none.
+        HandlerNotFoundError: no model of that name is installed.
         HandlerValidationError: two distributions claim the name.
     """
-    entry, reason = chosen_entry(passing_over)
+    entry, reason = choose_entry(excluded)
     return entry.name, reason
 
 
-def chosen_entry(passing_over: Collection[str] = ()) -> tuple[EntryPoint, str]:
-    """Return the plugin to use where the caller named none, and why."""
+def choose_entry(excluded: Collection[str] = ()) -> tuple[EntryPoint, str]:
+    """Return the entry point of the model that ``get_handler()`` takes here, and the reason."""
     name = os.environ.get(_HANDLER_VARIABLE)
     if name:
         entry = find_entry(HANDLERS, name, _HANDLER_VARIABLE)
         return entry, f"the variable {_HANDLER_VARIABLE} says so"
     for candidate in candidates():
-        if candidate in passing_over:
-            continue
-        # Nobody asked for it by name, and it must not be what breaks this program.
-        try:
-            entry = find_entry(HANDLERS, candidate)
-            cls = load_class(entry)
-        except (HandlerLoadError, HandlerValidationError) as error:
-            logger().warning("passing over a broken plugin: %s", error)
-            continue
-        try:
-            active = cls.is_active()
-        except (Exception, SystemExit):
-            logger().warning("passing over %s: is_active() failed", Origin(entry), exc_info=True)
-            continue
-        if active:
-            return entry, "it runs the caller"
-    return find_entry(
-        HANDLERS, DEFAULT
-    ), "no installed model runs the caller, and it is the default"
+        if candidate not in excluded:
+            active = _active_entry(candidate)
+            if active is not None:
+                return active, "it runs the caller"
+    entry = find_entry(HANDLERS, DEFAULT_MODEL)
+    return entry, "no installed model runs the caller, and it is the default"
+
+
+def candidates() -> list[str]:
+    """Return the names of the models that may run the caller: their libraries are imported.
+
+    The default model is left out. It is chosen when no other model runs the caller.
+    """
+    return [
+        name
+        for name in sorted(entries_by_name(HANDLERS))
+        if name in sys.modules and name != DEFAULT_MODEL
+    ]
+
+
+def _active_entry(name: str) -> EntryPoint | None:
+    """Return the model's entry point if the model runs the caller, None if not.
+
+    The program has not named this model. So a broken plugin is logged, and does not break the
+    program.
+    """
+    try:
+        entry = find_entry(HANDLERS, name)
+        cls = load_handler_class(entry)
+    except (HandlerLoadError, HandlerValidationError) as error:
+        logger().warning("passing over a broken plugin: %s", error)
+        return None
+    try:
+        return entry if cls.is_active() else None
+    except (Exception, SystemExit):
+        logger().warning("passing over %s: is_active() failed", PluginOrigin(entry), exc_info=True)
+        return None

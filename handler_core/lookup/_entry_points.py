@@ -1,31 +1,38 @@
 """The entry points of installed plugins.
 
-A name is only ever looked up among the entry points of installed distributions. So what a
-configuration file or an environment variable says can choose between them, and cannot import
-anything else.
+Every name is looked up among the entry points of installed distributions. So a configuration file
+or an environment variable can choose between plugins, and cannot import anything else.
+
+A scan reads the metadata of all that is installed. Its result is kept as long as ``sys.path`` stays
+the same. If it lacks a name, one more scan looks for that name.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import importlib_metadata
 from importlib_metadata import EntryPoint
 
 from handler_core.execution._logger import logger
-from handler_core.lookup._exceptions import HandlerNotFoundError, HandlerValidationError
+from handler_core.lookup._exceptions import (
+    HandlerLoadError,
+    HandlerNotFoundError,
+    HandlerValidationError,
+)
+from handler_core.lookup._origin import PluginOrigin, distribution_of
 from handler_core.lookup._suggestions import not_found
 
 __all__ = [
     "HANDLERS",
     "WRAPPERS",
     "HandlerInfo",
-    "Origin",
     "entries_by_name",
     "find_entry",
     "list_entries",
+    "load_entry",
 ]
 
 #: The group of the models.
@@ -34,15 +41,18 @@ HANDLERS = "handler_core.handlers"
 #: The group of the wrappers.
 WRAPPERS = "handler_core.wrappers"
 
+#: For each group, the `sys.path` of the last scan and the entry points that it found.
+_scans: dict[str, tuple[tuple[str, ...], dict[str, list[EntryPoint]]]] = {}
+
 
 class HandlerInfo(NamedTuple):
-    """An installed concurrency model, or a wrapper.
+    """An installed concurrency model, or an installed wrapper.
 
     Attributes:
-        name: what to pass to :func:`get_handler`.
-        distribution: the distribution that ships it.
-        version: that distribution's version.
-        value: where its class is, as ``module:class``.
+        name: the name to pass to :func:`get_handler`.
+        distribution: the distribution that ships the plugin.
+        version: the version of that distribution.
+        value: the place of the class, as ``module:class``.
     """
 
     name: str
@@ -51,14 +61,57 @@ class HandlerInfo(NamedTuple):
     value: str
 
 
-# Entry points. A scan reads the metadata of everything installed, and its result is kept for as
-# long as `sys.path` is the same; a name that it does not have is looked for once more.
+def find_entry(group: str, name: str, variable: str | None = None) -> EntryPoint:
+    """Return the one entry point of that name.
 
-_scans: dict[str, tuple[tuple[str, ...], dict[str, list[EntryPoint]]]] = {}
+    Args:
+        group: the group to search.
+        name: the name of the entry point.
+        variable: the environment variable that gave the name, if one did.
+
+    Raises:
+        HandlerNotFoundError: no entry point has that name.
+        HandlerValidationError: two distributions claim the name.
+    """
+    entries = entries_by_name(group).get(name) or entries_by_name(group, afresh=True).get(name)
+    if entries is None:
+        hint = f" (the name is from the variable {variable})" if variable else ""
+        kind = "handler" if group == HANDLERS else "wrapper"
+        installed = sorted(entries_by_name(group))
+        raise HandlerNotFoundError(not_found(kind, name, installed) + hint)
+    if len(entries) > 1:
+        claims = " and ".join(str(PluginOrigin(entry)) for entry in entries)
+        raise HandlerValidationError(
+            f"{name!r} is claimed by {claims}: pip uninstall the one that you do not mean"
+        )
+    return entries[0]
+
+
+def load_entry(entry: EntryPoint) -> Any:
+    """Import the plugin, and return the object that the entry point names.
+
+    Raises:
+        HandlerLoadError: the import failed.
+    """
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:
+        raise HandlerLoadError(
+            f"{PluginOrigin(entry)} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def list_entries(group: str) -> list[HandlerInfo]:
+    """Return the plugins of a group, sorted, without importing any."""
+    return sorted(
+        HandlerInfo(entry.name, *distribution_of(entry), entry.value)
+        for entries in entries_by_name(group, afresh=True).values()
+        for entry in entries
+    )
 
 
 def entries_by_name(group: str, afresh: bool = False) -> dict[str, list[EntryPoint]]:
-    """Return the entry points of a group by name: more than one where a name is contested."""
+    """Return the entry points of a group by name: several if distributions claim one name."""
     path = tuple(sys.path)
     kept = _scans.get(group)
     if kept is not None and kept[0] == path and not afresh:
@@ -74,7 +127,7 @@ def _entry_points(group: str) -> Iterable[EntryPoint]:
     try:
         return importlib_metadata.entry_points(group=group)
     except (ValueError, TypeError, LookupError, OSError):
-        # Somebody's metadata is damaged. That is no reason not to find ours.
+        # The metadata of some distribution is damaged. The others can still be read.
         return list(_readable_entry_points(group))
 
 
@@ -91,56 +144,3 @@ def _readable_entry_points(group: str) -> Iterator[EntryPoint]:
         if name not in seen:
             seen.add(name)
             yield from entries
-
-
-def list_entries(group: str) -> list[HandlerInfo]:
-    return sorted(
-        HandlerInfo(entry.name, *distribution_of(entry), entry.value)
-        for entries in entries_by_name(group, afresh=True).values()
-        for entry in entries
-    )
-
-
-def find_entry(group: str, name: str, variable: str | None = None) -> EntryPoint:
-    """Return the one entry point of that name, which the environment variable may have given."""
-    entries = entries_by_name(group).get(name) or entries_by_name(group, afresh=True).get(name)
-    if entries is None:
-        hint = f" (the name is from the variable {variable})" if variable else ""
-        kind = "handler" if group == HANDLERS else "wrapper"
-        installed = sorted(entries_by_name(group))
-        raise HandlerNotFoundError(not_found(kind, name, installed) + hint)
-    if len(entries) > 1:
-        claims = " and ".join(str(Origin(entry)) for entry in entries)
-        raise HandlerValidationError(
-            f"{name!r} is claimed by {claims}: pip uninstall the one that you do not mean"
-        )
-    return entries[0]
-
-
-def distribution_of(entry: EntryPoint) -> tuple[str, str]:
-    distribution = entry.dist
-    if distribution is None:
-        return "an unknown distribution", ""
-    try:
-        return distribution.name, distribution.version
-    except (OSError, LookupError, ValueError):  # half uninstalled, or damaged
-        return "a distribution without metadata", ""
-
-
-class Origin:
-    """A plugin, with its distribution, as it is called in messages.
-
-    It becomes text where there is a message: to ask for the name of a distribution is to parse its
-    metadata, by the package ``email``, and that takes longer than all else that ``get_handler``
-    does.
-    """
-
-    __slots__ = ("_entry",)
-
-    def __init__(self, entry: EntryPoint) -> None:
-        self._entry = entry
-
-    def __str__(self) -> str:
-        entry = self._entry
-        name, version = distribution_of(entry)
-        return f"plugin {entry.name!r} ({entry.value}) of {name} {version}".rstrip()

@@ -1,7 +1,7 @@
-"""What a look-up raises.
+"""The exceptions of a look-up.
 
-Each class names ``handler_core`` as its module, where users import it from: tracebacks then show a
-name that can be typed.
+Users import them from ``handler_core``. So each class names that as its module, and a traceback
+shows a name that can be typed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ __all__ = ["HandlerLoadError", "HandlerNotFoundError", "HandlerValidationError"]
 class HandlerNotFoundError(LookupError):
     """No installed distribution offers a handler, or a wrapper, of that name.
 
-    The message lists what is installed, names that are close, and the ``pip install`` line
-    where the name is one of handler-core's extras.
+    The message lists the installed names and the close ones. If the name is one of handler-core's
+    extras, the message has its ``pip install`` line.
     """
 
     __module__ = "handler_core"
@@ -29,10 +29,10 @@ class HandlerLoadError(ImportError):
 
 
 class HandlerValidationError(Exception):
-    """A plugin is not what it says it is.
+    """A plugin breaks the rules for handler classes or for wrappers.
 
-    The message names the distribution and every hook that is missing, unknown or declared in
-    another way than :class:`handler_core.hookspecs.HandlerSpec` declares it.
+    The message names the distribution. It lists every hook that is missing, is unknown, or is
+    declared in another way than :class:`handler_core.hookspecs.HandlerSpec` declares it.
     """
 
     __module__ = "handler_core"

@@ -1,38 +1,33 @@
-"""``get_handler`` and ``list_handlers``: what a program calls."""
+"""``get_handler`` and ``list_handlers``: the functions that a program calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from handler_core.handler._handler import Handler
-from handler_core.lookup._choice import chosen_entry
-from handler_core.lookup._entry_points import (
-    HANDLERS,
-    WRAPPERS,
-    HandlerInfo,
-    find_entry,
-    list_entries,
-)
-from handler_core.lookup._loading import new_handler
-from handler_core.lookup._wrappers import WRAPPERS_VARIABLE, wrap, wrappers_of_the_environment
+from handler_core.lookup._choice import choose_entry
+from handler_core.lookup._entry_points import HANDLERS, HandlerInfo, find_entry, list_entries
+from handler_core.lookup._handler_class import new_handler
+from handler_core.lookup._wrappers import add_wrappers, entries_in_environment
 
 __all__ = ["get_handler", "list_handlers"]
 
 
 def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> Handler:
-    """Return a new handler, not yet started, of the named concurrency model.
+    """Return a new handler of the named concurrency model, not yet started.
 
     Only the plugin of that name is imported.
 
     Args:
-        name: the model: ``"threading"``, ``"gevent"``, whatever is installed. None takes the
-            environment variable ``HANDLER_CORE_HANDLER``, or else the installed model that runs
-            the caller (:meth:`Handler.is_active`, asked only of plugins whose library is
-            imported already), or else ``"threading"``.
+        name: the model: ``"threading"``, ``"gevent"``, or any other that is installed. With None,
+            the first of these names the model: the environment variable
+            ``HANDLER_CORE_HANDLER``; the installed model that runs the caller
+            (:meth:`Handler.is_active`; only plugins whose library is already imported are
+            asked); ``"threading"``.
         wrappers: plugins to put around the hooks: objects, or names from the entry-point group
-            ``handler_core.wrappers``. The first is outermost. Those that the environment
+            ``handler_core.wrappers``. The first is outermost. The wrappers that the environment
             variable ``HANDLER_CORE_WRAPPERS`` names, separated by commas, come around them.
-            What is named twice is there once.
+            A wrapper that is named twice is there once.
 
     Raises:
         HandlerNotFoundError: nothing of that name is installed.
@@ -44,17 +39,15 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
     if isinstance(wrappers, (str, bytes)) or not isinstance(wrappers, Iterable):
         raise TypeError(f"wrappers is a list: write wrappers=[{wrappers!r}]")
     if name is None:
-        entry, _ = chosen_entry()
+        entry, _ = choose_entry()
     elif isinstance(name, str):
         entry = find_entry(HANDLERS, name)
     else:
         raise TypeError(f"the name of a handler is a string, not {name!r}")
     handler = new_handler(entry)
-    named = wrappers_of_the_environment()
-    if named or wrappers:
-        wrap(
-            handler, [*(find_entry(WRAPPERS, each, WRAPPERS_VARIABLE) for each in named), *wrappers]
-        )
+    around = entries_in_environment()
+    if around or wrappers:
+        add_wrappers(handler, [*around, *wrappers])
     return handler
 
 

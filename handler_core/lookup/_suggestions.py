@@ -1,4 +1,4 @@
-"""What to type instead of a name that nobody knows. Only errors ask for that."""
+"""Suggestions for a name that is not known: close names, and what to install."""
 
 from __future__ import annotations
 
@@ -7,29 +7,23 @@ from collections.abc import Collection, Iterable
 import importlib_metadata
 from importlib_metadata import PackageNotFoundError
 
-__all__ = ["DEFAULT", "close_matches", "models_on_offer", "not_found"]
+__all__ = ["DEFAULT_MODEL", "DISTRIBUTION", "close_matches", "models_on_offer", "not_found"]
 
-#: The model of a program that names none and that none runs.
-DEFAULT = "threading"
+#: The model of a program that names none, if no other model runs it.
+DEFAULT_MODEL = "threading"
 
-_DISTRIBUTION = "handler-core"
+#: The distribution of the core. Its extras are the models on offer.
+DISTRIBUTION = "handler-core"
 
-# A longer name is nobody's, and comparing it with others would take its time.
+# No plugin has a longer name, and comparing a very long one with others takes very long.
 _LONGEST_NAME = 100
 
 
-def close_matches(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to ``count`` of the known names that are close to ``name``, the closest first."""
-    import difflib  # here, since where nothing is wrong it would be imported for nothing
-
-    return difflib.get_close_matches(name, list(known), count)
-
-
 def not_found(kind: str, name: str, installed: Collection[str]) -> str:
-    """Say what there is instead, and what to install."""
+    """Return the message for a handler or a wrapper that is not installed."""
     shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
     on_offer = [] if kind != "handler" else sorted(set(models_on_offer()) - set(installed))
-    install = {model: f'pip install "{_DISTRIBUTION}[{model}]"' for model in on_offer}
+    install = {model: f'pip install "{DISTRIBUTION}[{model}]"' for model in on_offer}
     lines = [f"no {kind} named {shown} is installed"]
     close = []
     if len(name) <= _LONGEST_NAME:
@@ -39,21 +33,28 @@ def not_found(kind: str, name: str, installed: Collection[str]) -> str:
     elif close:
         lines.append(f"did you mean {' or '.join(close)}?")
         lines += [f"to install {model}: {install[model]}" for model in close if model in install]
-    elif not installed and DEFAULT in install:
-        lines.append(f"to install one: {install[DEFAULT]}")
+    elif not installed and DEFAULT_MODEL in install:
+        lines.append(f"to install one: {install[DEFAULT_MODEL]}")
     lines.append(f"installed: {', '.join(installed) or 'none'}")
     return "; ".join(lines)
 
 
+def close_matches(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to ``count`` of the known names that are close to ``name``, the closest first."""
+    import difflib  # only an error needs it
+
+    return difflib.get_close_matches(name, list(known), count)
+
+
 def models_on_offer() -> Iterable[str]:
-    """Return the models that are extras of ours: the core's own metadata is the list of them."""
+    """Return the models that are extras of handler-core, as its own metadata lists them."""
     try:
-        metadata = importlib_metadata.distribution(_DISTRIBUTION)
-    except PackageNotFoundError:  # run from its source, without being installed
+        metadata = importlib_metadata.distribution(DISTRIBUTION)
+    except PackageNotFoundError:  # it runs from its source, and is not installed
         return ()
     required = [requirement.lower() for requirement in metadata.requires or ()]
     return [
         extra
         for extra in metadata.metadata.get_all("Provides-Extra") or ()
-        if any(requirement.startswith(f"{_DISTRIBUTION}-{extra}") for requirement in required)
+        if any(requirement.startswith(f"{DISTRIBUTION}-{extra}") for requirement in required)
     ]

@@ -1,10 +1,11 @@
-"""Is a plugin what it says it is?
+"""Check a handler class or a wrapper against the hook specifications.
 
-pluggy finds a hook that the spec does not know and an argument that it does not have, when a
-plugin is registered, and that is all: it lets a missing hook pass, drops arguments with defaults
-without a word, and never looks at a method that lost its marker in an override. A handler is
-called far from here, by a client's reconnecting loop, so everything is looked at before the
-first handler is made, and all that is wrong is said at once.
+pluggy checks a plugin when it is registered. It finds an unknown hook and an unknown argument. It
+does not find a missing hook. It drops arguments with defaults without a word. It does not look at
+a method that lost its marker in an override.
+
+A client's reconnecting loop calls the hooks much later, where a mistake is hard to find. So the
+check comes before the first handler is made, and one message lists all mistakes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from handler_core.handler._handler import Handler
-from handler_core.handler._hook_methods import HOOKS, HOOKS_OF_A_HANDLER, marker_of
+from handler_core.handler._hook_methods import HANDLER_HOOKS, HOOKS, marker_of
 from handler_core.lookup._exceptions import HandlerValidationError
 from handler_core.lookup._suggestions import close_matches
 
@@ -26,11 +27,11 @@ def check_handler_class(candidate: Any, origin: object) -> type[Handler]:
     """Return ``candidate`` if it is a handler class that implements the five hooks.
 
     Args:
-        candidate: what an entry point led to.
-        origin: the plugin, with its distribution, for the message.
+        candidate: the object that an entry point names.
+        origin: the plugin and its distribution, for the message.
 
     Raises:
-        HandlerValidationError: it is not; the message names everything that is wrong.
+        HandlerValidationError: it is not. The message lists all mistakes.
     """
     if not isinstance(candidate, type):
         raise HandlerValidationError(
@@ -48,9 +49,9 @@ def check_constructor(cls: type, origin: object) -> None:
     """Check that a wrapper's class can be called without arguments.
 
     Raises:
-        HandlerValidationError: it cannot.
+        HandlerValidationError: it needs arguments.
     """
-    needed = _needed_to_make(cls)
+    needed = _required_arguments(cls)
     if needed:
         raise HandlerValidationError(
             f"{origin}: the class {cls.__qualname__} needs arguments: {', '.join(needed)}; "
@@ -62,7 +63,8 @@ def check_wrapper(wrapper: object, origin: object) -> None:
     """Check that all hooks of ``wrapper`` are wrappers, and that there is one.
 
     Raises:
-        HandlerValidationError: they are not; the message names everything that is wrong.
+        HandlerValidationError: there is none, or one is no wrapper. The message lists all
+            mistakes.
     """
     faults = []
     hooks = list(_marked(wrapper))
@@ -83,7 +85,7 @@ def check_wrapper(wrapper: object, origin: object) -> None:
             unknown = [each.name for each in parameters if each.name not in known]
             if unknown:
                 faults.append(f"{name} has unknown arguments: {', '.join(unknown)}")
-            # pluggy passes by position, and nothing to what has a default.
+            # pluggy passes arguments by position, and passes none to parameters with a default.
             for each in parameters:
                 if each.kind is each.KEYWORD_ONLY:
                     faults.append(f"{name}: {each.name} is keyword-only: drop the star")
@@ -103,7 +105,7 @@ def _faults_of_class(cls: type) -> tuple[str, ...]:
     faults = []
     if not issubclass(cls, Handler):
         faults.append("it is no subclass of handler_core.Handler")
-    faults += [fault for name in HOOKS_OF_A_HANDLER for fault in _faults_of_hook(cls, name)]
+    faults += [fault for name in HANDLER_HOOKS for fault in _faults_of_hook(cls, name)]
     for name, _, options in _marked(cls):
         if name == "run_callback":
             faults.append("the hook run_callback is for wrappers only")
@@ -112,14 +114,14 @@ def _faults_of_class(cls: type) -> tuple[str, ...]:
     name = getattr(cls, "name", "")
     if not isinstance(name, str):
         faults.append(f"its name is a string, not {name!r}")
-    needed = _needed_to_make(cls)
+    needed = _required_arguments(cls)
     if needed:
         faults.append(f"its __init__ needs arguments: {', '.join(needed)} (it is called with none)")
     return tuple(faults)
 
 
-def _needed_to_make(cls: type) -> list[str]:
-    """Return the arguments without which the class cannot be called."""
+def _required_arguments(cls: type) -> list[str]:
+    """Return the arguments that a call of the class requires."""
     parameters = inspect.signature(cls).parameters.values()
     return [
         parameter.name
@@ -130,7 +132,7 @@ def _needed_to_make(cls: type) -> list[str]:
 
 
 def _faults_of_hook(cls: type, name: str) -> Iterator[str]:
-    """Say what is wrong with one of the five hooks of a handler class."""
+    """Yield the mistakes in one of the five hooks of a handler class."""
     owner = next((base for base in cls.__mro__ if name in vars(base)), None)
     function = None if owner is None else vars(owner)[name]
     if owner is None or issubclass(Handler, owner) or function is None:
@@ -180,17 +182,17 @@ def _faults_of_signature(function: Any, name: str) -> Iterator[str]:
 
 
 def _parameters(function: Any) -> list[inspect.Parameter]:
-    """Return a function's parameters, less the ``self`` of one found on a class."""
+    """Return a function's parameters, without the ``self`` of a function found on a class."""
     parameters = list(inspect.signature(function).parameters.values())
     is_bound = inspect.ismethod(function)
     return parameters if is_bound else parameters[1:]
 
 
 def _marked(plugin: object) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Find what is marked with ``@hookimpl``, by its name as a hook."""
+    """Yield each attribute marked with ``@hookimpl``: hook name, function and options."""
     for name in dir(plugin):
-        # Looked at before it is asked for: a property may do anything, and an attribute that is
-        # imported when it is needed would be imported here.
+        # Look for the marker first, without `getattr`. That would run properties, and import
+        # the attributes that are imported on demand.
         if marker_of(inspect.getattr_static(plugin, name, None)) is None:
             continue
         function = getattr(plugin, name, None)

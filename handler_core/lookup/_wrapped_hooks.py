@@ -1,8 +1,7 @@
-"""Wrappers around the hooks of one handler.
+"""The hooks of one handler, with wrappers around them.
 
-A hook that is wrapped becomes an attribute of that one handler, which goes through pluggy. The
-hooks that no wrapper names stay the plain methods of the class, and a handler that nobody wraps
-has no plugin manager at all.
+A wrapped hook becomes an attribute of that one handler, which calls through pluggy. The other hooks
+stay the plain methods of the class. A handler without wrappers has no plugin manager.
 """
 
 from __future__ import annotations
@@ -22,21 +21,12 @@ from handler_core.network._select_forms import accept_both_forms
 __all__ = ["bind_wrappers"]
 
 
-class _PlainRun:
-    """What ``run_callback`` is without its wrappers."""
-
-    @hookimpl
-    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
-        outcome = callback.func(*callback.args)
-        if handler.finish_callback is not None:
-            handler.finish_callback(outcome)
-
-
 def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
     """Put ``wrappers`` around the hooks of one handler; the first one is outermost.
 
     Raises:
-        pluggy.PluginValidationError: a wrapper's hook is not in the spec, or declared otherwise.
+        pluggy.PluginValidationError: a wrapper's hook is unknown, or is declared otherwise.
+        ValueError: one wrapper is in the list twice.
     """
     manager = pluggy.PluginManager(PROJECT_NAME)
     manager.add_hookspecs(HandlerSpec)
@@ -52,9 +42,9 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
         if any(implementation.wrapper for implementation in caller.get_hookimpls())
     }
     if "run_callback" in wrapped or "dispatch_callback" in wrapped:
-        # What is remembered at the dispatch ends with the run, whether or not that is wrapped.
+        # A note of a dispatch ends with the run of its callback, wrapped or not.
         run_callback = callers["run_callback"]
-        handler._run_callback = functools.partial(_call, run_callback, handler)
+        handler._run_callback = functools.partial(_run_wrapped, run_callback, handler)
     wrapped.pop("run_callback", None)
     for name, caller in wrapped.items():
         through = _through_pluggy(caller, handler, name)
@@ -63,8 +53,22 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
             setattr(handler, ALIASES[name], through)
 
 
-def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
-    """Run a callback inside of its wrappers, and what they remember of it inside of all of them."""
+class _PlainRun:
+    """The innermost ``run_callback``: it runs the callback."""
+
+    @hookimpl
+    def run_callback(self, handler: Handler, callback: CallbackLike) -> None:
+        outcome = callback.func(*callback.args)
+        if handler.finish_callback is not None:
+            handler.finish_callback(outcome)
+
+
+def _run_wrapped(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -> None:
+    """Run a callback inside its wrappers.
+
+    While it runs, each wrapper can take its note of the dispatch. A note that no wrapper has taken
+    is dropped at the end.
+    """
     notes = list(handler._notes.values())
     try:
         for each in notes:
@@ -76,6 +80,7 @@ def _call(caller: pluggy.HookCaller, handler: Handler, callback: CallbackLike) -
 
 
 def _through_pluggy(caller: pluggy.HookCaller, handler: Handler, name: str) -> Callable[..., Any]:
+    """Return the attribute that takes the place of the hook's method."""
     parameters = HOOKS[name]
     first_result = name in ("select", "callback_object")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler_core import list_handlers
-from handler_core.lookup._choice import choice
+from handler_core.lookup._choice import choose_model
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
@@ -248,6 +248,6 @@ def test_what_is_chosen(
 
 def test_the_choice_and_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HANDLER_CORE_HANDLER", raising=False)
-    assert choice()[0] == "threading"
+    assert choose_model()[0] == "threading"
     monkeypatch.setenv("HANDLER_CORE_HANDLER", "gevent")
-    assert choice() == ("gevent", "the variable HANDLER_CORE_HANDLER says so")
+    assert choose_model() == ("gevent", "the variable HANDLER_CORE_HANDLER says so")

@@ -17,7 +17,7 @@ from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model
 from handler_core.cli.installed.libraries import requirements
 from handler_core.cli.versions import compatible_range
-from handler_core.handler._hook_methods import HOOKS_OF_A_HANDLER
+from handler_core.handler._hook_methods import HANDLER_HOOKS
 
 __all__ = ["ADVICE", "FAILED", "NOT_RUN", "OK", "Finding", "check_plugin", "run_quick_part"]
 
@@ -48,9 +48,7 @@ def check_plugin(name: str) -> Iterator[Finding]:
     if isinstance(described, ChildError):
         yield Finding("class and hooks", FAILED, str(described))
     else:
-        yield Finding(
-            "class and hooks", OK, f"{described.class_name}: {', '.join(HOOKS_OF_A_HANDLER)}"
-        )
+        yield Finding("class and hooks", OK, f"{described.class_name}: {', '.join(HANDLER_HOOKS)}")
         yield from _check_description(name, described)
     if len(claims) == 1:
         yield from _check_metadata(claims[0])

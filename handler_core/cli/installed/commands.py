@@ -22,7 +22,7 @@ from handler_core.cli.display import output, printable, write
 from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model, describe_wrapper
 from handler_core.cli.installed.libraries import libraries
-from handler_core.lookup._choice import candidates, choice
+from handler_core.lookup._choice import candidates, choose_model
 from handler_core.lookup._wrappers import (
     WRAPPERS_VARIABLE,
     list_wrappers,
@@ -127,7 +127,7 @@ def _what_is_chosen(broken: Collection[str]) -> str:
             f"{', '.join(missing)}, and there is no such wrapper"
         )
     try:
-        name, reason = choice(broken)
+        name, reason = choose_model(broken)
     except (HandlerNotFoundError, HandlerLoadError, HandlerValidationError) as error:
         return f"get_handler() fails here: {error}"
     if name in broken:

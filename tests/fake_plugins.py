@@ -43,6 +43,17 @@ COMPLETE = """
             return thread
 """
 
+#: The method of that class that queues a callback.
+DISPATCH = "def dispatch_callback(self, callback):\n            super().dispatch_callback(callback)"
+
+MARKED_DISPATCH = f"@hookimpl\n        {DISPATCH}"
+
+
+def changed(old: str, new: str) -> str:
+    """Return the complete class with one part replaced."""
+    assert old in COMPLETE
+    return COMPLETE.replace(old, new)
+
 
 class Site:
     """A folder that is searched as ``site-packages`` is."""

@@ -1,4 +1,4 @@
-"""What a wrapper remembers from dispatch to run."""
+"""A value that a wrapper remembers of a callback, from its dispatch to its run."""
 
 from __future__ import annotations
 
@@ -6,48 +6,14 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fake_wrappers import Keeping, callback, run
 from handler_core_threading import SequentialThreadingHandler
-from interrupting import at_each_instruction
 
 from handler_core import Callback, Dispatched, Handler, get_handler, hookimpl
-from handler_core.lookup._dispatch_notes import Notes
 from handler_core.lookup._wrapped_hooks import bind_wrappers
-
-
-class Keeping:
-    """Gives each dispatch a number, and notes with which number each callback runs."""
-
-    def __init__(self) -> None:
-        self.dispatched: Dispatched[int] = Dispatched()
-        self.next = 0
-        self.ran: list[tuple[Any, int | None]] = []
-
-    def numbers(self) -> list[int | None]:
-        return [number for _, number in self.ran]
-
-    @hookimpl(wrapper=True)
-    def dispatch_callback(self, handler: Handler, callback: Any) -> Any:
-        self.next += 1
-        with self.dispatched.remember(handler, callback, self.next):
-            return (yield)
-
-    @hookimpl(wrapper=True)
-    def run_callback(self, handler: Handler, callback: Any) -> Any:
-        self.ran.append((callback, self.dispatched.take(handler, callback)))
-        return (yield)
-
-
-def callback() -> Callback:
-    return Callback("test", int, ())
-
-
-def run(handler: Handler) -> None:
-    with handler:
-        pass
 
 
 class Refused:
@@ -139,9 +105,6 @@ def test_what_nobody_takes_is_forgotten() -> None:
     run(handler)
     assert wrapper.dispatched.count(handler) == 0
     assert wrapper.dispatched.take(handler, same) is None
-
-
-# A callback never gets what was remembered of another one.
 
 
 def test_an_outer_wrapper_that_raises_before_the_run() -> None:
@@ -241,121 +204,6 @@ def test_a_handler_that_queues_other_objects() -> None:
         handler.dispatch_callback(callback())
         run(handler)
     assert keeping.numbers() == [None] * 100
-
-
-@pytest.mark.parametrize(
-    "function",
-    # Those that take no lock: between two instructions of a `with` no real signal is heard.
-    [Keeping.dispatch_callback, Dispatched.remember, Dispatched._notes_of],
-    ids=lambda function: function.__qualname__,
-)
-def test_ctrl_c_at_each_instruction_of_a_dispatch(function: Any) -> None:
-    keeping = Keeping()
-    handler: Any = None
-
-    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
-        nonlocal keeping, handler
-        keeping = Keeping()
-        handler = get_handler("threading", wrappers=[keeping])
-
-        def interrupt() -> None:
-            raise KeyboardInterrupt
-
-        def body() -> None:
-            try:
-                handler.dispatch_callback(callback())
-            except KeyboardInterrupt:
-                keeping.next = 100
-
-        return body, interrupt
-
-    for _ in at_each_instruction(function, setup):
-        assert keeping.next == 100, "it was not interrupted"
-        gc.collect()
-        # It may have been queued before it was interrupted, or not.
-        run(handler)
-        assert keeping.numbers() in ([], [None], [1])
-        assert keeping.dispatched.count(handler) == 0
-        for _ in range(3):
-            handler.dispatch_callback(callback())
-            run(handler)
-        assert keeping.numbers()[-3:] == [101, 102, 103]
-
-
-# A signal handler or finalizer dispatches in the midst of all that.
-
-
-@pytest.mark.parametrize("known", [False, True], ids=["a new handler", "one that was used"])
-@pytest.mark.parametrize("same", [False, True], ids=["another object", "the same object"])
-@pytest.mark.parametrize(
-    "function",
-    [Dispatched.remember, Dispatched._notes_of, Notes.add],
-    ids=lambda function: function.__qualname__,
-)
-def test_a_dispatch_in_the_midst_of_a_dispatch(function: Any, same: bool, known: bool) -> None:
-    keeping = Keeping()
-    handler: Any = None
-
-    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
-        nonlocal keeping, handler
-        keeping = Keeping()
-        handler = get_handler("threading", wrappers=[keeping])
-        one = callback()
-        if known:
-            handler.dispatch_callback(one)
-        other = one if same else callback()
-        return lambda: handler.dispatch_callback(one), lambda: handler.dispatch_callback(other)
-
-    for _ in at_each_instruction(function, setup):
-        assert keeping.dispatched.count(handler) == 2 + known
-        assert keeping.dispatched.handlers() == [handler]
-        run(handler)
-        assert sorted(number or 0 for number in keeping.numbers()) == [1, 2, 3][: 2 + known]
-        assert keeping.dispatched.count(handler) == 0
-
-
-@pytest.mark.parametrize("refused", [False, True], ids=["a dispatch", "a refused one"])
-@pytest.mark.parametrize(
-    "function",
-    [Notes.begin, Notes.discard, Notes._tidy_up],
-    ids=lambda function: function.__qualname__,
-)
-def test_a_dispatch_of_the_same_object_where_it_is_forgotten(function: Any, refused: bool) -> None:
-    remembered: Dispatched[str] = Dispatched()
-    same = callback()
-    handler: Any = None
-    notes: Any = None
-
-    def remember(value: str, refused: bool) -> None:
-        try:
-            with remembered.remember(handler, same, value):
-                if refused:
-                    raise TypeError("as planned")
-        except TypeError:
-            pass
-
-    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
-        nonlocal handler, notes
-        handler = get_handler("threading")
-        remember("first", False)
-        (notes,) = handler._notes.values()
-
-        def body() -> None:
-            remember("refused", True)
-            notes.begin(same)
-
-        return body, lambda: remember("in the midst", refused)
-
-    for _ in at_each_instruction(function, setup):
-        assert remembered.take(handler, same) == "first"
-        notes.end(same)
-        assert remembered.count(handler) == (0 if refused else 1)
-        notes.begin(same)
-        assert remembered.take(handler, same) == (None if refused else "in the midst")
-        assert remembered.count(handler) == 0
-
-
-# Handlers.
 
 
 def test_handlers_are_apart_and_are_not_kept_alive() -> None:

@@ -1,0 +1,134 @@
+"""Names that are not installed: the error lists what is there, and what to install."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import importlib_metadata
+import pytest
+from fake_plugins import Site, run
+from handler_core_threading import SequentialThreadingHandler
+
+from handler_core import Handler, HandlerNotFoundError, get_handler, list_handlers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "nosuch",
+        "threading ",
+        "THREADING",
+        "../x",
+        "/etc/passwd",
+        "os:system",
+        "a.b:c",
+        "handler_core_threading:SequentialThreadingHandler",
+        "threading\x00",
+        "thr\neading",
+        "\udcff",
+        "gevent; import os",
+    ],
+)
+def test_an_unknown_name(site: Site, name: str) -> None:
+    modules = set(sys.modules)
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler(name)
+    assert isinstance(caught.value, LookupError)
+    message = str(caught.value)
+    assert repr(name) in message
+    assert "\n" not in message
+    assert set(sys.modules) == modules
+    assert f"installed: {', '.join(info.name for info in list_handlers())}" in message
+
+
+def test_an_enormous_name(site: Site) -> None:
+    begun = time.process_time()
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler("x" * 10_000_000)
+    assert time.process_time() - begun < 5
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("name", [3, b"threading", ["threading"], True, object(), Handler])
+def test_a_name_that_is_no_string(site: Site, name: Any) -> None:
+    with pytest.raises(TypeError, match="the name of a handler is a string"):
+        get_handler(name)
+
+
+def test_close_matches(site: Site) -> None:
+    with pytest.raises(HandlerNotFoundError, match="did you mean threading"):
+        get_handler("treading")
+    with pytest.raises(HandlerNotFoundError, match=r"did you mean.* gevent"):
+        get_handler("gevnet")
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler("qqqqqq")
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gevent", "eventlet", "asyncio", "trio"])
+def test_what_to_install(site: Site, name: str) -> None:
+    if name in [info.name for info in list_handlers()]:
+        with pytest.raises(HandlerNotFoundError):
+            get_handler(f"{name}-")
+        return
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler(name)
+    assert f'pip install "handler-core[{name}]"' in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cli", "all", "handler-core", "test"])
+def test_what_is_no_model_is_not_offered(site: Site, name: str) -> None:
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler(name)
+    assert "pip install" not in str(caught.value)
+
+
+def test_the_core_alone_names_the_line_to_install(tmp_path: Path) -> None:
+    """With the core's metadata, and nothing else, to be found."""
+    distribution = importlib_metadata.distribution("handler-core")
+    folder = tmp_path / "handler_core-0.1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(distribution.read_text("METADATA") or "")
+    printed = run(f"""
+        import importlib_metadata, sys
+        real = importlib_metadata.MetadataPathFinder.find_distributions
+
+        def only_here(context=importlib_metadata.DistributionFinder.Context()):
+            return real(importlib_metadata.DistributionFinder.Context(
+                name=context.name, path=[{str(tmp_path)!r}]))
+
+        importlib_metadata.MetadataPathFinder.find_distributions = staticmethod(only_here)
+        sys.meta_path[:] = [f for f in sys.meta_path if not hasattr(f, "find_distributions")
+                            or f is importlib_metadata.MetadataPathFinder
+                            or isinstance(f, importlib_metadata.MetadataPathFinder)]
+        from handler_core import get_handler, HandlerNotFoundError
+        for name in ("threading", None, "treading", "qqqqqq"):
+            try:
+                get_handler(name)
+            except HandlerNotFoundError as error:
+                print(error)
+    """)
+    lines = printed.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert 'pip install "handler-core[threading]"' in line
+        assert "installed: none" in line
+
+
+def test_run_from_source(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib_metadata.distribution
+
+    def not_installed(name: str) -> Any:
+        if name == "handler-core":
+            raise importlib_metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib_metadata, "distribution", not_installed)
+    with pytest.raises(HandlerNotFoundError, match="no handler named 'trio'"):
+        get_handler("trio")
+    assert isinstance(get_handler("threading"), SequentialThreadingHandler)

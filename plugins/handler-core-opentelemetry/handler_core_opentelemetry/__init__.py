@@ -1,13 +1,15 @@
 """A span for each callback that a handler runs, in the context in which it was dispatched.
 
-What a callback does belongs to whoever asked for it, but it runs in a worker that knows nothing
-of that. So the OpenTelemetry context (the current span, the baggage) is remembered at the dispatch,
-and is the current one again while the callback runs. A linked callback is not dispatched: it
-belongs to the request whose result it is linked to, and gets the context in which that result was
+A callback belongs to the request that dispatched it, but it runs in a worker, which has another
+context. So the wrapper remembers the OpenTelemetry context (the current span and the baggage) at
+the dispatch, and makes it current again while the callback runs. A linked callback is not
+dispatched. It belongs to the request of its result, and gets the context in which that result was
 made.
 
-Tracing is a guest. Whatever fails in it (a sampler, a span processor) is logged, and the callback
-runs. And a fork copies what is going on: a span that began in the parent ends there alone.
+An error in tracing never stops a callback. If a sampler or a span processor fails, the wrapper logs
+it, and the callback runs.
+
+A fork copies the callbacks that are running. Their spans began in the parent, and end only there.
 """
 
 from __future__ import annotations
@@ -42,29 +44,34 @@ class _Dispatch(NamedTuple):
 
 
 class OpenTelemetryWrapper:
-    """Makes the spans. One object may serve many handlers, from any thread.
+    """Makes a span for each callback. One object may serve many handlers, from any thread.
 
-    A span is named ``callback`` and the callback's type (``callback watch``; a linked one is a
-    ``callback completion``), and has these attributes: ``handler_core.handler``, the handler's
-    name; ``handler_core.callback.type``; ``handler_core.callback.queued``, the seconds from
-    dispatch to run; and ``code.function.name``. An exception that leaves the callback is recorded,
-    and makes the status an error, unless it is one that ends the program (``KeyboardInterrupt``,
-    ``SystemExit``) or kills the worker.
+    The name of a span is ``callback`` and the callback's type, for example ``callback watch``. The
+    span of a linked callback is ``callback completion``. These are the attributes:
+
+    - ``handler_core.handler``: the handler's name
+    - ``handler_core.callback.type``: the callback's type
+    - ``handler_core.callback.queued``: the seconds from dispatch to run
+    - ``code.function.name``: the full name of the function
+
+    An exception that leaves the callback is recorded, and the status of the span is an error. This
+    does not hold for an exception that ends the program (``KeyboardInterrupt``, ``SystemExit``)
+    or kills the worker.
 
     Args:
-        tracer_provider: where the spans go; None takes the global one.
+        tracer_provider: the provider that gets the spans. None takes the global one.
     """
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
         version = importlib_metadata.version(_DISTRIBUTION)
         self._tracer = trace.get_tracer(_DISTRIBUTION, version, tracer_provider)
         self._dispatched: Dispatched[_Dispatch] = Dispatched()
-        #: The contexts in which results were made, less the empty ones.
+        #: The contexts in which results were made. Empty contexts are left out.
         self._made_in: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
 
     @hookimpl(wrapper=True)
     def callback_object(self) -> Generator[None, Any, Any]:
-        """Remember in which context a result was made."""
+        """Remember the context in which a result is made."""
         result = yield
         context = contexts.get_current()
         if context:
@@ -73,14 +80,14 @@ class OpenTelemetryWrapper:
 
     @hookimpl(wrapper=True)
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
-        """Remember in which context a callback was dispatched, and when."""
+        """Remember the context and the time of a dispatch."""
         here_and_now = _Dispatch(contexts.get_current(), time.monotonic())
         with self._dispatched.remember(handler, callback, here_and_now):
             return (yield)
 
     @hookimpl(wrapper=True)
     def run_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
-        """Make a span around the run, and have it and its context be the current ones."""
+        """Make a span around the run, and make its context the current one."""
         process = os.getpid()
         dispatch = self._dispatched.take(handler, callback)
         context = Context()
@@ -89,7 +96,7 @@ class OpenTelemetryWrapper:
             context = self._context_of_link(callback) if dispatch is None else dispatch.context
             span = self._start_span(handler, callback, context, dispatch)
             context = trace.set_span_in_context(span, context)
-        # What the callback itself attaches, and may forget to detach, goes with ours.
+        # A callback may attach a context and forget to detach it. That ends with this one too.
         token = contexts.attach(context)
         try:
             return (yield)
@@ -123,14 +130,14 @@ class OpenTelemetryWrapper:
         for result in callback.args[:1]:
             try:
                 return self._made_in.get(result, Context())
-            except TypeError:  # no result, but something that cannot be a key
+            except TypeError:  # it is no result, and cannot be a key
                 break
         return Context()
 
 
 @contextlib.contextmanager
 def _logged() -> Iterator[None]:
-    """Log what fails in tracing: it must not keep a callback from running."""
+    """Log an error in tracing. It must not keep a callback from running."""
     try:
         yield
     except Exception:
@@ -140,15 +147,15 @@ def _logged() -> Iterator[None]:
 def _record(span: Span, exception: BaseException, handler: Handler) -> None:
     if isinstance(exception, (KeyboardInterrupt, SystemExit)) or handler.is_kill(exception):
         return
-    # Also the timeouts of green threads, which are no `Exception`.
+    # The timeouts of green threads are no `Exception`, and are recorded too.
     span.record_exception(exception)
     span.set_status(Status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}"))
 
 
 def _name_of(func: Callable[..., object]) -> str:
-    """Return the full name of a function, also of one that is inside a ``partial``."""
+    """Return the full name of a function. For a ``partial``, that of its function."""
     while isinstance(func, functools.partial):
         func = func.func
     named: Any = func if hasattr(func, "__qualname__") else type(func)
-    # A method of a built-in type is in no module.
+    # A method of a built-in type has no module.
     return ".".join(filter(None, (named.__module__, named.__qualname__)))

@@ -1,13 +1,15 @@
 """Metrics of the callbacks that handlers run, for Prometheus.
 
-Metrics belong to a registry, of which a process has one, and wrappers to handlers, of which it may
-have thousands: so there is one :class:`_Metrics` a registry, made when the first wrapper needs it.
+A process usually has one registry, and may have thousands of handlers. So there is one
+:class:`_Metrics` for a registry. The first wrapper that needs it makes it, and all wrappers share
+it.
 
-A dispatch may come from a signal handler or a finalizer, in the midst of anything at all, and the
-locks of ``prometheus_client`` are not re-entrant. So a dispatch touches none of its objects: what
-it counts is collected when somebody scrapes.
+A signal handler or a finalizer may dispatch a callback at any point of the program, and the locks
+of ``prometheus_client`` are not re-entrant. So a dispatch uses no object of ``prometheus_client``.
+It adds to a :class:`_Tally`, which a scrape reads.
 
-A fork copies what is going on. What began in the parent ends there, and is counted there alone.
+A fork copies the callbacks that are running. They end in the parent, and only the parent counts
+them.
 """
 
 from __future__ import annotations
@@ -34,15 +36,21 @@ _BUCKETS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 
 class PrometheusWrapper:
     """Counts and times callbacks. One object may serve many handlers, from any thread.
 
-    The metrics, each by the label ``handler``, the handler's name: the counters
-    ``handler_core_callbacks_dispatched_total``, ``handler_core_callbacks_run_total`` and
-    ``handler_core_callbacks_failed_total``; the gauge ``handler_core_queue_length``, how many
-    dispatched callbacks wait to be run, in all handlers of that name; the histograms
-    ``handler_core_callback_queued_seconds`` and ``handler_core_callback_running_seconds``. Those of
-    what has run have a label ``kind`` too: ``dispatched``, or ``linked`` to a result.
+    These are the metrics. Each has the label ``handler``, which is the handler's name.
+
+    - Counters: ``handler_core_callbacks_dispatched_total``, ``handler_core_callbacks_run_total``
+      and ``handler_core_callbacks_failed_total``.
+    - A gauge: ``handler_core_queue_length``, the number of dispatched callbacks that wait to run
+      in all handlers of that name.
+    - Histograms: ``handler_core_callback_queued_seconds`` and
+      ``handler_core_callback_running_seconds``.
+
+    The metrics of callbacks that have run also have the label ``kind``: ``dispatched``, or
+    ``linked`` for a callback that was linked to a result.
 
     Args:
-        registry: where the metrics are registered; the default is the one that is scraped.
+        registry: the registry of the metrics. The default one is what ``prometheus_client``
+            serves.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -52,7 +60,7 @@ class PrometheusWrapper:
 
     @hookimpl(wrapper=True)
     def dispatch_callback(self, handler: Handler, callback: Any) -> Generator[None, Any, Any]:
-        """Count a dispatch, and remember when it was."""
+        """Count a dispatch, and remember its time."""
         with self._dispatched.remember(handler, callback, time.perf_counter()):
             outcome = yield
         self._metrics.tally(handler.name).add()
@@ -73,7 +81,7 @@ class PrometheusWrapper:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as exception:
-            # Also the timeouts of green threads, which are no `Exception`.
+            # The timeouts of green threads are no `Exception`, and count too.
             failed = not handler.is_kill(exception)
             raise
         finally:
@@ -81,15 +89,15 @@ class PrometheusWrapper:
                 runs.end(time.perf_counter() - begun, failed)
 
     def queued(self) -> Iterator[tuple[str, int]]:
-        """Yield, for each handler, its name and how many callbacks wait."""
+        """Yield the name of each handler, and how many of its callbacks wait."""
         for handler in self._dispatched.handlers():
             yield handler.name, self._dispatched.count(handler)
 
 
 class _Runs:
-    """The metrics of what runs, for one handler's name and one kind of callbacks.
+    """The metrics of runs, for one handler's name and one kind of callback.
 
-    Looked up once: to find them by their labels takes longer than all else.
+    They are looked up once. To find them by their labels takes longer than all the rest.
     """
 
     __slots__ = ("failed", "queued", "run", "running")
@@ -108,7 +116,7 @@ class _Runs:
 
 
 class _Tally:
-    """Counts, by a step that nothing can interrupt, a signal handler neither."""
+    """A counter whose ``add`` is one step: not even a signal handler can interrupt it."""
 
     def __init__(self) -> None:
         self._count = itertools.count()
@@ -125,7 +133,7 @@ class _Tally:
 
 
 class _Metrics:
-    """All metrics of one registry, and the collector of what is counted at a dispatch."""
+    """All metrics of one registry, and the collector of what dispatches count."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ("handler", "kind")
@@ -152,7 +160,8 @@ class _Metrics:
             registry=None,
             buckets=_BUCKETS,
         )
-        # By their ids. Its references are copied in one step, whoever makes a wrapper meanwhile.
+        # By their ids. `valuerefs` copies the references in one step, so another thread may make a
+        # wrapper at the same time.
         self._wrappers: weakref.WeakValueDictionary[int, PrometheusWrapper]
         self._wrappers = weakref.WeakValueDictionary()
         self._dispatched: dict[str, _Tally] = {}
@@ -160,7 +169,7 @@ class _Metrics:
         self._register(registry, self.run, self.failed, self.queued, self.running, self)
 
     def _register(self, registry: CollectorRegistry, *collectors: Any) -> None:
-        """Register all of them, or none: a name may be somebody else's."""
+        """Register all of them, or none if one name is already taken."""
         registered = []
         try:
             for collector in collectors:
@@ -172,7 +181,7 @@ class _Metrics:
             raise
 
     def add(self, wrapper: PrometheusWrapper) -> None:
-        """Count what waits in the queues of this wrapper's handlers too, as long as it is there."""
+        """Include the queues of this wrapper's handlers, as long as the wrapper lives."""
         self._wrappers[id(wrapper)] = wrapper
 
     def runs(self, name: str, kind: str) -> _Runs:
@@ -186,11 +195,11 @@ class _Metrics:
         return self._dispatched.setdefault(name, _Tally()) if found is None else found
 
     def describe(self) -> Iterator[Metric]:
-        """Yield what :meth:`collect` does, without its values: called by the registry."""
+        """Yield the metrics of :meth:`collect` without values. The registry calls this."""
         yield from self._families()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what is counted at a dispatch: called by the registry, for each scrape."""
+        """Yield what dispatches count. The registry calls this for each scrape."""
         dispatched, queue = self._families()
         lengths = dict.fromkeys(list(self._dispatched), 0)
         for wrapper in [ref() for ref in self._wrappers.valuerefs()]:
@@ -217,14 +226,18 @@ class _Metrics:
         )
 
 
-# Native also in a patched process, and held while the process forks: a child must find it free.
+# A native lock, also in a patched process. The process holds it while it forks, so a child finds it
+# free.
 _lock = _thread.RLock()
 _metrics: weakref.WeakKeyDictionary[CollectorRegistry, weakref.ref[_Metrics]]
 _metrics = weakref.WeakKeyDictionary()
 
 
 def _metrics_of(registry: CollectorRegistry) -> _Metrics:
-    """Return the metrics of a registry, which keeps them alive as they keep it not."""
+    """Return the metrics of a registry.
+
+    The registry keeps its metrics alive. The metrics do not keep the registry alive.
+    """
     with _lock:
         known = _metrics.get(registry)
         metrics = None if known is None else known()

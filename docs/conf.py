@@ -3,7 +3,7 @@
 import importlib.metadata
 import warnings
 
-# autodoc imports the plugin, which imports eventlet. That it is deprecated its users are told.
+# autodoc imports the eventlet plugin. eventlet warns its users that it is deprecated.
 warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
 
 project = "handler-core"
@@ -34,10 +34,10 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
-# Every reference in a docstring or a page must lead somewhere. The types in the signatures are
-# left out where they cannot: those of the standard library, type variables, private protocols.
+# Every reference in a docstring or a page must lead somewhere. Some types in signatures cannot: the
+# types of other libraries, and the type variables and protocols of private modules.
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:(class|obj|exc)", r"(?!handler_core).*"),
-    ("py:class", r"handler_core\w*\.(\w+\.)?([A-Z]|_\w+)"),
+    ("py:class", r"handler_core\w*\.(\w+\.)*_\w+(\.\w+)?"),
 ]

@@ -39,5 +39,5 @@ napoleon_numpy_docstring = False
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:(class|obj|exc)", r"(?!handler_core).*"),
-    ("py:class", r"handler_core\w*\.(\w+\.)*_\w+(\.\w+)?"),
+    ("py:class", r"handler_core\w*\.(\w+\.)*([A-Z]|_\w+(\.\w+)?)"),
 ]

@@ -1,4 +1,4 @@
-"""Distributions that are made up for one test: modules and their metadata, in a folder."""
+"""Distributions for one test: modules and their metadata, in a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
-#: A complete handler class, which declares no more than it must.
+#: A complete handler class that declares only what it must.
 COMPLETE = """
     import threading
     from handler_core import AsyncResult, Handler, hookimpl, poll_select
@@ -100,17 +100,17 @@ class Site:
         self.distribution(f"handler-core-{name}", handlers={name: f"{module}:{class_name}"})
 
     def forget(self) -> None:
-        """Drop what was imported from here."""
+        """Drop the imported modules of this folder."""
         for name in self.modules:
             sys.modules.pop(name, None)
 
     def run(self, program: str, **environment: str) -> str:
-        """Run a program in a new process that searches this folder; return what it printed."""
+        """Run a program in a new process that searches this folder. Return what it printed."""
         return run(program, PYTHONPATH=str(self.folder), **environment)
 
 
 def run(program: str, **environment: str) -> str:
-    """Run a program in a new process, which must end well; return what it printed."""
+    """Run a program in a new process, which must succeed. Return what it printed."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],

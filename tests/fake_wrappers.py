@@ -8,7 +8,7 @@ from handler_core import Callback, Dispatched, Handler, hookimpl
 
 
 class Recorder:
-    """Notes each hook that it is around, and what it was called with."""
+    """Records each call of a hook, with its arguments."""
 
     def __init__(self, name: str = "r", log: list[Any] | None = None) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Recorder:
 
 
 class Keeping:
-    """Gives each dispatch a number, and notes with which number each callback runs."""
+    """Gives each dispatch a number, and records the number of each callback that runs."""
 
     def __init__(self) -> None:
         self.dispatched: Dispatched[int] = Dispatched()

@@ -1,4 +1,4 @@
-"""A value that a wrapper remembers of a callback, from its dispatch to its run."""
+"""A wrapper keeps a value for each callback from its dispatch to its run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handler_core.lookup._wrapped_hooks import bind_wrappers
 
 
 class Refused:
-    """An object that is no callback, until it has what one has."""
+    """An object that is no callback until ``func`` and ``args`` are set."""
 
     func: Any
     args: Any
@@ -26,7 +26,7 @@ class Refused:
 def test_each_callback_has_its_own_value() -> None:
     keeping = Keeping()
     handler = get_handler("threading", wrappers=[keeping])
-    callbacks = [callback() for _ in range(3)]  # equal, and not the same
+    callbacks = [callback() for _ in range(3)]  # equal, but different objects
     for each in callbacks:
         handler.dispatch_callback(each)
     assert keeping.dispatched.count(handler) == 3
@@ -145,7 +145,7 @@ def test_a_refused_one_is_forgotten() -> None:
 
 
 def test_one_of_several_dispatches_of_an_object_that_is_refused() -> None:
-    """It is that one's value that is forgotten."""
+    """The value of that dispatch is dropped, and not another one."""
     keeping = Keeping()
     handler = get_handler("threading", wrappers=[keeping])
     same = Refused()
@@ -161,7 +161,7 @@ def test_one_of_several_dispatches_of_an_object_that_is_refused() -> None:
 
 
 def test_an_inner_wrapper_that_swallows_a_refusal() -> None:
-    """What is remembered stays with the object, and other objects get their own."""
+    """The value stays with its object, and other objects get their own values."""
 
     class Forgiving:
         @hookimpl(wrapper=True)
@@ -177,7 +177,7 @@ def test_an_inner_wrapper_that_swallows_a_refusal() -> None:
     alive = weakref.ref(refused)
     handler.dispatch_callback(refused)
     del refused
-    assert alive() is not None  # or another object could have its id
+    assert alive() is not None  # another object could have its id otherwise
     for _ in range(20):
         handler.dispatch_callback(callback())
         run(handler)
@@ -191,7 +191,7 @@ def test_an_inner_wrapper_that_swallows_a_refusal() -> None:
 
 
 def test_a_handler_that_queues_other_objects() -> None:
-    """Which breaks the contract; what is remembered goes to nobody."""
+    """Such a handler breaks the contract. No callback gets a value."""
 
     class Guarding(SequentialThreadingHandler):
         @hookimpl
@@ -245,12 +245,12 @@ def test_a_forked_child_remembers_nothing() -> None:
     def hold() -> None:
         with handler._lock:
             held.set()
-            forked.wait(0.2)  # the fork waits for this one, or has it held in the child for ever
+            forked.wait(0.2)  # the fork waits for this, or the child has a lock that stays taken
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    pid = os.fork()  # while somebody has the lock
+    pid = os.fork()  # while the other thread holds the lock
     if pid == 0:
         status = 1
         try:

@@ -16,7 +16,7 @@ from handler_core.lookup._dispatch_notes import Notes
 
 @pytest.mark.parametrize(
     "function",
-    # Those that take no lock: between two instructions of a `with` no real signal is heard.
+    # The functions that take no lock. Python runs no signal handler inside the steps of a `with`.
     [Keeping.dispatch_callback, Dispatched.remember, Dispatched._notes_of],
     ids=lambda function: function.__qualname__,
 )
@@ -43,7 +43,7 @@ def test_ctrl_c_at_each_instruction_of_a_dispatch(function: Any) -> None:
     for _ in at_each_instruction(function, setup):
         assert keeping.next == 100, "it was not interrupted"
         gc.collect()
-        # It may have been queued before it was interrupted, or not.
+        # The interruption came before the callback was queued, or after it.
         run(handler)
         assert keeping.numbers() in ([], [None], [1])
         assert keeping.dispatched.count(handler) == 0

@@ -1,4 +1,4 @@
-"""What a call of a hook runs: the class's own method, an inherited one, or a wrapped one."""
+"""A call of a hook runs the class's own method, an inherited one, or a wrapped one."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Wordy(Terse):
 
 
 class Silent:
-    """A wrapper around everything, which changes nothing."""
+    """A wrapper of every hook that changes nothing."""
 
     @hookimpl(wrapper=True)
     def start(self) -> Any:

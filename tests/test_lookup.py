@@ -69,7 +69,7 @@ def test_a_plugin_that_appears_later_is_found(site: Site) -> None:
     with pytest.raises(HandlerNotFoundError):
         get_handler("late")
     site.plugin("late")
-    os.utime(site.folder, (2e9, 2e9))  # by its time importlib_metadata tells that it changed
+    os.utime(site.folder, (2e9, 2e9))  # importlib_metadata sees the change by this time
     assert type(get_handler("late")).__name__ == "Complete"
     assert "late" in [info.name for info in list_handlers()]
 

@@ -1,4 +1,4 @@
-"""Which model ``get_handler()`` takes when no name is given."""
+"""The model that ``get_handler()`` takes without a name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from fake_plugins import run
 
 import handler_core
 
-# Name by name, what the documentation promises to be importable, and from where.
+# The names that the documentation promises in `handler_core`.
 PUBLIC = [
     "AsyncResult",
     "Callback",
@@ -123,7 +123,7 @@ def modules() -> list[str]:
         "handler_core.__main__",
         "handler_core.cli",
         "handler_core.testing.test_conformance",
-    )  # nobody imports them
+    )  # they are run, and not imported
     return [each.name for each in found if not each.name.startswith(left_out)]
 
 
@@ -229,7 +229,7 @@ def test_what_an_import_does_not_import(program: str) -> None:
     assert printed == "[]\n"
 
 
-# What pluggy and importlib_metadata import themselves is not ours to save.
+# pluggy and importlib_metadata import modules themselves. A look-up cannot avoid these.
 REFERENCE = """
     import importlib_metadata, pluggy
     importlib_metadata.entry_points(group="handler_core.handlers")
@@ -241,7 +241,7 @@ def imported(program: str) -> set[str]:
 
 
 def test_what_a_look_up_does_not_import() -> None:
-    """Each of these was once imported by a plain look-up, which had no use for it."""
+    """A plain look-up once imported each of these, and did not need it."""
     unwanted = {
         "asyncio",
         "calendar",

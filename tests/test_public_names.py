@@ -57,7 +57,7 @@ def test_the_table_of_a_package_is_what_the_package_exports(package: str) -> Non
         f"import {package} as package\n"
         "print(*package.__all__)\n"
         f"print(*[name for name in {names!r} if not hasattr(package, name)])",
-        EVENTLET_TESTS="1",  # or eventlet warns that it is deprecated
+        EVENTLET_TESTS="1",  # without it, eventlet warns that it is deprecated
     )
     exported, missing = printed.split("\n")[:2]
     assert set(exported.split()) == set(names)

@@ -1,4 +1,4 @@
-"""Names that are not installed: the error lists what is there, and what to install."""
+"""Names that are not installed. The error lists the installed names, and what to install."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_no_model_is_not_offered(site: Site, name: str) -> None:
 
 
 def test_the_core_alone_names_the_line_to_install(tmp_path: Path) -> None:
-    """With the core's metadata, and nothing else, to be found."""
+    """In a process that finds the core's metadata, and no other metadata."""
     distribution = importlib_metadata.distribution("handler-core")
     folder = tmp_path / "handler_core-0.1.0.dist-info"
     folder.mkdir()

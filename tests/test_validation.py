@@ -14,7 +14,7 @@ from handler_core.lookup import _validation
 
 
 def faults(source: str, site: Site) -> list[str]:
-    """Write a plugin, and return what is said of it, line by line."""
+    """Write a plugin, and return the mistakes that the error lists."""
     site.plugin("faulty", source)
     for _ in range(2):
         with pytest.raises(HandlerValidationError) as caught:

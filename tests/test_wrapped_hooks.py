@@ -1,4 +1,4 @@
-"""Which calls go through a wrapper, and that a hook without wrappers costs nothing."""
+"""Every call of a wrapped hook goes through its wrappers. Other hooks cost nothing more."""
 
 from __future__ import annotations
 

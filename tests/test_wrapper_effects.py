@@ -1,4 +1,4 @@
-"""What a wrapper may do: change a result, raise, catch, and what it may not: yield twice."""
+"""A wrapper may change a result, raise an exception or catch one. It must yield once."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_what_a_callback_raises_passes_through_the_wrapper_into_the_log(
 
 
 def test_a_wrapper_must_yield_once() -> None:
-    """It is told when it is called."""
+    """The caller gets the error."""
 
     class Yielding:
         def __init__(self, times: int) -> None:
@@ -130,5 +130,5 @@ def test_a_wrapper_must_yield_once() -> None:
             handler.dispatch_callback(Callback("", ran.append, (times,)))
         handler.start()
         handler.stop()
-    # Without a yield the call was not made.
+    # The call without a yield was not made.
     assert ran == [2]

@@ -99,12 +99,12 @@ def test_an_empty_variable_names_none(
         ("a", "a", "A"),
         ("b,a", "a", "BA"),
         ("", "a b a", "AB"),
-        # Where the program has made it, or says how, it has its place there.
+        # The program gives the class or an object. That one is used, in its own place.
         ("a,b", "A", "BA"),
         ("a,b", "A()", "BA"),
         ("c,b", "c.", "BC"),
         ("a,b", "A2()", ["B", "A2"]),
-        # Only what is named is taken for the same.
+        # Objects and classes without a name are not taken for the same.
         ("", "A A", "AA"),
         ("", "A() A", "AA"),
         ("a", "A() A()", "AA"),

@@ -1,4 +1,4 @@
-"""A process in which the real SDK records spans, and the models that it may have."""
+"""Programs in which the real SDK records spans, and the models to run them on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def spans(name):
 
 
 class OpenTelemetryProcess(Suite):
-    """Runs programs with the wrapper, which the environment asks for."""
+    """Runs programs. The environment asks for the wrapper."""
 
     @pytest.fixture(autouse=True)
     def by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ first, second = spans("callback completion")
 assert first.parent.span_id == request.context.span_id
 assert second.parent is None
 assert "handler_core.callback.queued" not in first.attributes
-# Where the setter calls the link itself, too, and the setter's own context comes back.
+# The same holds if the setter calls the link itself. Afterwards it has its own context again.
 with tracer.start_as_current_span("request 2") as current:
     last = handler.async_result()
 with tracer.start_as_current_span("setter") as setter:
@@ -122,7 +122,7 @@ assert not [ref for ref in alive if ref() is not None]
         )
 
     def test_a_wrapper_further_out_that_keeps_callbacks_from_running(self) -> None:
-        """Those that run have their own contexts."""
+        """The callbacks that run have their own contexts."""
         self.run(
             """
 import os
@@ -182,7 +182,7 @@ assert len(spans("callback test")) == 400
 
 class TestThreading(Threading, ContextTests):
     def test_ctrl_c_in_the_midst_of_a_dispatch(self) -> None:
-        """No callback gets the context of another one."""
+        """No callback gets another one's context."""
         self.run(
             """
 import gc, signal
@@ -191,11 +191,11 @@ def interrupt(*_):
     if armed:
         raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-gc.disable()  # or the next signal could interrupt what ends the wrappers that this one has left
+gc.disable()  # it could end abandoned wrappers while the next signal comes
 interrupted, wrong = 0, []
 def look(number):
     seen = baggage.get_baggage("number")
-    if seen not in (number, None):  # none where the interrupted dispatch has queued it
+    if seen not in (number, None):  # None if the interrupted dispatch has queued it
         wrong.append((number, seen))
 handler.start()
 for number in range(4000):

@@ -1,4 +1,4 @@
-"""An error in tracing, or a strange callback, keeps no callback from running."""
+"""Callbacks run in spite of errors in tracing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ assert {{name for name, _ in logged}} == {{"handler_core.opentelemetry"}}, logge
         )
 
     def test_an_exception_that_cannot_be_described(self) -> None:
-        """It is the callback's exception that is logged as such."""
+        """The log has the callback's exception."""
         self.run(
             """
 class Log(logging.Handler):
@@ -103,7 +103,7 @@ assert len(spans("callback test")) == 1
         )
 
     def test_arguments_that_are_no_tuple(self) -> None:
-        """Also where the wrapper has not seen the dispatch."""
+        """They work even if the wrapper has not seen the dispatch."""
         self.run(
             """
 import collections

@@ -44,7 +44,7 @@ assert len(spans("callback test")) == 1
         )
 
     def test_a_callback_that_waits_while_the_process_forks(self) -> None:
-        """Its span ends in the parent alone."""
+        """Its span ends only in the parent."""
         self.run(
             """
 import os
@@ -76,7 +76,7 @@ assert len(spans("callback test")) == 1
         )
 
     def test_a_callback_that_forks(self) -> None:
-        """Its span ends in the parent alone."""
+        """Its span ends only in the parent."""
         self.run(
             """
 import os, sys

@@ -1,4 +1,4 @@
-"""A process in which a handler is measured, and the models that it may have."""
+"""Programs whose handler is measured, and the models to run them on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from handler_core.testing import Suite
 
-# A real scrape. A process of its own asks, so no model serves and asks at the same time.
+# A real scrape. Another process asks, because a model cannot serve and ask at the same time.
 SCRAPE = """
 import logging, os, subprocess, sys
 logging.getLogger("handler_core").addHandler(logging.NullHandler())  # callbacks fail on purpose
@@ -23,7 +23,7 @@ ASK = (
 def scrape():
     url = f"http://127.0.0.1:{server.server_port}/metrics"
     asking = subprocess.Popen([sys.executable, "-c", ASK, url], stdout=subprocess.PIPE)
-    while asking.poll() is None:  # while green servers answer
+    while asking.poll() is None:  # a green server answers meanwhile
         handler.sleep_func(0.01)
     assert asking.returncode == 0
     return {
@@ -47,7 +47,7 @@ def value(metric, **labels):
 
 
 class PrometheusProcess(Suite):
-    """Runs programs with the wrapper, which the environment asks for."""
+    """Runs programs. The environment asks for the wrapper."""
 
     @pytest.fixture(autouse=True)
     def by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ assert length() == 0
         )
 
     def test_a_callback_that_waits_while_the_process_forks(self) -> None:
-        """It ends in the parent, and is counted there alone."""
+        """It ends in the parent, and only the parent counts it."""
         self.run(
             """
 import os
@@ -84,7 +84,7 @@ assert value("queue_length") == 0
         )
 
     def test_a_callback_that_forks(self) -> None:
-        """What goes on in the child ends unseen, and counts in the parent once."""
+        """The child does not count it, and the parent counts it once."""
         self.run(
             """
 import os, sys
@@ -133,7 +133,7 @@ handler.dispatch_callback(Callback("test", int, ()))
 inside, forked, ended = allocate_lock(), allocate_lock(), allocate_lock()
 for lock in (inside, forked, ended):
     lock.acquire()
-class Slow:  # the scrape is in the midst of this when the process forks
+class Slow:  # the process forks while the scrape is in here
     first = True
     def __next__(self):
         if self.first:

@@ -1,4 +1,4 @@
-"""Signal handlers, Ctrl-C and other threads in the midst of a dispatch or a scrape."""
+"""Signal handlers, Ctrl-C and other threads during a dispatch or a scrape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prometheus_process import (
 
 class InterruptedTests(PrometheusProcess):
     def test_a_signal_handler_that_dispatches(self) -> None:
-        """Whatever it interrupts."""
+        """It may interrupt any code."""
         self.run(
             """
 import signal
@@ -50,7 +50,7 @@ def interrupt(*_):
     if armed:
         raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-gc.disable()  # or the next signal could interrupt what ends the wrappers that this one has left
+gc.disable()  # it could end abandoned wrappers while the next signal comes
 interrupted = 0
 handler.start()
 for number in range(4000):

@@ -1,4 +1,4 @@
-"""What is scraped is what happened, on every model, each in processes of its own."""
+"""A scrape shows what has happened, on every model, each in processes of its own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ assert seen["handler_core_callbacks_failed_total", name, "linked"] == 1, seen
 assert seen["handler_core_callback_queued_seconds_count", name] == 12, seen
 assert seen["handler_core_callback_running_seconds_count", name, "dispatched"] == 12, seen
 assert seen["handler_core_callback_running_seconds_count", name, "linked"] == 2, seen
-# The first ran for as long as the others waited.
+# The others waited as long as the first ran.
 assert seen["handler_core_callback_running_seconds_sum", name, "dispatched"] > 0, seen
 assert (
     seen["handler_core_callback_queued_seconds_sum", name]

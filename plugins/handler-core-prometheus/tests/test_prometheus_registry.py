@@ -1,4 +1,4 @@
-"""Registries of one's own, names that are taken, and the multiprocess mode."""
+"""Other registries, names that are taken, and the multiprocess mode."""
 
 from __future__ import annotations
 

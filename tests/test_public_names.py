@@ -62,3 +62,12 @@ def test_the_table_of_a_package_is_what_the_package_exports(package: str) -> Non
     exported, missing = printed.split("\n")[:2]
     assert set(exported.split()) == set(names)
     assert missing == ""
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_the_reference_describes_each_name_of_a_package(package: str) -> None:
+    reference = "".join(page.read_text() for page in PAGE.parent.glob("*.md"))
+    described = re.findall(
+        r"^\.\. (?:auto|py:)\w+:: ([\w.]+)(?:\(\w*\))?$", reference, re.MULTILINE
+    )
+    assert set(listed()[package]) <= {name.rpartition(".")[2] for name in described}

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_wrappers import Keeping, callback, run
 from interrupting import at_each_instruction
 
 from handler_core import Dispatched, get_handler
 from handler_core.lookup._dispatch_notes import Notes
+from lookup.fake_wrappers import Keeping, callback, run
 
 
 @pytest.mark.parametrize(

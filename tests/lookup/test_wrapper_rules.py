@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_wrappers import Recorder
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import HandlerValidationError, get_handler, hookimpl
+from lookup.fake_wrappers import Recorder
 
 
 class _NoWrapper:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pluggy
 import pytest
-from fake_wrappers import Recorder
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Callback, get_handler, hookimpl
 from handler_core.lookup import _wrapped_hooks
+from lookup.fake_wrappers import Recorder
 
 
 def test_every_hook_is_wrapped() -> None:

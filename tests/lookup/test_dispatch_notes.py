@@ -9,11 +9,11 @@ import weakref
 from typing import Any
 
 import pytest
-from fake_wrappers import Keeping, callback, run
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Callback, Dispatched, Handler, get_handler, hookimpl
 from handler_core.lookup._wrapped_hooks import bind_wrappers
+from lookup.fake_wrappers import Keeping, callback, run
 
 
 class Refused:

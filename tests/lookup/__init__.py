@@ -1,0 +1,1 @@
+"""Tests of the look-up wing, and of the hooks of a handler."""

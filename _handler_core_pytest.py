@@ -82,7 +82,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Add the broken line of the contract to the report of a failure."""
     report = yield
     if report.failed and _suite_of(item) is not None:
-        from handler_core.testing._contract import CONTRACT, line_of
+        from handler_core.testing._contract_texts import CONTRACT, line_of
 
         line = line_of(item.name)
         test: Suite = item.instance  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ in ``green`` and ``testing``.
 import typing
 
 from handler_core.execution import AsyncResult, Callback, HandlerTimeoutError, ThreadWaiter, Waiter
-from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.handler import Handler, inherit_hook
 from handler_core.hookspecs import HandlerSpec, hookimpl, hookspec
 from handler_core.lookup import (

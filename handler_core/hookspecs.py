@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handler_core.execution._callback import CallbackLike
-    from handler_core.execution._protocols import IAsyncResult, IHandler
+    from handler_core.execution._interfaces import IAsyncResult, IHandler
     from handler_core.network._select_arguments import FileObject, SelectLists
 
 __all__ = ["PROJECT_NAME", "HandlerSpec", "hookimpl", "hookspec"]

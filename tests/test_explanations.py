@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from handler_core.testing import HandlerConformance
-from handler_core.testing._contract import CONTRACT, line_of
+from handler_core.testing._contract_texts import CONTRACT, line_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "contract.md"
 

@@ -107,7 +107,7 @@ def test_what_is_imported_when_it_is_asked_for() -> None:
         print([name for name in handler_core.__all__ if name not in globals()])
     """)
     assert printed.splitlines()[:3] == ["True"] * 3
-    assert printed.splitlines()[3:] == ["handler_core.execution._protocols", "[]"]
+    assert printed.splitlines()[3:] == ["handler_core.execution._interfaces", "[]"]
 
 
 def test_a_name_that_is_not_there() -> None:
@@ -250,10 +250,10 @@ def test_what_a_look_up_does_not_import() -> None:
         "email.feedparser",
         "email.message",
         "email.parser",
-        "handler_core.execution._capture",
+        "handler_core.execution._result_decorators",
         "handler_core.cli",
         "handler_core.network._connection",
-        "handler_core.execution._protocols",
+        "handler_core.execution._interfaces",
         "handler_core.network._socket_pair",
         "handler_core.network._connect",
         "handler_core.testing",

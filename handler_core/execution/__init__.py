@@ -11,15 +11,15 @@ The names below are public. The modules with an underscore belong to handler-cor
 import typing
 
 from handler_core.execution._callback import Callback, CallbackLike
-from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.execution._lifecycle import Lifecycle
 from handler_core.execution._result import AsyncResult
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter, Waker
 
 if typing.TYPE_CHECKING:
-    from handler_core.execution._capture import capture_exceptions, wrap
-    from handler_core.execution._protocols import IAsyncResult, IHandler, LockLike, Task
+    from handler_core.execution._interfaces import IAsyncResult, IHandler, LockLike, Task
+    from handler_core.execution._result_decorators import capture_exceptions, wrap
     from handler_core.execution._synchronization import Condition, Event, Lock, RLock
 
 __all__ = [
@@ -46,8 +46,8 @@ __all__ = [
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {
-        "._capture": "capture_exceptions wrap",
-        "._protocols": "IAsyncResult IHandler LockLike Task",
+        "._result_decorators": "capture_exceptions wrap",
+        "._interfaces": "IAsyncResult IHandler LockLike Task",
         "._synchronization": "Condition Event Lock RLock",
     },
 )

@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from handler_core.execution._dispatch import Dispatch
 from handler_core.execution._fork import watch_for_fork
 from handler_core.execution._logger import logger
 from handler_core.execution._mailbox import Drain, Mailbox, Worker
 from handler_core.execution._result import AsyncResult
-from handler_core.execution._workers import State, Workers
+from handler_core.execution._workers import State
 
 __all__ = ["Lifecycle"]
 
 
-class Lifecycle(Workers):
+class Lifecycle(Dispatch):
     """A model with two workers that can be started and stopped.
 
     This is the base of :class:`handler_core.Handler`. By itself it is a handler that cannot spawn,

@@ -1,11 +1,11 @@
 """A mailbox: what one worker has to run, and what is known of that worker.
 
-**A mailbox is a deque, and takes no lock.** A sender appends an item and then reads ``busy``. A
-worker clears ``busy`` before it parks, and then reads the deque once more. Both sides hold the
-deque's own lock for a moment in between (the deque has one where there is no GIL). So the second of
-the two sees what the first has stored: the worker sees the item, or the sender sees that no worker
-is busy, and wakes it. Everything else that two threads could touch is under the handler's one lock,
-which is the lock of its results too.
+**A mailbox is a deque, and takes no lock.** A sender appends an item and then reads ``busy`` (see
+:mod:`handler_core.execution._dispatch`). A worker clears ``busy`` before it parks, and then reads
+the deque once more. Both sides hold the deque's own lock for a moment in between (the deque has one
+where there is no GIL). So the second of the two sees what the first has stored: the worker sees the
+item, or the sender sees that no worker is busy, and wakes it. Everything else that two threads
+could touch is under the handler's one lock, which is the lock of its results too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from handler_core.execution._callback import Callback, CallbackLike
 
 if TYPE_CHECKING:
-    from handler_core.execution._protocols import Task
+    from handler_core.execution._interfaces import Task
     from handler_core.execution._waiter import Waiter
 
 __all__ = ["Drain", "Item", "Link", "Mailbox", "Worker", "as_callback"]

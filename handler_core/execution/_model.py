@@ -14,7 +14,7 @@ from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 
 if TYPE_CHECKING:
-    from handler_core.execution._protocols import LockLike, Task
+    from handler_core.execution._interfaces import LockLike, Task
 
 __all__ = ["Model"]
 

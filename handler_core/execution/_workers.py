@@ -34,10 +34,6 @@ class State(enum.Enum):
     DRAINING = "draining"
 
 
-# A global of its own, since each set of a linked result reads it.
-_STOPPED = State.STOPPED
-
-
 class Workers(Model):
     """Two mailboxes and the workers that run what is in them.
 
@@ -52,7 +48,7 @@ class Workers(Model):
         #: A memory fence. Of two threads that call it, the second sees what the first had stored
         #: before: to append holds the deque's own lock. This deque never keeps anything.
         self._fence: Callable[[None], object] = deque[None](maxlen=0).append
-        self._state = _STOPPED
+        self._state = State.STOPPED
         self._drain: Drain | None = None
         self._callbacks = Mailbox()
         self._completions = Mailbox()
@@ -60,59 +56,6 @@ class Workers(Model):
         self._unstarted = False
         #: What wrappers remember of dispatched callbacks; see :class:`handler_core.Dispatched`.
         self._notes: dict[Any, Any] = {}
-
-    # Putting callbacks in.
-
-    def dispatch_callback(self, callback: CallbackLike) -> None:
-        """Queue ``callback``. Dispatched callbacks run one at a time, in this order.
-
-        From any thread. On a handler that is not running, it waits for the next ``start``.
-
-        Raises:
-            TypeError: ``callback`` has no ``func`` or no ``args``.
-        """
-        try:
-            callback.func, callback.args  # noqa: B018 - both must be there
-        except AttributeError:
-            raise TypeError(
-                f"dispatch_callback() takes an object with .func and .args, not {callback!r}; "
-                'for a function f, write dispatch_callback(Callback("name", f, ()))'
-            ) from None
-        mailbox = self._callbacks
-        mailbox.items.append(callback)
-        if not mailbox.busy:
-            with self._lock:
-                self._ensure_worker(mailbox)
-            self._start_workers()
-
-    def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool:
-        """Queue the linked callbacks of a result; return False if no worker will run them.
-
-        Under the lock. The caller calls :meth:`_start_workers` after it.
-        """
-        if self._state is _STOPPED:
-            return False
-        mailbox = self._completions
-        for link in links:
-            mailbox.items.append((link, result))
-        if not mailbox.busy:
-            self._ensure_worker(mailbox)
-        return True
-
-    def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
-        """Call the linked callbacks here and now. Each is called, whatever the others raise.
-
-        Without the lock.
-        """
-        items: deque[Item] = deque((link, result) for link in links)
-        wanted: BaseException | None = None
-        while items:
-            try:
-                self._run(items, None)
-            except BaseException as exception:
-                wanted = wanted or exception
-        if wanted is not None:
-            raise wanted
 
     # The loop of a worker.
 

@@ -13,7 +13,7 @@ The names below are public. The modules with an underscore are internal.
 
 import typing
 
-from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
     from handler_core.green._fork import GreenletTasks, renew_epoll

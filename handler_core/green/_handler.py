@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from handler_core.execution._protocols import Task
+from handler_core.execution._interfaces import Task
 from handler_core.execution._synchronization import Event, Lock, RLock
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 from handler_core.green._fork import GreenletTasks

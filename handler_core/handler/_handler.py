@@ -20,7 +20,7 @@ from handler_core.execution._result import AsyncResult
 from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
-    from handler_core.execution._protocols import LockLike
+    from handler_core.execution._interfaces import LockLike
     from handler_core.network._resolver import AddressInfo
     from handler_core.network._select_arguments import SelectLists
 
@@ -101,7 +101,7 @@ class Handler(Lifecycle):
     ) -> None:
         self.stop()
 
-    # Hooks. `Lifecycle` has `start`, `stop` and `dispatch_callback`.
+    # Hooks. `Lifecycle` has `start` and `stop`, its base `Dispatch` has `dispatch_callback`.
 
     def select(self, *args: Any, **kwargs: Any) -> SelectLists:
         """Wait for sockets while other tasks of the model go on. There are two forms.
@@ -169,7 +169,7 @@ class Handler(Lifecycle):
             HandlerTimeoutError: the look-up took longer than ``timeout`` seconds.
             OSError: there is no such host.
         """
-        from handler_core.execution._capture import wrap
+        from handler_core.execution._result_decorators import wrap
 
         # It runs in a task of its own, because the resolver itself has no timeout.
         module = self.socket_module

@@ -9,7 +9,7 @@ and an implementation may declare the spec's parameter ``handler``. For these th
 method around the implementation, once, when the class is created.
 
 A wrapped hook becomes an attribute of one handler, and calls through pluggy: see
-``handler_core.lookup._wrapped_hooks``.
+``handler_core.lookup._apply_wrappers``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import FunctionType
 from typing import Any, TypeVar, cast
 
 from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
-from handler_core.network._select_forms import accept_both_forms
+from handler_core.network._select_signatures import accept_both_forms
 
 __all__ = [
     "ALIASES",

@@ -22,7 +22,7 @@ from handler_core.lookup._exceptions import (
     HandlerNotFoundError,
     HandlerValidationError,
 )
-from handler_core.lookup._origin import PluginOrigin, distribution_of
+from handler_core.lookup._plugin_origin import PluginOrigin, distribution_of
 from handler_core.lookup._suggestions import not_found
 
 __all__ = [

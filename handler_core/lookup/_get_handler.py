@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from handler_core.handler._handler import Handler
-from handler_core.lookup._choice import choose_entry
+from handler_core.lookup._default_model import choose_entry
 from handler_core.lookup._entry_points import HANDLERS, HandlerInfo, find_entry, list_entries
+from handler_core.lookup._find_wrappers import add_wrappers, entries_in_environment
 from handler_core.lookup._handler_class import new_handler
-from handler_core.lookup._wrappers import add_wrappers, entries_in_environment
 
 __all__ = ["get_handler", "list_handlers"]
 

@@ -7,7 +7,7 @@ from importlib_metadata import EntryPoint
 from handler_core.handler._handler import Handler
 from handler_core.lookup._entry_points import load_entry
 from handler_core.lookup._exceptions import HandlerValidationError
-from handler_core.lookup._origin import PluginOrigin
+from handler_core.lookup._plugin_origin import PluginOrigin
 from handler_core.lookup._validation import check_handler_class
 
 __all__ = ["load_handler_class", "new_handler"]

@@ -11,7 +11,7 @@ handler-core. A look-up of a handler needs ``select`` only; the rest is imported
 
 import typing
 
-from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.network._nested_epoll import NestedEpoll, Watch
 from handler_core.network._poll_set import PollSet, take_poll_set
 from handler_core.network._select import (

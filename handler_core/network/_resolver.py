@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from handler_core.execution._capture import wrap
 from handler_core.execution._result import AsyncResult
+from handler_core.execution._result_decorators import wrap
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.network._deadline import Deadline
 

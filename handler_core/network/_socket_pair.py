@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
-    from handler_core.execution._protocols import LockLike
+    from handler_core.execution._interfaces import LockLike
 
 __all__ = ["connect_pair", "create_socket_pair"]
 

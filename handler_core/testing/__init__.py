@@ -17,7 +17,7 @@ else, and only the rest needs what ``pip install "handler-core[testing]"`` insta
 import sys as _sys
 import typing
 
-from handler_core.execution._lazy import lazy_names as _lazy_names
+from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
     from handler_core.testing._conformance import HandlerConformance
@@ -27,7 +27,7 @@ if typing.TYPE_CHECKING:
     from handler_core.testing._time_limits import LIMIT, LONG
     from handler_core.testing._zookeeper_server import ZooKeeperServer
     from handler_core.testing._zookeeper_settings import TLSIdentity
-    from handler_core.testing.server import RunningServer, running_server
+    from handler_core.testing.echo_server import RunningServer, running_server
 
 __all__ = [
     "LIMIT",
@@ -60,6 +60,6 @@ __getattr__, __dir__ = _lazy_names(
         "._time_limits": "LIMIT LONG",
         "._zookeeper_server": "ZooKeeperServer",
         "._zookeeper_settings": "TLSIdentity",
-        ".server": "RunningServer running_server",
+        ".echo_server": "RunningServer running_server",
     },
 )

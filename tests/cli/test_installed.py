@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler_core import list_handlers
-from handler_core.lookup._choice import choose_model
+from handler_core.lookup._default_model import choose_model
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]

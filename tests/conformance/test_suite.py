@@ -19,7 +19,7 @@ import broken
 import pytest
 from fake_plugins import Site
 
-from handler_core.testing._contract import CONTRACT
+from handler_core.testing._contract_texts import CONTRACT
 
 HERE = Path(__file__).parent
 

@@ -12,7 +12,7 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Callback, Dispatched, Handler, get_handler, hookimpl
-from handler_core.lookup._wrapped_hooks import bind_wrappers
+from handler_core.lookup._apply_wrappers import bind_wrappers
 from lookup.fake_wrappers import Keeping, callback, run
 
 

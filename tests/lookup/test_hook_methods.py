@@ -22,7 +22,7 @@ from handler_core import (
     poll_select,
 )
 from handler_core.handler._hook_methods import marker_of
-from handler_core.lookup import _validation, _wrappers
+from handler_core.lookup import _find_wrappers, _validation
 
 INHERITED_DISPATCH = (
     "from handler_core import inherit_hook\n"
@@ -132,7 +132,7 @@ def test_a_valid_class(cls: type[Terse], wrapped: bool) -> None:
     assert _validation.check_handler_class(cls, "test") is cls
     handler = cls()
     if wrapped:
-        _wrappers.add_wrappers(handler, [Silent()])
+        _find_wrappers.add_wrappers(handler, [Silent()])
     ran: list[object] = []
     left, right = socket.socketpair()
     with left, right, handler:

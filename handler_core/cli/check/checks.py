@@ -56,7 +56,7 @@ def check_plugin(name: str) -> Iterator[Finding]:
 
 def run_quick_part(name: str) -> Iterator[Finding]:
     """Run the quick part of the conformance suite. There is a finding for each line of it."""
-    from handler_core.testing._contract import CONTRACT
+    from handler_core.testing._contract_texts import CONTRACT
 
     runs = Runs(ALL, "percent of the tests", _TIMEOUT)
     with runs.progress:

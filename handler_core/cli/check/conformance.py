@@ -77,7 +77,7 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
                 node.session.shouldfail = f"{node.name} hangs"
 
         def pytest_runtest_logreport(self, report: Any) -> None:
-            from handler_core.testing._contract import line_of
+            from handler_core.testing._contract_texts import line_of
 
             name = report.nodeid.split("::", 2)[2]
             line = line_of(name)
@@ -116,7 +116,7 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
     ended_well = status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if not ended_well and not failed:
         raise JobError(f"pytest stopped early, with status {int(status)}", see_output=True)
-    from handler_core.testing._contract import CONTRACT
+    from handler_core.testing._contract_texts import CONTRACT
 
     missed = set(CONTRACT) - set(LONG_LINES) - seen
     if missed and ended_well and not hanging:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from handler_core import Handler, get_handler
-from handler_core.lookup._wrappers import WRAPPERS_VARIABLE
+from handler_core.lookup._find_wrappers import WRAPPERS_VARIABLE
 
 __all__ = ["Job", "JobError", "JobResult", "check_ran", "get_handler_without_wrappers"]
 

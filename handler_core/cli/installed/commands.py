@@ -22,8 +22,8 @@ from handler_core.cli.display import output, printable, write
 from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model, describe_wrapper
 from handler_core.cli.installed.libraries import libraries
-from handler_core.lookup._choice import candidates, choose_model
-from handler_core.lookup._wrappers import (
+from handler_core.lookup._default_model import candidates, choose_model
+from handler_core.lookup._find_wrappers import (
     WRAPPERS_VARIABLE,
     list_wrappers,
     wrappers_of_the_environment,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from handler_core.cli.child.job import Job, get_handler_without_wrappers
-from handler_core.lookup._wrappers import get_wrapper
+from handler_core.lookup._find_wrappers import get_wrapper
 
 __all__ = ["DESCRIPTION_OF_MODEL", "DESCRIPTION_OF_WRAPPER", "Description"]
 

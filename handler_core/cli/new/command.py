@@ -22,8 +22,8 @@ from handler_core import list_handlers
 from handler_core.cli.display import output, write
 from handler_core.cli.versions import compatible_range
 from handler_core.lookup._documentation import documentation
+from handler_core.lookup._find_wrappers import list_wrappers
 from handler_core.lookup._suggestions import models_on_offer
-from handler_core.lookup._wrappers import list_wrappers
 
 __all__ = ["new"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handler_core import Callback, Handler, hookimpl
-from handler_core.lookup._wrapped_hooks import bind_wrappers
+from handler_core.lookup._apply_wrappers import bind_wrappers
 from handler_core.testing._suite import Suite, calling
 from handler_core.testing._time_limits import LONG
 

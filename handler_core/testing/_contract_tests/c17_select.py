@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.testing._contract_tests.select_suite import SelectSuite
+from handler_core.testing._contract_tests.select_helpers import SelectSuite
 from handler_core.testing._time_limits import LIMIT
 
 __all__ = ["SelectTests"]

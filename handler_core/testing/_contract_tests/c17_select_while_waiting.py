@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from handler_core import Handler
-from handler_core.testing._contract_tests.select_suite import SelectSuite
+from handler_core.testing._contract_tests.select_helpers import SelectSuite
 from handler_core.testing._open_descriptors import open_descriptors
 from handler_core.testing._time_limits import LIMIT, LONG
 

@@ -12,11 +12,11 @@ import pytest
 
 from handler_core import Handler
 from handler_core.testing._contract_tests.certificates import Certificates
-from handler_core.testing._contract_tests.connection_suite import ConnectionSuite
+from handler_core.testing._contract_tests.connection_helpers import ConnectionSuite
 from handler_core.testing._contract_tests.resolver import Resolver, address_info
 from handler_core.testing._contract_tests.silent_address import silent_address
 from handler_core.testing._time_limits import LIMIT
-from handler_core.testing.server import running_server
+from handler_core.testing.echo_server import running_server
 
 __all__ = ["LookUpTests"]
 

@@ -19,8 +19,8 @@ The names below and these three modules are public. The modules with an undersco
 """
 
 from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
-from handler_core_greenlet._connection import LoopConnection
 from handler_core_greenlet._handler import LoopHandler
 from handler_core_greenlet._hub import (
     AwaitedCall,
@@ -31,7 +31,7 @@ from handler_core_greenlet._hub import (
 )
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Queue
-from handler_core_greenlet._wait import new_waiter, sleep
+from handler_core_greenlet._sleep_and_select import new_waiter, sleep
 
 __all__ = [
     "AsyncContext",

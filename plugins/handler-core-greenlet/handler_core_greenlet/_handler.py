@@ -20,13 +20,13 @@ from handler_core.green import GreenHandler
 from handler_core.network import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
-from handler_core_greenlet._connection import LoopConnection
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
 from handler_core_greenlet._hub import LoopHub, running_hub
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, Queue
-from handler_core_greenlet._wait import sleep, thread_waiter
+from handler_core_greenlet._sleep_and_select import sleep, thread_waiter
 
 __all__ = ["LoopHandler"]
 

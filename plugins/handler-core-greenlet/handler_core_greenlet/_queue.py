@@ -7,7 +7,7 @@ from queue import Empty
 from typing import Any
 
 from handler_core.execution import Condition
-from handler_core_greenlet._wait import new_waiter
+from handler_core_greenlet._sleep_and_select import new_waiter
 
 __all__ = ["Empty", "Queue"]
 

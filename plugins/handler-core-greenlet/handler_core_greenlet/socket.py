@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from handler_core_greenlet._hub import running_hub
-from handler_core_greenlet._wait import select
+from handler_core_greenlet._sleep_and_select import select
 
 __all__ = ["create_connection", "fromfd", "getaddrinfo", "socket", "socketpair"]
 

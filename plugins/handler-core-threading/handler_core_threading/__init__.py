@@ -2,7 +2,7 @@
 
 In a process that gevent or eventlet has patched, ``threading``, ``socket`` and ``select`` are
 green, and so is this handler. The patching must come first, as both libraries ask for it. The
-module ``_patched`` has what such a process needs besides.
+module ``_green_threads`` has what such a process needs besides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, p
 from handler_core.network import LONGEST_TURN, SHORTEST_SLEEP
 
 if TYPE_CHECKING:
-    from handler_core_threading._patched import GreenThreads
+    from handler_core_threading._green_threads import GreenThreads
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
 
@@ -45,7 +45,7 @@ class SequentialThreadingHandler(Handler):
         #: The threads of a patched process, which are greenlets; None in any other process.
         self._green_threads: GreenThreads | None = None
         if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
-            from handler_core_threading._patched import GreenThreads
+            from handler_core_threading._green_threads import GreenThreads
 
             self._green_threads = GreenThreads()
             self.cooperative = True

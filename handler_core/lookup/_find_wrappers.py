@@ -9,6 +9,7 @@ import pluggy
 from importlib_metadata import EntryPoint
 
 from handler_core.handler._handler import Handler
+from handler_core.lookup._apply_wrappers import bind_wrappers
 from handler_core.lookup._entry_points import (
     WRAPPERS,
     HandlerInfo,
@@ -17,9 +18,8 @@ from handler_core.lookup._entry_points import (
     load_entry,
 )
 from handler_core.lookup._exceptions import HandlerLoadError, HandlerValidationError
-from handler_core.lookup._origin import PluginOrigin
+from handler_core.lookup._plugin_origin import PluginOrigin
 from handler_core.lookup._validation import check_constructor, check_wrapper
-from handler_core.lookup._wrapped_hooks import bind_wrappers
 
 __all__ = [
     "WRAPPERS_VARIABLE",

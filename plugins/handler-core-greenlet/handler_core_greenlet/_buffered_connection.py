@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet import socket as _sockets
 from handler_core_greenlet._hub import LoopHub, running_hub
-from handler_core_greenlet._wait import select
+from handler_core_greenlet._sleep_and_select import select
 
 __all__ = ["LoopConnection"]
 

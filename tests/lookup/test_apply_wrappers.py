@@ -11,7 +11,7 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Callback, get_handler, hookimpl
-from handler_core.lookup import _wrapped_hooks
+from handler_core.lookup import _apply_wrappers
 from lookup.fake_wrappers import Recorder
 
 
@@ -141,7 +141,7 @@ def test_without_wrappers_no_plugin_manager_is_built(monkeypatch: pytest.MonkeyP
         raise AssertionError("a plugin manager was built")
 
     monkeypatch.setattr(pluggy, "PluginManager", refuse)
-    monkeypatch.setattr(_wrapped_hooks.pluggy, "PluginManager", refuse)
+    monkeypatch.setattr(_apply_wrappers.pluggy, "PluginManager", refuse)
     with get_handler("threading") as handler:
         handler.dispatch_callback(Callback("", int, ()))
         handler.async_result().set(1)

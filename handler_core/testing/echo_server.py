@@ -1,4 +1,4 @@
-"""A server to connect to, in a process of its own: ``python -m handler_core.testing.server``.
+"""A server to connect to, in a process of its own: ``python -m handler_core.testing.echo_server``.
 
 It echoes what it receives. It speaks TLS if it has a certificate. With ``--authority``, it echoes
 only to clients whose certificate that authority has signed. With ``--hold``, it accepts connections
@@ -62,7 +62,7 @@ def running_server(
         hold: whether the server sends nothing until it is released.
         trickle: whether the server answers with a TLS record that never ends.
     """
-    command = [sys.executable, "-m", "handler_core.testing.server", host]
+    command = [sys.executable, "-m", "handler_core.testing.echo_server", host]
     if certificate is not None:
         command += ["--certificate", certificate]
     if authority is not None:

@@ -16,7 +16,7 @@ from handler_core.execution._callback import CallbackLike
 from handler_core.handler._handler import Handler
 from handler_core.handler._hook_methods import ALIASES, HOOKS
 from handler_core.hookspecs import PROJECT_NAME, HandlerSpec, hookimpl
-from handler_core.network._select_forms import accept_both_forms
+from handler_core.network._select_signatures import accept_both_forms
 
 __all__ = ["bind_wrappers"]
 

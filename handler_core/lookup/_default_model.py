@@ -12,7 +12,7 @@ from handler_core.execution._logger import logger
 from handler_core.lookup._entry_points import HANDLERS, entries_by_name, find_entry
 from handler_core.lookup._exceptions import HandlerLoadError, HandlerValidationError
 from handler_core.lookup._handler_class import load_handler_class
-from handler_core.lookup._origin import PluginOrigin
+from handler_core.lookup._plugin_origin import PluginOrigin
 from handler_core.lookup._suggestions import DEFAULT_MODEL
 
 __all__ = ["candidates", "choose_entry", "choose_model"]

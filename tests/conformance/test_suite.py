@@ -1,19 +1,24 @@
 """The conformance suite finds what is broken, and says what.
 
 Each handler of ``broken`` is installed, and the suite is run on it as an author runs it, in a
-process of its own. That the suite passes the handlers that are in order, their own tests show.
+process of its own: a fork, see ``forks.py``. That the suite passes the handlers that are in order,
+their own tests show.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 
 import broken
 import pytest
@@ -22,6 +27,8 @@ from fake_plugins import Site
 from handler_core.testing._contract_texts import CONTRACT
 
 HERE = Path(__file__).parent
+
+SUITE = ("--pyargs", "handler_core.testing")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -43,26 +50,39 @@ def first_of_each_line() -> set[str]:
 ALONE = first_of_each_line()
 
 
+# Seconds that one run of the suite may take, or wait for its turn.
+LIMIT = 500
+
+
+def arguments_of(folder: Path, *arguments: str) -> list[str]:
+    """Return what pytest is called with."""
+    return [
+        *("-p", "short_limits", "-p", "no:cacheprovider"),
+        *("-q", "-rfE", "--tb=short", "-W", "ignore", "--rootdir", str(folder)),
+        *arguments,
+    ]
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment in which the site and the broken handlers are found."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
+    return variables | {"PYTHONPATH": os.pathsep.join((str(folder), str(HERE)))}
+
+
 def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the suite as it is distributed."""
-    return run_pytest(folder, "--pyargs", "handler_core.testing", *options)
+    return run_pytest(folder, *SUITE, *options)
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
-    variables["PYTHONPATH"] = os.pathsep.join((str(folder), str(HERE)))
     return subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "short_limits", "-p", "no:cacheprovider"),
-            *("-q", "-rfE", "--tb=short", "-W", "ignore", "--rootdir", folder),
-            *arguments,
-        ],
+        [sys.executable, "-m", "pytest", *arguments_of(folder, *arguments)],
         cwd=folder,
-        env=variables,
+        env=environment_of(folder),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=LIMIT,
         check=False,
     )
 
@@ -78,23 +98,55 @@ Runs = dict[str, Future[subprocess.CompletedProcess[str]]]
 
 
 @pytest.fixture(scope="module")
-def runs(site: Site, request: pytest.FixtureRequest) -> Iterator[Runs]:
-    """Run the suite on the handlers whose tests were selected, two at a time."""
+def runs(
+    site: Site, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runs]:
+    """Run the suite on the handlers whose tests were selected, several at a time."""
     wanted = [
         item.callspec.params["name"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.function is test_what_is_broken_is_found
     ]
-    with ThreadPoolExecutor(2) as pool:
+    folder = tmp_path_factory.mktemp("runs")
+    arguments = {}
+    for name in wanted:
+        options = ["--handler", name]
+        if name not in ALONE:  # its own line only, and one test of that is enough
+            options += ["-x", "-k", f"test_c{number_of(name)}_"]
+        arguments[name] = arguments_of(folder, *SUITE, *options)
+    runs: Runs = {name: Future() for name in wanted}
+    process = subprocess.Popen(
+        [sys.executable, HERE / "forks.py"],
+        cwd=folder,
+        env=environment_of(site.folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    output = process.stdout
 
-        def start(name: str) -> Future[subprocess.CompletedProcess[str]]:
-            options = ["--handler", name]
-            if name not in ALONE:  # its own line only, and one test of that is enough
-                options += ["-x", "-k", f"test_c{number_of(name)}_"]
-            return pool.submit(run_suite, site.folder, *options)
+    def collect() -> None:
+        for line in output:
+            name, status = json.loads(line)
+            written = [(folder / f"{name}.{end}").read_text() for end in ("out", "err")]
+            runs[name].set_result(subprocess.CompletedProcess(arguments[name], status, *written))
 
-        yield {name: start(name) for name in wanted}
-        pool.shutdown(cancel_futures=True)
+    collector = Thread(target=collect)
+    collector.start()
+    try:
+        with process.stdin as pipe:
+            json.dump(arguments, pipe)
+        yield runs
+    finally:
+        # With the runs that are still going on, if a test has failed before it waited for them.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        collector.join()
+        output.close()
 
 
 def test_there_is_a_broken_handler_for_each_line() -> None:
@@ -103,7 +155,7 @@ def test_there_is_a_broken_handler_for_each_line() -> None:
 
 @pytest.mark.parametrize("name", broken.HANDLERS)
 def test_what_is_broken_is_found(name: str, runs: Runs) -> None:
-    ended = runs[name].result()
+    ended = runs[name].result(LIMIT)
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED, f"{ended.stdout}\n{ended.stderr}"
     failed = re.findall(r"^(?:FAILED|ERROR) \S+::test_c(\d+)_", ended.stdout, re.MULTILINE)
     line = CONTRACT[number_of(name)]

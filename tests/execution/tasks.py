@@ -13,6 +13,10 @@ from handler_core import AsyncResult, Callback, Handler
 LIMIT = 30.0
 
 
+class Oops(Exception):
+    """No other code raises it."""
+
+
 def dispatch(handler: Handler, function: Callable[..., object], *args: object) -> None:
     handler.dispatch_callback(Callback("test", function, args))
 

@@ -14,18 +14,13 @@ import pytest
 from handler_core_threading import AsyncResult as ThreadingResult
 from handler_core_threading import KazooTimeoutError, SequentialThreadingHandler
 
-from execution.tasks import drained
+from execution.tasks import Oops, drained
 from handler_core import (
     AsyncResult,
     HandlerTimeoutError,
     IAsyncResult,
     get_handler,
 )
-
-
-class Oops(Exception):
-    """Nobody else raises it."""
-
 
 # The outcome.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from execution.tasks import drained
+from execution.tasks import Oops, drained
 from handler_core import (
     AsyncResult,
     Handler,
@@ -21,10 +21,6 @@ def handler(handler: Handler) -> Handler:
     """Return a handler that was started."""
     handler.start()
     return handler
-
-
-class Oops(Exception):
-    """Nobody else raises it."""
 
 
 # Links.

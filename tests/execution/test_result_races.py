@@ -13,7 +13,7 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 from interrupting import at_each_instruction
 
-from execution.tasks import in_threads
+from execution.tasks import Oops, in_threads
 from handler_core import (
     AsyncResult,
     Handler,
@@ -25,10 +25,6 @@ def handler(handler: Handler) -> Handler:
     """Return a handler that was started."""
     handler.start()
     return handler
-
-
-class Oops(Exception):
-    """Nobody else raises it."""
 
 
 # Threads.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from execution.tasks import in_threads
+from execution.tasks import Oops, in_threads
 from handler_core import (
     AsyncResult,
     Handler,
@@ -24,10 +24,6 @@ def handler(handler: Handler) -> Handler:
     """Return a handler that was started."""
     handler.start()
     return handler
-
-
-class Oops(Exception):
-    """Nobody else raises it."""
 
 
 # Tracebacks and references.

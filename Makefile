@@ -13,7 +13,10 @@ PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 EDITABLE := $(PLUGINS:%=-e ./%)
 INSTALL := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
-MEASURED := COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest
+# Coverage keeps objects for each thread, so tests that count objects are left out, and so is one that
+# is too slow when measured.
+MEASURED := COVERAGE_FILE=$(CURDIR)/.coverage $(BIN)/coverage run -m pytest \
+	-k "not test_c6_a_stopped_handler_leaves and not test_thousands_of_handlers"
 
 # Runs targets side by side. The output of each comes in one piece when it ends, and one that fails
 # does not stop the others. A number of jobs that make was given counts: make -j4 test
@@ -84,7 +87,7 @@ test-within: ## of these the models in patched processes, in loops and in progra
 
 coverage: $(VENV)/.dev zookeeper ## what the parts of make test run of the code, in all processes: 12 minutes
 	rm -f .coverage .coverage.*
-	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) PYTEST='$(MEASURED)'
+	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -200,6 +200,10 @@ def test_each_extra_is_one_plugin() -> None:
     assert {"threading", "gevent", "eventlet", "asyncio", "trio", "all", "bench", "cli"} <= extras
 
 
+# What measures coverage imports modules of its own into each process.
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
+
+
 @pytest.mark.parametrize(
     "program",
     [
@@ -225,7 +229,8 @@ def test_what_an_import_does_not_import(program: str) -> None:
         "pytest",
         "handler_core.testing",
     ]
-    printed = run(f"{program}\nimport sys\nprint([m for m in {unwanted!r} if m in sys.modules])")
+    listing = f"import sys\nprint([m for m in {unwanted!r} if m in sys.modules])"
+    printed = run(f"{program}\n{listing}", **UNMEASURED)
     assert printed == "[]\n"
 
 
@@ -237,7 +242,8 @@ REFERENCE = """
 
 
 def imported(program: str) -> set[str]:
-    return set(run(f"{textwrap.dedent(program)}\nimport sys\nprint(*sys.modules)").split())
+    listing = "import sys\nprint(*sys.modules)"
+    return set(run(f"{textwrap.dedent(program)}\n{listing}", **UNMEASURED).split())
 
 
 def test_what_a_look_up_does_not_import() -> None:

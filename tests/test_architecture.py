@@ -59,6 +59,19 @@ def test_a_table_is_complete(package: str) -> None:
     assert set(listed) == modules(package)
 
 
+def imports(path: Path) -> set[str]:
+    """Return the packages and modules that a file imports from."""
+    tree = ast.walk(ast.parse(path.read_text()))
+    return {node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module}
+
+
+@pytest.mark.parametrize("package", [each for each in PACKAGES if each.count(".") == 1])
+def test_a_module_does_not_import_its_own_wing(package: str) -> None:
+    """The wing's ``__init__`` imports it, so that would be a circle."""
+    for path in folder(package).glob("_*.py"):
+        assert package not in imports(path), path
+
+
 def sources() -> list[Path]:
     folders = [ROOT / "handler_core", *(ROOT / "plugins").glob("*/handler_core_*")]
     return [path for folder in folders for path in folder.rglob("*.py")]

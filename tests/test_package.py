@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import inspect
+import pickle
 import pkgutil
 import textwrap
 
@@ -153,6 +154,18 @@ def test_what_is_public_is_documented(name: str) -> None:
         value = inspect.getattr_static(cls, name, None)
         if inspect.isfunction(value) or isinstance(value, property):
             assert value.__doc__, f"{cls.__name__}.{name}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [handler_core.Callback("watch", print, (1,)), handler_core.HandlerInfo("a", "b", "1", "c:D")],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_pickle_names_the_public_class(value: object) -> None:
+    pickled = pickle.dumps(value)
+    assert pickle.loads(pickled) == value
+    assert b"_callback" not in pickled
+    assert b"_entry_points" not in pickled
 
 
 def test_a_handler_is_truthy_and_what_it_says() -> None:

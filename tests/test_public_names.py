@@ -71,3 +71,10 @@ def test_the_reference_describes_each_name_of_a_package(package: str) -> None:
         r"^\.\. (?:auto|py:)\w+:: ([\w.]+)(?:\(\w*\))?$", reference, re.MULTILINE
     )
     assert set(listed()[package]) <= {name.rpartition(".")[2] for name in described}
+
+
+def test_the_reference_describes_each_method_of_a_handler() -> None:
+    reference = (ROOT / "docs" / "reference" / "api.md").read_text()
+    public = {name for name in dir(handler_core.Handler) if not name.startswith("_")}
+    described = set(re.findall(r"auto(?:method|attribute|property):: Handler\.(\w+)", reference))
+    assert public - described == set()

@@ -33,3 +33,7 @@ class Callback(NamedTuple):
     type: str
     func: Callable[..., object]
     args: tuple[Any, ...]
+
+
+# A pickle looks for the class there.
+Callback.__module__ = "handler_core"

@@ -74,7 +74,5 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_guard.after_in_child,
     )
 
-
-def watch_for_fork(handler: Forkable) -> None:
-    """Have ``handler`` survive forks from now on. It is not kept alive."""
-    _guard.add(handler)
+#: ``watch_for_fork(handler)`` has a handler survive forks from now on. It is not kept alive.
+watch_for_fork = _guard.add

@@ -8,8 +8,9 @@ that worker ends too, and the handler is stopped.
 
 So nothing has to be counted. What is dispatched meanwhile lies behind the drain until the next
 ``start``. A ``start`` during the drain only says that this drain ends no worker, and the same
-workers go on. kazoo sets a flag and joins its threads. There is no moment at which that could be
-decided, and it deadlocks when a callback stops its own handler.
+workers go on. kazoo sets a flag and joins its threads. With a flag, no moment separates the
+callbacks before the stop from those after it. And kazoo's ``stop`` deadlocks when a callback calls
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from __future__ import annotations
 from typing import NoReturn
 
 from handler_core.execution._dispatch import Dispatch
-from handler_core.execution._fork import watch_for_fork
 from handler_core.execution._logger import logger
 from handler_core.execution._mailbox import Drain, Mailbox, Worker
 from handler_core.execution._result import AsyncResult
@@ -33,10 +33,6 @@ class Lifecycle(Dispatch):
     is never started, and whose callers wait as threads do. An ``AsyncResult`` that has no handler
     uses one.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        watch_for_fork(self)
 
     @property
     def running(self) -> bool:
@@ -67,7 +63,7 @@ class Lifecycle(Dispatch):
                 that ran the workers has ended; what they have left waits for the next ``start``.
                 Or a signal handler called it in the midst of a call on the same handler.
         """
-        self.refuse_wait_under_lock()
+        self._refuse_wait_under_lock()
         with self._lock:
             if self._state is State.STOPPED:
                 return
@@ -175,24 +171,6 @@ class Lifecycle(Dispatch):
             "the thread (or event loop) that started this handler has ended, and its workers with "
             f"it; {left} callbacks are left, and run after the next start()"
         )
-
-    # Fork.
-
-    def after_fork_in_child(self) -> None:
-        """Become empty and stopped: the workers and their callbacks are the parent's.
-
-        Called in a forked child, inside ``fork`` and under the lock. A model that overrides it
-        calls it too.
-        """
-        for mailbox in (self._callbacks, self._completions):
-            # If a worker has forked, its thread lives on here. It must end when its callback
-            # returns, and leave the other callbacks to the parent.
-            mailbox.items.appendleft(Drain())
-        self._callbacks = Mailbox()
-        self._completions = Mailbox()
-        self._state = State.STOPPED
-        self._drain = None
-        self._notes = {}
 
 
 # An `AsyncResult` without a handler uses this one: waiting blocks the thread, links run in the

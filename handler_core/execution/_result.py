@@ -23,7 +23,8 @@ Three rules make it thread-safe.
    decides.
 
 The handler's lock is re-entrant, so it does not exclude a signal handler or a finalizer of the same
-thread. The fence shows to these what it shows to another thread.
+thread. One that passes the fence sees what the interrupted code has stored, as another
+thread would.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class ResultHandler(Protocol):
     def new_waiter(self) -> Waiter:
         """Return a waiter with which the caller can park."""
 
-    def refuse_wait_under_lock(self) -> None:
+    def _refuse_wait_under_lock(self) -> None:
         """Raise if this thread holds the handler's lock."""
 
     def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool: ...
@@ -188,7 +189,7 @@ class AsyncResult(Generic[T]):
                     f"timeout must be a number of seconds or None, not {timeout!r}"
                 ) from None
         handler = self._handler
-        handler.refuse_wait_under_lock()
+        handler._refuse_wait_under_lock()
         waiter = handler.new_waiter()
         if self.add_waiter(waiter):
             try:

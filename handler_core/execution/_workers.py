@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from handler_core.execution._fork import watch_for_fork
 from handler_core.execution._logger import logger
 from handler_core.execution._mailbox import Drain, Item, Mailbox, Worker, as_callback
 from handler_core.execution._model import Model
@@ -56,6 +57,7 @@ class Workers(Model):
         self._unstarted = False
         #: What wrappers remember of dispatched callbacks; see :class:`handler_core.Dispatched`.
         self._notes: dict[Any, Any] = {}
+        watch_for_fork(self)
 
     # The loop of a worker.
 
@@ -231,7 +233,7 @@ class Workers(Model):
             for mailbox in (self._callbacks, self._completions)
         )
 
-    def refuse_wait_under_lock(self) -> None:
+    def _refuse_wait_under_lock(self) -> None:
         """Raise if this thread holds the handler's lock: no other thread could end its wait.
 
         Only a signal handler or a finalizer gets there.
@@ -244,6 +246,24 @@ class Workers(Model):
                 "a signal handler may not wait in the midst of a call on the same handler: let it "
                 "set an event, or do its work in handler.spawn(...)"
             )
+
+    # Fork.
+
+    def after_fork_in_child(self) -> None:
+        """Become empty and stopped: the workers and their callbacks are the parent's.
+
+        Called in a forked child, inside ``fork`` and under the lock. A model that overrides it
+        calls it too.
+        """
+        for mailbox in (self._callbacks, self._completions):
+            # If a worker has forked, its thread lives on here. It must end when its callback
+            # returns, and leave the other callbacks to the parent.
+            mailbox.items.appendleft(Drain())
+        self._callbacks = Mailbox()
+        self._completions = Mailbox()
+        self._state = State.STOPPED
+        self._drain = None
+        self._notes = {}
 
     # What start, stop and the drain decide.
 

@@ -61,6 +61,10 @@ class HandlerInfo(NamedTuple):
     value: str
 
 
+# A pickle looks for the class there.
+HandlerInfo.__module__ = "handler_core"
+
+
 def find_entry(group: str, name: str, variable: str | None = None) -> EntryPoint:
     """Return the one entry point of that name.
 

@@ -32,8 +32,8 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
     Raises:
         HandlerNotFoundError: nothing of that name is installed.
         HandlerLoadError: importing the plugin failed, or making a wrapper.
-        HandlerValidationError: the plugin does not implement the hooks, a wrapper is none, or
-            two distributions claim the name.
+        HandlerValidationError: the plugin does not implement the hooks, an object in
+            ``wrappers`` is not a wrapper, or two distributions claim the name.
         TypeError: ``name`` is no string, or ``wrappers`` is one.
     """
     if isinstance(wrappers, (str, bytes)) or not isinstance(wrappers, Iterable):

@@ -63,8 +63,8 @@ def check_wrapper(wrapper: object, origin: object) -> None:
     """Check that all hooks of ``wrapper`` are wrappers, and that there is one.
 
     Raises:
-        HandlerValidationError: there is none, or one is no wrapper. The message lists all
-            mistakes.
+        HandlerValidationError: ``wrapper`` has no hooks, or one of them is not marked
+            ``wrapper=True``. The message lists all mistakes.
     """
     faults = []
     hooks = list(_marked(wrapper))

@@ -178,6 +178,8 @@ def test_advice_is_no_fault(run: Run, plugin: MakePlugin) -> None:
     assert done.returncode == 0, done.stdout
     assert outcomes(done.stdout)["requirement"] == "advice"
     assert outcomes(done.stdout)["metadata"] == "advice"
+    for missing in ("Summary", "Requires-Python", "Description", "license"):
+        assert f"the distribution has no {missing}" in done.stdout
 
 
 def test_a_model_that_ends_the_process_is_said(run: Run, plugin: MakePlugin) -> None:

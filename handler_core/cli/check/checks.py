@@ -124,3 +124,8 @@ def _check_metadata(info: HandlerInfo) -> Iterator[Finding]:
     ):
         if not metadata.get(key):
             yield Finding("metadata", ADVICE, f"the distribution has no {key}: add {addition}")
+    classifiers = metadata.get_all("Classifier") or []
+    if not any(metadata.get(key) for key in ("License-Expression", "License", "License-File")) and (
+        not any(each.startswith("License ::") for each in classifiers)
+    ):
+        yield Finding("metadata", ADVICE, "the distribution has no license: name one")

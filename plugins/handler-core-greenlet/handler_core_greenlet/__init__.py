@@ -1,8 +1,8 @@
 """The bridge between greenlets and an event loop, for any event loop.
 
 A task is a greenlet whose parent is the greenlet that runs the loop. A task that waits switches to
-its parent, so the loop goes on; a callback of the loop switches back. Code in blocking style so
-runs on the loop's own thread, beside its coroutines. This package has everything that is the same
+its parent, so the loop goes on; a callback of the loop switches back. So code in blocking style
+runs on the thread of the loop, beside its coroutines. This package has everything that is the same
 for every loop: the hub (:class:`LoopHub`), the handler (:class:`LoopHandler`), a greenlet that
 calls functions for a coroutine (:class:`CallGreenlet`), a loop for programs that run none
 (:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork. It is not a model

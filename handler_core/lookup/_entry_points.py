@@ -17,6 +17,7 @@ import importlib_metadata
 from importlib_metadata import EntryPoint
 
 from handler_core.execution._logger import logger
+from handler_core.lookup._duplicates import canonical_name, is_leftover, without_copies
 from handler_core.lookup._exceptions import (
     HandlerLoadError,
     HandlerNotFoundError,
@@ -115,16 +116,21 @@ def list_entries(group: str) -> list[HandlerInfo]:
 
 
 def entries_by_name(group: str, afresh: bool = False) -> dict[str, list[EntryPoint]]:
-    """Return the entry points of a group by name: several if distributions claim one name."""
+    """Return the entry points of a group by name: several if distributions claim one name.
+
+    A distribution that is on the path more than once counts once.
+    """
     path = tuple(sys.path)
     kept = _scans.get(group)
     if kept is not None and kept[0] == path and not afresh:
         return kept[1]
     found: dict[str, list[EntryPoint]] = {}
     for entry in _entry_points(group):
-        found.setdefault(entry.name, []).append(entry)
-    _scans[group] = path, found
-    return found
+        if not is_leftover(entry.dist):
+            found.setdefault(entry.name, []).append(entry)
+    by_name = {name: without_copies(entries) for name, entries in found.items()}
+    _scans[group] = path, by_name
+    return by_name
 
 
 def _entry_points(group: str) -> Iterable[EntryPoint]:
@@ -139,8 +145,10 @@ def _readable_entry_points(group: str) -> Iterator[EntryPoint]:
     """Read one distribution after the other. As on ``sys.path``, the first of a name counts."""
     seen = set()
     for distribution in importlib_metadata.distributions():
+        if is_leftover(distribution):
+            continue
         try:
-            name = distribution.name.lower().replace("_", "-").replace(".", "-")
+            name = canonical_name(distribution.name)
             entries = list(distribution.entry_points.select(group=group))
         except (ValueError, TypeError, LookupError, OSError) as error:
             logger().warning("passing over a distribution that cannot be read: %r", error)

@@ -1,8 +1,8 @@
-"""Handlers that each break one line of the contract, and are otherwise in order.
+"""Handlers that each break one line of the contract and keep the others.
 
-Their names begin with the line. The first of each line breaks that line alone, as far as one can:
-where another line relies on it, :data:`ALSO` says so. The rest are other ways to break a line,
-most of them seen in real handlers.
+A handler's name begins with the number of its line. The first handler of each line breaks that
+line alone, as far as possible. Where another line relies on the broken one, :data:`ALSO` lists it.
+The other handlers break the line in other ways. Most of these ways were seen in real handlers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from broken.base import ALSO, Threads
 
 __all__ = ["ALSO", "HANDLERS", "Threads"]
 
-#: All of them, in the order of the contract.
+#: All broken handlers by name, in the order of the contract.
 HANDLERS = {
     name: cls
     for module in (
@@ -38,5 +38,5 @@ HANDLERS = {
     if name[0] == "C" and name[1:2].isdigit()
 }
 
-# Their entry points look for them here.
+# The handlers' entry points name this module.
 globals().update(HANDLERS)

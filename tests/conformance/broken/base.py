@@ -10,12 +10,12 @@ from handler_core_threading import SequentialThreadingHandler
 import handler_core
 from handler_core import hookimpl
 
-#: Lines that rely on the one that a handler breaks, and are broken with it.
+#: By handler: the lines that rely on its broken line, and so break with it.
 ALSO: dict[str, set[int]] = {}
 
 
 def also(*lines: int) -> Any:
-    """Say which other lines a handler breaks."""
+    """Register the other lines that a handler breaks."""
 
     def register(cls: type) -> type:
         ALSO[cls.__name__] = set(lines)
@@ -25,7 +25,7 @@ def also(*lines: int) -> Any:
 
 
 class Threads(SequentialThreadingHandler):
-    """The handler that all but a few are: one whose results may be of a class of its own."""
+    """The base of most broken handlers. A subclass may choose the class of its results."""
 
     result_class: Any = handler_core.AsyncResult
 

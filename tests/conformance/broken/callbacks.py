@@ -30,7 +30,7 @@ class C7LastInFirstOut(Threads):
 
 
 class C7OneBlocksTheOther(Threads):
-    """While a callback runs, no link does, as if there were one worker."""
+    """Runs no link while a callback runs, as if it had one worker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class C7CallbacksSideBySide(Threads):
 
 
 class C7QueuesAnother(Threads):
-    """Puts each callback into an object of its own, which no wrapper has seen."""
+    """Queues a new callback object in place of the one that the wrappers have seen."""
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -66,7 +66,7 @@ class C7LinksSideBySide(Threads):
 
 
 class C7FailuresFirst(Threads):
-    """The links of a result that failed overtake those that are queued."""
+    """Queues the links of a failed result before the links that are already queued."""
 
     class result_class(handler_core.AsyncResult[Any]):
         def set_exception(self, exception: BaseException) -> None:
@@ -79,7 +79,7 @@ class C7FailuresFirst(Threads):
 
 
 class C7StrangersCallLinks(Threads):
-    """A set in a thread that is not of ``threading`` calls the links there."""
+    """Calls the links in the setter's thread if ``threading`` has not started that thread."""
 
     def _queue_links(self, result: Any, links: list[Any]) -> bool:
         if is_stranger():
@@ -88,7 +88,7 @@ class C7StrangersCallLinks(Threads):
 
 
 class C7LateLinksAtOnce(Threads):
-    """Whoever links to a result that is set calls the link, if only in a stranger's thread."""
+    """Calls a link to a set result at once if ``threading`` has not started the thread."""
 
     class result_class(handler_core.AsyncResult[Any]):
         def link(self, callback: Any) -> None:
@@ -123,7 +123,7 @@ class C7DispatchedByLinksRunsBesides(Threads):
 
 
 class C8EndsWithATimeout(Threads):
-    """What is no ``Exception`` ends a worker, unseen."""
+    """Ends a worker, without a message, when a callback raises what is no ``Exception``."""
 
     def is_kill(self, exception: BaseException) -> bool:
         return not isinstance(exception, Exception)
@@ -159,7 +159,7 @@ class C8KeepsExitsForItself(Threads):
 
 
 class C8EndsWithAGreenletExit(SequentialGeventHandler):
-    """Takes what a callback raises for a kill."""
+    """Mistakes a ``GreenletExit`` that a callback raises for a kill of the worker."""
 
     def is_kill(self, exception: BaseException) -> bool:
         return isinstance(exception, GreenletExit)
@@ -173,7 +173,7 @@ class C8SaysNothingWhileStopped(Threads):
 
 
 class C8SaysItTwice(Threads):
-    """In a logger of its own, too."""
+    """Logs each failure in a logger of its own as well."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class C8SaysItTwice(Threads):
 
 
 class C8DoesNotSayWhere(Threads):
-    """The traceback ends where the handler calls the callback."""
+    """Cuts the traceback off at the place where the handler calls the callback."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class C8DoesNotSayWhere(Threads):
 
 @also(1)
 class C9RefusesStrangers(Threads):
-    """Dispatches for threads of ``threading`` only."""
+    """Refuses a callback from a thread that ``threading`` has not started."""
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -229,7 +229,7 @@ class C9TakesAnything(Threads):
 
 
 class C9DoesNotWakeTheWorker(Threads):
-    """Unless the dispatch comes from a thread that it knows."""
+    """Does not wake the worker if ``threading`` has not started the dispatching thread."""
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -256,7 +256,7 @@ class C9ForgetsStrangersInTheDrain(Threads):
 
 
 class C9IsWokenLate(Threads):
-    """What comes from a stranger's thread is noticed when the handler looks again."""
+    """Notices late what a thread dispatches that ``threading`` has not started."""
 
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:

@@ -39,7 +39,7 @@ class C18LeaksWhatFails(Threads):
 
 
 class C18WaitsToSendMore(Threads):
-    """Without ``TCP_NODELAY``."""
+    """Switches ``TCP_NODELAY`` off."""
 
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         connection = super().create_connection(address, timeout, **tls)
@@ -48,7 +48,7 @@ class C18WaitsToSendMore(Threads):
 
 
 class C18IsInherited(Threads):
-    """Children get the connection too."""
+    """Lets child processes inherit the connection."""
 
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         connection = super().create_connection(address, timeout, **tls)
@@ -62,7 +62,7 @@ class C18KnowsNoDeadline(Threads):
 
 
 class C18BlocksTheHub(SequentialGeventHandler):
-    """Connects by the standard library's sockets."""
+    """Connects with the standard library's sockets."""
 
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         handler = SequentialThreadingHandler()
@@ -70,7 +70,7 @@ class C18BlocksTheHub(SequentialGeventHandler):
 
 
 class C18ChecksNoNameUnlessGiven(Threads):
-    """Who leaves the name out means that of the address."""
+    """Checks the certificate's name only for a given ``hostname``, and not for the address's."""
 
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         if "hostname" not in tls and tls.get("verify_certs", True):
@@ -125,7 +125,7 @@ class C18HandshakeHasATimeoutOfItsOwn(Threads):
 
 
 class _OneByOne(Threads):
-    """Tries the addresses itself."""
+    """Tries the addresses of a name itself, one by one. Subclasses make one mistake in it."""
 
     def addresses(self, infos: Any, tls: Any) -> Any:
         return infos
@@ -180,7 +180,7 @@ class C18StopsAtWhatCannotBeReached(_OneByOne):
 
 
 class C18ConnectBlocksTheHub(SequentialGeventHandler):
-    """Look-up and handshake do not."""
+    """Blocks the hub while it connects, but not in the look-up and the handshake."""
 
     class _Socket(gevent.socket.socket):
         def connect(self, address: Any) -> None:
@@ -227,7 +227,7 @@ class C18IgnoresCiphersAndOptions(Threads):
 
 
 class C18CannotLookAhead(Threads):
-    """Its connections have no ``pending``."""
+    """Makes connections without ``pending``."""
 
     connection_class = SocketMixin
 

@@ -20,7 +20,7 @@ from handler_core.execution._workers import State
 
 
 class C1StartsOnce(Threads):
-    """As a thread: a second start is an error."""
+    """Raises on a second start, as a thread does."""
 
     @hookimpl
     def start(self) -> None:
@@ -30,7 +30,7 @@ class C1StartsOnce(Threads):
 
 
 class C1EndsForGood(Threads):
-    """After a stop, a start does nothing."""
+    """Ignores a start after a stop."""
 
     stopped = False
 
@@ -103,7 +103,7 @@ class C1LosesItsHomeInSilence(SequentialGeventHandler):
 
 @also(5, 8)
 class C2ForgetsLastResults(Threads):
-    """A result that is set after the stop calls nobody."""
+    """Calls no links of a result that is set after the stop."""
 
     def _call_links(self, result: Any, links: list[Any]) -> None:
         pass
@@ -141,7 +141,7 @@ class C2RunsAtOnceWhileStopped(Threads):
 
 
 class C2OneLinkEndsTheRest(Threads):
-    """While it is stopped, a link that raises keeps the others from being called."""
+    """Skips the remaining links if one raises while the handler is stopped."""
 
     def _call_links(self, result: Any, links: list[Any]) -> None:
         try:
@@ -160,7 +160,7 @@ class C2LastFailuresCallNobody(Threads):
 
 
 class C2LinksOfAThreadOfTheirOwn(Threads):
-    """While it is stopped: the setter waits for another thread, which calls the links."""
+    """Calls the links in a new thread while it is stopped. The setter waits for that thread."""
 
     def _call_links(self, result: Any, links: list[Any]) -> None:
         self.spawn(super()._call_links, result, links).join()
@@ -207,7 +207,7 @@ class C2StopAfterARestartDoesNotWait(Threads):
 
 
 class C2StopGivesUp(Threads):
-    """After a second."""
+    """Stops waiting for the callbacks after a second."""
 
     @hookimpl
     def stop(self) -> None:
@@ -221,7 +221,7 @@ class C2StopGivesUp(Threads):
 
 
 class C3StopFromACallbackFails(Threads):
-    """As kazoo's, which joins the thread that it is called in."""
+    """Raises, as kazoo's handler does: it joins the thread that ``stop`` is called in."""
 
     @hookimpl
     def stop(self) -> None:
@@ -259,7 +259,7 @@ class C3StopFromACallbackWaitsForTheLinks(Threads):
 
 
 class C3SecondStopDoesNotWait(Threads):
-    """It takes a stop from inside for one that is over."""
+    """Treats a stop that a callback has called as complete while it still drains."""
 
     inside = False
 

@@ -14,7 +14,7 @@ from broken.base import Threads
 
 
 class C19HoldsSome(Threads):
-    """A pair with no more room than the system gives it."""
+    """Makes a pair that holds only what the system's buffer holds."""
 
     def create_socket_pair(self) -> Any:
         pair = socket.socketpair()
@@ -39,14 +39,14 @@ class C19LosesSome(Threads):
 
 
 class C19OfAnotherModel(SequentialGeventHandler):
-    """Plain sockets, in a model that has its own."""
+    """Makes the standard library's sockets, though the model has its own."""
 
     def create_socket_pair(self) -> Any:
         return handler_core.create_socket_pair(socket)
 
 
 def with_ends(*methods: dict[str, Any]) -> Any:
-    """Return a ``create_socket_pair`` whose ends have these methods instead of their own."""
+    """Return a ``create_socket_pair`` that replaces methods of its two ends by these."""
 
     def create_socket_pair(self: Any) -> Any:
         pair = super(Threads, self).create_socket_pair()

@@ -101,7 +101,7 @@ class C20TimedAcquireIsEarly(Threads):
 
 
 class C20AnybodyReleases(Threads):
-    """Also an rlock."""
+    """Lets any thread release an rlock too."""
 
     class _RLock(RLock):
         def release(self) -> None:
@@ -134,7 +134,7 @@ class C20LockIsItsTakers(Threads):
 
 
 class C20EventForgetsWhoWaited(Threads):
-    """Whoever it has woken looks again whether it is set."""
+    """Checks again after a wake-up, and so misses a ``set`` that a ``clear`` has followed."""
 
     class _Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -221,7 +221,7 @@ class C20SleepIsAMethod(Threads):
 
 
 class C20HasAFewThreads(Threads):
-    """Further tasks wait until another one has ended."""
+    """Runs at most 64 tasks at once. A further task waits until one of them has ended."""
 
     free = threading.Semaphore(64)
 

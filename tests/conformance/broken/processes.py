@@ -23,7 +23,7 @@ class C4ThreadsKeepTheProgramAlive(Threads):
 
 
 class C4StopsAtExit(Threads):
-    """Waits at exit for callbacks that may never end."""
+    """Waits at exit for the running callback, which may never end."""
 
     @hookimpl
     def start(self) -> None:
@@ -32,7 +32,7 @@ class C4StopsAtExit(Threads):
 
 
 class C4StopsAtExitWhatWaits(Threads):
-    """Runs at exit what is queued behind a callback that may never end."""
+    """Runs the queued callbacks at exit. The one before them may never end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class C5ForgetsThatItForked(Threads):
 
 
 class C5ChildRunsTheQueue(Threads):
-    """What the parent has queued runs in the child as well."""
+    """Runs the callbacks that the parent has queued in the child as well."""
 
     def after_fork_in_child(self) -> None:
         queued = list(self._callbacks.items)
@@ -70,7 +70,7 @@ class C5ChildRunsTheQueue(Threads):
 
 
 class C5ChildCallsTheLinks(Threads):
-    """Those that the parent has queued."""
+    """Calls the links that the parent has queued in the child as well."""
 
     def after_fork_in_child(self) -> None:
         queued = list(self._completions.items)
@@ -79,7 +79,7 @@ class C5ChildCallsTheLinks(Threads):
 
 
 class C5ForkInALinkGoesOn(Threads):
-    """A worker that forks in a link takes itself for the child's."""
+    """Lets a worker that forks in a link go on as the child's worker."""
 
     def after_fork_in_child(self) -> None:
         completions = self._completions
@@ -105,7 +105,7 @@ class C5ChildStillDrains(Threads):
 
 
 class C6RegistersAtExit(Threads):
-    """An exit function for each handler, which keeps it alive."""
+    """Registers an exit function for each handler. The function keeps the handler alive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class C6LeaksSockets(Threads):
 
 
 class C6RemembersWhatWaits(Threads):
-    """A callback that was dispatched while it was stopped keeps the handler alive."""
+    """Keeps a handler alive if a callback was dispatched to it while it was stopped."""
 
     waiting: set[Any] = set()  # noqa: RUF012
 

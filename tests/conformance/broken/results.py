@@ -82,7 +82,7 @@ class _GetRemembers(handler_core.AsyncResult[Any]):
 
 
 class C10GetRemembersTheValue(Threads):
-    """And so sees no exception that comes after it."""
+    """Returns the first value again, even when an exception was set after it."""
 
     result_class = _GetRemembers
 
@@ -209,7 +209,7 @@ class _EndsAllWaits(handler_core.AsyncResult[Any]):
 
 
 class C11EndsAllWaits(Threads):
-    """Whose time is over wakes the others that wait for the result."""
+    """Wakes all waiters of a result when the time of one of them is over."""
 
     result_class = _EndsAllWaits
 
@@ -243,7 +243,7 @@ class _NegativeIsAnError(handler_core.AsyncResult[Any]):
 
 
 class C11NegativeIsAnError(Threads):
-    """And what was left of a caller's time is no timeout."""
+    """Refuses a negative timeout, which a caller gets when its own time is used up."""
 
     result_class = _NegativeIsAnError
 
@@ -267,7 +267,10 @@ class C12Polls(Threads):
 
 
 class _StrangersDoNotWake(handler_core.AsyncResult[Any]):
-    """As eventlet's: noticed when the wait is over."""
+    """Does not wake a waiter from a thread that ``threading`` has not started.
+
+    The waiter notices the result when its wait is over. kazoo's eventlet handler does the same.
+    """
 
     def set(self, value: Any = None) -> None:
         if is_stranger():
@@ -280,7 +283,7 @@ class C12StrangersDoNotWake(Threads):
 
 
 class _PollsNowAndThen(handler_core.AsyncResult[Any]):
-    """Too seldom to be seen by the turns that it takes."""
+    """Polls too seldom for a test that counts turns to notice it."""
 
     def wait(self, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -334,7 +337,7 @@ class C13CountsTwice(Threads):
 
 
 class _AllAgain(handler_core.AsyncResult[Any]):
-    """As kazoo's: a link to a ready result calls those before it again."""
+    """Calls the earlier links again for each link to a ready result, as kazoo's result does."""
 
     __slots__ = ("called",)
 
@@ -373,7 +376,7 @@ class C13DoesNotUnlink(Threads):
 
 
 class C13PassesTheValue(Threads):
-    """Its links get what ``set`` got."""
+    """Passes the value of the result to its links, and not the result."""
 
     def _queue_links(self, result: Any, links: list[Any]) -> bool:
         return super()._queue_links(result.value, links)
@@ -423,7 +426,7 @@ class C13UnlinksOnlyWhatIsLinked(Threads):
 @also(12, 15)
 class C14WakesOne(Threads):
     class result_class(handler_core.AsyncResult[Any]):
-        """Of those who wait, the first goes on."""
+        """Wakes only the first waiter."""
 
         def _settle(self, outcome: Any) -> None:
             with self._handler._lock:
@@ -500,7 +503,7 @@ class C16RefusesWhatIsOver(SequentialGeventHandler):
 
 
 class _InTheHub(SequentialGeventHandler):
-    """Knows where nobody may park."""
+    """Knows whether it is called in the hub, where no task may park."""
 
     def in_hub(self) -> bool:
         hub = self.current_hub()

@@ -35,7 +35,7 @@ class C17ReturnsDescriptors(Threads):
 
 
 class C17HasALimit(Threads):
-    """``select.select`` itself, which knows descriptors below 1,024."""
+    """Calls ``select.select``, which supports only descriptors below 1,024."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -43,7 +43,7 @@ class C17HasALimit(Threads):
 
 
 class C17ReadableIsNotWritable(Threads):
-    """As kazoo's."""
+    """Drops what is readable from the writable ones, as kazoo's handlers do."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -58,7 +58,7 @@ class C17TakesNegativeTimeouts(Threads):
 
 
 class C17BlocksTheHub(SequentialGeventHandler):
-    """Nobody else runs while it waits."""
+    """Lets no other greenlet run while it waits."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -66,7 +66,7 @@ class C17BlocksTheHub(SequentialGeventHandler):
 
 
 class C17LooksForOutOfBandDataOnce(Threads):
-    """When it begins; what it then waits for is the rest."""
+    """Looks for out-of-band data when it begins, and does not wait for it afterwards."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -75,7 +75,7 @@ class C17LooksForOutOfBandDataOnce(Threads):
 
 
 class C17OneListAtATime(Threads):
-    """Out-of-band data is not reported of what is readable."""
+    """Does not report out-of-band data on a socket that is readable."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -115,7 +115,7 @@ class C17ResetIsNotWritable(Threads):
 
 
 class C17ChecksTheFirstListOnly(Threads):
-    """Of what is not open."""
+    """Raises for a closed descriptor in the first list, and ignores the other two lists."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -133,7 +133,7 @@ class C17NotANumberIsZero(Threads):
 
 
 class C17WatchesNoFiles(Threads):
-    """As ``epoll``."""
+    """Refuses regular files, as ``epoll`` does."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -172,7 +172,7 @@ class C17RefusesStrangers(SequentialGeventHandler):
 
 
 class C17BlocksTheHubForAMoment(SequentialGeventHandler):
-    """Short waits are not worth a turn, it thinks."""
+    """Blocks the hub during short waits."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -182,7 +182,7 @@ class C17BlocksTheHubForAMoment(SequentialGeventHandler):
 
 
 class C17LooksWithoutATurn(SequentialGeventHandler):
-    """With the timeout 0, nobody else runs ever."""
+    """Gives no turn to other greenlets if the timeout is 0."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:

@@ -108,19 +108,22 @@ def as_markdown(
 
 
 _ABOUT = (
-    "Medians of rounds in which ours, kazoo's handler and the raw primitive took turns in one "
-    "process. A bound that is a time was set on another machine: its ratios are what raw and "
-    "kazoo's took there. For select, raw is a poll that is made and told its sockets at each "
-    "call, as the face of select demands; for look-up, a process that imports pluggy and "
-    "importlib_metadata and makes one entry_points call; for a request at a time, the same one "
-    "on a bare socket, with threading through a second thread. For coroutines, the bridge is "
-    "KazooClient on kazoo's threads, whose results are sent to the loop by call_soon_threadsafe."
+    "The figures are medians of rounds. In each round ours, kazoo's handler and the raw primitive "
+    "took turns in one process. Where a bound is a time, it was set on another machine. The ratios "
+    "of such a bound are to what raw and kazoo's took on that machine. The raw side differs from "
+    "part to part. For select, it is a poll that is made and told its sockets at each call, as the "
+    "signature of select demands. For look-up, it is a process that imports pluggy and "
+    "importlib_metadata and makes one entry_points call. For a request at a time, it is the same "
+    "request on a bare socket, and with threading the request goes through a second thread. For "
+    "coroutines, the bridge is KazooClient on kazoo's threads, which sends its results to the loop "
+    "by call_soon_threadsafe."
 )
 _ABOUT_GROWTH = (
-    "What one piece costs at each size, and the factor from the cheapest smaller size to the "
-    f"largest one: at most {GROWTH['second'].factor:g} for time and {GROWTH['byte'].factor:g} for "
-    "memory. A figure of the process's memory (all but pending results, which are weighed by "
-    f"themselves) counts from {GROWTH['byte'].least:,} pieces."
+    "The table shows what one piece costs at each size. The factor compares the largest size with "
+    f"the cheapest smaller one. It may be at most {GROWTH['second'].factor:g} for time and "
+    f"{GROWTH['byte'].factor:g} for memory. A figure of the process's memory counts from "
+    f"{GROWTH['byte'].least:,} pieces. Pending results are weighed by themselves, so this does not "
+    "concern them."
 )
 
 

@@ -1,5 +1,5 @@
-"""What the handlers cost, beside kazoo's handlers and the raw primitives: ``make bench``.
+"""The benchmarks of ``make bench``: our handlers beside kazoo's and the raw primitives.
 
-Every figure is measured in turn with what it is compared with, since a ratio holds on a machine of
-any speed, and a time by itself on none.
+Each figure takes turns with the figures that it is compared with. A ratio holds on a machine of
+any speed, and a single time holds only on its own machine.
 """

@@ -1,7 +1,8 @@
 """ZooKeeper's protocol on a bare socket: what a request costs without any client.
 
-A client of the threading model has its loop in a second thread, so there the bare request is
-handed over to one, and its answer back, by the cheapest thing that a thread can wait for: a lock.
+A client of the threading model has its loop in a second thread. So with threading, the bare
+request is handed over to a second thread, and its answer is handed back. A lock does that, because
+it is the cheapest thing that a thread can wait for.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class BareClient:
         self._socket.close()
 
     def get(self, path: str) -> Callable[[], None]:
-        """Return what gets a node."""
+        """Return a function that gets a node."""
         return self._requesting(GetData(path, None))
 
     def set(self, path: str, data: bytes) -> Callable[[], None]:
-        """Return what sets a node."""
+        """Return a function that sets a node."""
         return self._requesting(SetData(path, data, -1))
 
     def _requesting(self, request: GetData | SetData) -> Callable[[], None]:
@@ -64,7 +65,7 @@ class BareClient:
 
 @contextlib.contextmanager
 def through_a_thread(request: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Yield what has another thread make the request, and waits for it."""
+    """Yield a function that has another thread make the request, and waits for the answer."""
     wanted, done = threading.Lock(), threading.Lock()
     wanted.acquire()
     done.acquire()

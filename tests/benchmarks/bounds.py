@@ -1,8 +1,8 @@
-"""What each cell may cost at most, and whether it does.
+"""The bound of each cell, and the verdict whether the cell is inside it.
 
-A bound is a time or a size where one is given, which says little on a machine of another speed.
-So with it goes what the raw primitive and kazoo's handler took where the bounds were set, and each
-cell shows its ratios beside those of its bound.
+Some bounds are a time or a size. A time says little on a machine of another speed. So such a bound
+also has what the raw primitive and kazoo's handler took on the machine where it was set. Each cell
+shows its own ratios beside the ratios of its bound.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["BOUNDS", "GROWTH", "Bound", "Cell", "Growth", "cells", "growths"]
 
 
 class Bound(NamedTuple):
-    """What ours may cost; of the first three at most one is given.
+    """What ours may cost. At most one of the first three attributes is given.
 
     Attributes:
-        at_most: in the unit of the row: seconds, bytes or a count.
-        times_raw: so many times the raw primitive, measured beside it.
-        times_better: of other sides, measured beside it, each is to cost so many times more.
-        raw: what the raw primitive took where the bound was set.
-        kazoo: what kazoo's handler took there.
+        at_most: the most that ours may cost, in the unit of the row: seconds, bytes or a count.
+        times_raw: ours may cost this many times the raw primitive, measured beside it.
+        times_better: by other side, measured beside ours: how many times more it must cost.
+        raw: what the raw primitive took on the machine where the bound was set.
+        kazoo: what kazoo's handler took on that machine.
     """
 
     at_most: float | None = None
@@ -37,14 +37,14 @@ class Bound(NamedTuple):
 
     @property
     def to_raw(self) -> float | None:
-        """The bound as a multiple of the raw primitive."""
+        """How many times the raw primitive the bound is."""
         if self.at_most is not None and self.raw is not None:
             return self.at_most / self.raw
         return self.times_raw
 
     @property
     def below_kazoo(self) -> float | None:
-        """The bound as how many times more kazoo's handler took."""
+        """How many times the bound kazoo's handler took, on the machine where the bound was set."""
         if self.kazoo is None:
             return self.times_better.get(KAZOO)
         if self.at_most is not None:
@@ -64,7 +64,7 @@ def _of_each(row: str, *bounds: Bound) -> dict[tuple[str, str], Bound]:
 
 
 def _selects() -> Iterator[tuple[tuple[str, str], Bound]]:
-    """Yield the bounds of ``select``, in microseconds where they were set."""
+    """Yield the bounds of ``select``. Its times are in microseconds, where they were set."""
     raw = (4.4, 30, 342)
     kazoo = {
         "threading": (24, 776, 10_058),
@@ -137,7 +137,7 @@ class Cell(NamedTuple):
 
     Attributes:
         sides: what each side took, ours first.
-        inside: whether ours is inside its bound; None where there is none.
+        inside: whether ours is inside its bound; None if it has no bound.
     """
 
     part: str
@@ -150,19 +150,19 @@ class Cell(NamedTuple):
 
     @property
     def to_raw(self) -> float | None:
-        """How many times the raw primitive ours took."""
+        """How many times as long as the raw primitive ours took."""
         raw = self.sides.get(RAW)
         return None if not raw else self.sides[OURS] / raw
 
     @property
     def below_kazoo(self) -> float | None:
-        """How many times more kazoo's handler took."""
+        """How many times as long as ours kazoo's handler took."""
         kazoo = self.sides.get(KAZOO)
         return None if kazoo is None or not self.sides[OURS] else kazoo / self.sides[OURS]
 
 
 def cells(measured: Sequence[Series]) -> list[Cell]:
-    """Return the cells of all that was measured, but for what grows, in the order of measuring."""
+    """Return the cells in the order of measuring. Series with several sizes are in no cell."""
     found: dict[tuple[str, str, str, str], dict[str, float]] = {}
     for series in measured:
         if not series.work:
@@ -191,19 +191,20 @@ def _is_inside(cell: Cell) -> bool | None:
 
 
 class _Growing(NamedTuple):
-    """What the cost of a piece may grow to.
+    """How far the cost of a piece may grow.
 
     Attributes:
-        factor: it may be so many times what it was at a smaller size.
-        least: sizes below this one are shown, and not compared with.
+        factor: how many times its cost at a smaller size a piece may cost.
+        least: smaller sizes than this one are shown, but nothing is compared with them.
     """
 
     factor: float
     least: int = 0
 
 
-#: By unit. Time: caches end, and what was a hit is a miss. Memory: lists grow in steps. That of
-#: the process comes in pages and is noticed only where there are many.
+#: The allowed growth by unit. Time may grow, because large data no longer fits into the caches.
+#: Memory may grow a little, because lists grow in steps. The process's memory comes in pages, so a
+#: piece shows only where there are many.
 GROWTH = {"second": _Growing(2.0), "byte": _Growing(1.25, 1_000), "count": _Growing(1.0)}
 
 
@@ -211,9 +212,9 @@ class Growth(NamedTuple):
     """One thing at several sizes.
 
     Attributes:
-        costs: what each size cost in all, at the best time, by size, in ascending order.
-        factor: what a piece costs at the largest size, by what it costs at the cheapest of the
-            smaller ones.
+        costs: the total cost of each size, at its best, by size in ascending order.
+        factor: the cost of a piece at the largest size, divided by its cost at the cheapest
+            smaller size.
     """
 
     row: str
@@ -226,7 +227,7 @@ class Growth(NamedTuple):
 
 
 def growths(measured: Sequence[Series]) -> list[Growth]:
-    """Return what was measured at several sizes; only ours gets a verdict."""
+    """Return what was measured at several sizes. Only our side gets a verdict."""
     found: dict[tuple[str, str, str, str], dict[int, float]] = {}
     for series in measured:
         if series.work:

@@ -20,7 +20,7 @@ _PARTS = ("rows", "whole")
 
 
 def write_chart(path: Path, cells: Sequence[Cell]) -> None:
-    """Write an SVG: how many times more kazoo's handlers take, and how near the floor ours are."""
+    """Write an SVG of our distance from kazoo's handlers and from the floor."""
     chosen = [cell for cell in cells if cell.part in _PARTS]
     rows = list(dict.fromkeys(cell.row for cell in chosen))
     figure = Figure(figsize=(11, 0.62 * len(rows) + 1.4), layout="constrained")
@@ -30,7 +30,7 @@ def write_chart(path: Path, cells: Sequence[Cell]) -> None:
     left.legend(frameon=False, loc="lower right")
     _draw(right, chosen, rows, [cell.to_raw for cell in chosen])
     right.set_title("ours / the raw primitive (less is better)")
-    # The same figures give the same file, and its letters are letters.
+    # The same figures give the same file, and the text in it stays text.
     with mpl.rc_context({"svg.hashsalt": "benchmarks", "svg.fonttype": "none"}):
         figure.savefig(path, format="svg", metadata={"Date": None})
 
@@ -44,7 +44,7 @@ def _draw(
             for cell, ratio in zip(cells, ratios, strict=True)
             if cell.model == model and ratio is not None
         ]
-        # From 1, where both are the same.
+        # A bar begins at 1, where both are equal.
         drawn = axes.barh(
             [y for y, _ in bars], [x - 1 for _, x in bars], _BAR, left=1, color=colour
         )

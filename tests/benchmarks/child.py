@@ -16,7 +16,7 @@ from benchmarks.series import OURS, Series
 
 __all__ = ["run_child"]
 
-# Seconds. Nothing takes so long.
+# Seconds: no part takes so long.
 _TIMEOUT = 600.0
 
 
@@ -27,10 +27,10 @@ def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series
         part: ``"rows"``, ``"growth"``, ``"whole"`` or ``"coroutines"``.
         model: the concurrency model.
         scale: how much to measure.
-        options: further ones of the child's command line.
+        options: further options of the child's command line.
 
     Raises:
-        subprocess.CalledProcessError: the process failed; it has said why.
+        subprocess.CalledProcessError: the process failed, and has printed the reason.
         subprocess.TimeoutExpired: it took too long.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series
 
 
 def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
-    # No part imports what only another one needs.
+    # A part imports only the modules that it needs itself.
     if options.part == "rows":
         from benchmarks import rows
 
@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
 
 
 def main() -> None:
-    """Measure, and write what was measured as JSON."""
+    """Measure, and write the measured values as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=("rows", "growth", "whole", "coroutines"))
     parser.add_argument("model")

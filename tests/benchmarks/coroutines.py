@@ -1,7 +1,7 @@
 """Gets from coroutines: ours on the loop itself, kazoo's threads bridged to it, and aiozk.
 
-The bridge is what a program does that has KazooClient and a loop: the client lives in threads, and
-each result is sent to the loop by ``call_soon_threadsafe``. aiozk is a client written for asyncio.
+A program that has KazooClient and a loop does what the bridge does: the client lives in threads,
+and ``call_soon_threadsafe`` sends each result to the loop. aiozk is a client written for asyncio.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TURN = "sleep(0) under full load, 99th percentile"
 BRIDGE = "bridge"
 AIOZK = "aiozk"
 
-#: The model whose process this is measured in.
+#: The model of the process that measures.
 MODEL = "asyncio"
 
 _PART = "coroutines"
@@ -105,7 +105,7 @@ async def _measure(scale: Scale, hosts: str, values: dict[tuple[str, str], list[
     for _ in range(scale.alternations):
         for side in sides:
             async with asyncio.timeout(_TIMEOUT), _SIDES[side](hosts, path) as get:
-                await _at_once(get, scale.one_by_one)  # so that connection and server are warm
+                await _at_once(get, scale.one_by_one)  # warm up the connection and the server
                 at_once = await _at_once(get, scale.in_flight)
                 values.setdefault((AT_ONCE, side), []).append(at_once)
                 one_by_one = await _one_by_one(get, scale.one_by_one)
@@ -113,7 +113,7 @@ async def _measure(scale: Scale, hosts: str, values: dict[tuple[str, str], list[
                 if side == OURS:
                     turn = await _slowest_turns(get, scale)
                     values.setdefault((TURN, side), []).append(turn)
-        sides.append(sides.pop(0))  # so that nobody always comes after the same
+        sides.append(sides.pop(0))  # so no side always follows the same one
     await keeper.delete(path)
     await keeper.close()
 
@@ -140,7 +140,7 @@ async def _one_by_one(get: _Get, count: int) -> float:
 
 
 async def _slowest_turns(get: _Get, scale: Scale) -> float:
-    """Return what one in a hundred turns of the loop takes, while the client is under full load."""
+    """Return the 99th percentile of the loop's turns while the client is under full load."""
     over = False
 
     async def keep_asking() -> None:
@@ -148,7 +148,7 @@ async def _slowest_turns(get: _Get, scale: Scale) -> float:
             await _checked(get)
 
     asking = asyncio.gather(*(keep_asking() for _ in range(scale.in_flight)))
-    for _ in range(scale.one_by_one):  # until all of them have asked, and are being answered
+    for _ in range(scale.one_by_one):  # until all have asked and answers come
         await asyncio.sleep(0)
     turns = []
     for _ in range(2 * scale.one_by_one):

@@ -1,7 +1,7 @@
-"""How cost grows with the work: nothing may cost more a piece where there is more of it.
+"""How cost grows with the work: a piece may not cost more because there are more pieces.
 
-Each size is measured with its cost in all; what a piece costs is worked out later. Threads and
-memory are those of the process, so each item has a process of its own.
+Each size is measured with its total cost; the cost of a piece is computed later. Threads and memory
+are counted for the whole process, so each item has a process of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ITEMS", "sides", "sizes"]
 _PART = "growth"
 # Seconds.
 _LONG = 10.0
-# How long tasks get to come to their wait, which nothing tells us of.
+# How long tasks get to begin their wait. Nothing reports that they have begun.
 _TO_PARK = 0.1
 _WAIT = 0.001
 
@@ -97,7 +97,7 @@ def _select(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
                 assert len(found) == ready
             return Series(_PART, model, row, side, "second", values, size)
 
-        # A wait that nothing ends: what it costs is not the time that it takes.
+        # This wait lasts until its timeout, so its cost is the CPU time.
         yield measure("select, none ready (CPU time)", 0, _WAIT, time.process_time)
         others[-1].send(b"x")
         yield measure("select, one ready", 1, 1, time.perf_counter)
@@ -148,7 +148,7 @@ def _handlers(model: str, side: str, scale: Scale, size: int) -> Iterator[Series
     for handler in handlers:
         handler.stop()
     yield series("stop handlers", "second", time.perf_counter() - start)
-    # A thread that Python has seen end may take a moment to be gone.
+    # A thread that has ended for Python stays in the system's list for a moment.
     deadline = time.monotonic() + _LONG
     while _threads() > threads and time.monotonic() < deadline:
         time.sleep(_TO_PARK)
@@ -166,7 +166,7 @@ def _use(handler: Any) -> None:
 
 
 def _waiters(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
-    """Have so many tasks wait for one result, and set it."""
+    """Let ``size`` tasks wait for one result, and set it."""
     handler = new_handler(side, model)
     handler.start()
     values = []
@@ -193,7 +193,7 @@ def _waiters(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]
 
 
 def _threads() -> int:
-    """Count the threads of the process, also those that Python does not know."""
+    """Count the threads of the process, including those that Python does not know."""
     folder = Path("/proc/self/task")
     return len(os.listdir(folder)) if folder.exists() else threading.active_count()
 
@@ -205,7 +205,7 @@ def _resident() -> int:
 
 _Item = Callable[[str, str, Scale, int], Iterator[Series]]
 
-#: Each measures one size, in a process of its own.
+#: The items by name. Each function measures one size, in a process of its own.
 ITEMS: dict[str, _Item] = {
     "dispatch": _dispatch,
     "pending": _pending,
@@ -216,7 +216,7 @@ ITEMS: dict[str, _Item] = {
 
 
 def sides(item: str, model: str) -> tuple[str, ...]:
-    """Return who is measured: others only where it is told how they do."""
+    """Return the sides to measure. Sides other than ours run only the items that report them."""
     if item in ("handlers", "waiters"):
         return OURS, KAZOO
     if item == "select" and model == "threading":

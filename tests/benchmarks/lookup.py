@@ -1,8 +1,9 @@
 """What it costs to find a handler: in a new process, and once more in the same.
 
-The processes take turns. Each is measured as a user feels it, from its start to its end, once with
-all that is installed here, once with nothing installed but what the look-up needs: reading the
-metadata of other people's packages is most of the work where there are many of them.
+The processes take turns. Each is measured from its start to its end, as a user feels it. In one
+row everything that is installed here is installed. In another row only what the look-up needs is
+installed. The rows differ, because reading the metadata of other packages is most of the work where
+there are many.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ STEVEDORE = "stevedore.DriverManager"
 
 _PART = "lookup"
 
-# What a program does that has plugins and no handler-core.
+# A program that has plugins but not handler-core does this.
 _RAW_PROGRAM = """
 import pluggy, importlib_metadata
 importlib_metadata.entry_points(group="handler_core.handlers")
@@ -83,7 +84,7 @@ handler.stop()
 def measure(models: tuple[str, ...], scale: Scale) -> Iterator[Series]:
     """Measure the look-up of the threading handler, and the second one of each model."""
     with tempfile.TemporaryDirectory() as folder:
-        # stevedore keeps what it has found in a file of the user's; here it is a file of ours.
+        # stevedore caches its finds in a file of the user. Here the file is in our own folder.
         environment = {**os.environ, "XDG_CACHE_HOME": folder}
         environment.pop("PYTHONPATH", None)
         yield from _new_processes(FIRST, _PROGRAMS, ["-I", "-c"], environment, scale)
@@ -108,7 +109,7 @@ def _new_processes(
     scale: Scale,
 ) -> Iterator[Series]:
     values: dict[str, list[float]] = {side: [] for side in programs}
-    for number in range(-1, scale.processes):  # the first one only compiles what is imported
+    for number in range(-1, scale.processes):  # the first one only compiles the modules
         for side, program in programs.items():
             start = time.perf_counter()
             subprocess.run([sys.executable, *options, program], env=environment, check=True)
@@ -125,7 +126,7 @@ def _said(program: str, model: str, environment: Mapping[str, str]) -> float:
 
 
 def _install_alone(folder: Path) -> None:
-    """Make a folder in which nothing is installed but what the look-up needs."""
+    """Make a folder in which only what the look-up needs is installed."""
     folder.mkdir()
     for name in _needed("handler-core") | {"handler-core-threading"}:
         distribution = importlib_metadata.distribution(name)
@@ -145,7 +146,7 @@ def _install_alone(folder: Path) -> None:
 
 
 def _needed(name: str) -> set[str]:
-    """Return the names of a distribution and of all that it cannot do without."""
+    """Return the names of a distribution and of all that it requires."""
     names = {name}
     for requirement in importlib_metadata.requires(name) or ():
         if "extra ==" in requirement:
@@ -159,7 +160,7 @@ def _modules(distribution: importlib_metadata.Distribution) -> set[str]:
     """Return the top-level modules of a distribution."""
     tops = {file.parts[0] for file in distribution.files or ()}
     modules = {top.removesuffix(".py") for top in tops}
-    # That of a distribution which is installed from its source is elsewhere.
+    # A distribution that is installed from its source has its modules elsewhere.
     return set(filter(str.isidentifier, modules - {"__pycache__"})) or {_normal(distribution.name)}
 
 

@@ -1,7 +1,8 @@
-"""The raw primitives below a handler, each with the face that the rows of the table ask for.
+"""The raw primitives below a handler, each with the methods that the rows of the table call.
 
-They do the one thing that a row is about, and nothing else that a handler has to do: no other
-thread may touch a result, nothing stops, an exception ends the worker. No handler can be as quick.
+A primitive does only the one thing that its row measures. It leaves out the rest of a handler's
+work: no other thread may touch a result, a worker cannot be stopped, and an exception ends it. So
+no handler can be as quick.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ GEVENT_RESULT = "gevent.event.AsyncResult"
 
 
 class _SlottedResult:
-    """As many slots as a result that can be linked and waited for must have."""
+    """An object with the slots that a result with links and waiters must have."""
 
     __slots__ = ("__weakref__", "handler", "links", "outcome", "waiters")
 
@@ -53,7 +54,7 @@ class _Results:
 
 
 def slotted_results() -> _Results:
-    """Return what makes objects with two slots to set and to get."""
+    """Return a factory of objects with two slots, one to set and one to get."""
     return _Results(_SlottedResult)
 
 
@@ -78,7 +79,7 @@ class Futures(_Threads):
 
 
 class _LockResult:
-    """Somebody else's ``set`` lets ``get`` return: a lock, and no value."""
+    """A lock that ``get`` waits for and another task's ``set`` releases. It has no value."""
 
     __slots__ = ("_lock", "get")
 
@@ -111,7 +112,7 @@ def _run_all(get: Callable[[], Any]) -> None:
 
 
 class _HubResult:
-    """Somebody else's ``set`` has the hub switch to the task that waits: a turn of the hub."""
+    """A turn of the hub: another task's ``set`` makes the hub switch to the waiting task."""
 
     __slots__ = ("_call_soon", "_current", "_hub", "_is_set", "_waiter")
 
@@ -230,7 +231,7 @@ _QUEUES = {"threading": _SimpleQueue, "gevent": _GeventQueue, "eventlet": _Event
 
 
 def hand_over_of(model: str) -> Any:
-    """Return what switches between two tasks of a model and carries no value."""
+    """Return the class that switches between two tasks of a model and carries no value."""
     return _HAND_OVERS[model]()
 
 
@@ -243,7 +244,7 @@ _Ready = tuple[list[Any], list[Any], list[Any]]
 
 
 class PollEachTime:
-    """A ``poll`` made anew at each call, as the face of ``select`` demands."""
+    """A ``poll`` that is made anew at each call, as the signature of ``select`` demands."""
 
     def select(
         self, rlist: Sequence[Any], wlist: Sequence[Any], xlist: Sequence[Any], timeout: float
@@ -252,12 +253,12 @@ class PollEachTime:
         register, mask = poll.register, select.POLLIN
         for fileobj in rlist:
             register(fileobj, mask)
-        # Which objects these are it does not know: those that are ready come first in its row.
+        # This does not look up which objects are ready. In its row they come first in the list.
         return list(rlist[: len(poll.poll(timeout * 1000))]), [], []
 
 
 class PollRegisteredOnce:
-    """A ``poll`` that is asked for the same sockets as the last time."""
+    """A ``poll`` that keeps its sockets from call to call."""
 
     def __init__(self) -> None:
         self._rlist: Sequence[Any] = ()

@@ -1,4 +1,4 @@
-"""What was measured, as Markdown for people and as JSON for programs (pyperf's among them)."""
+"""The report: Markdown for people, and JSON for programs such as pyperf."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAIN_SIDES = (OURS, RAW, KAZOO)
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on, as text by name."""
+    """Return the facts that the figures depend on, as text by name."""
     metadata = pyperf.Run([1.0], metadata={}, collect_metadata=True).get_metadata()
     return {
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -72,14 +72,14 @@ def as_json(described: dict[str, str], cells: Sequence[Cell], growths: Sequence[
 
 
 def write_pyperf(path: Path, measured: Iterable[Series]) -> None:
-    """Write every value in pyperf's format: ``python -m pyperf show``, ``compare_to`` read it."""
+    """Write every value in pyperf's format, which its ``show`` and ``compare_to`` read."""
     common = dict(pyperf.Run([1.0], collect_metadata=True).get_metadata())
     for name in ("date", "duration", "hostname"):
         common.pop(name, None)
     runs: dict[str, list[pyperf.Run]] = {}
     for series in measured:
         values = [float(value) for value in series.values if value > 0]
-        if series.unit == "count" or not values:  # pyperf knows no nothing
+        if series.unit == "count" or not values:  # pyperf refuses 0
             continue
         size = f", {series.work}" if series.work else ""
         name = f"{series.part}: {series.row}{size}: {series.model}: {series.side}"
@@ -94,7 +94,7 @@ def write_pyperf(path: Path, measured: Iterable[Series]) -> None:
 def as_markdown(
     described: dict[str, str], cells: Sequence[Cell], growths: Sequence[Growth], note: str
 ) -> str:
-    """Return all tables, and the verdict first."""
+    """Return the verdict, followed by all tables."""
     parts = ["# Benchmarks", _ABOUT, "![The ratios as bars](benchmarks.svg)"]
     parts.append(f"{_verdict(cells, growths)} {note}".strip())
     parts.append("\n".join(f"- {name}: {text}" for name, text in described.items()))
@@ -175,7 +175,7 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
 
 
 def _shown(value: float, cell: Cell) -> str:
-    # Requests are shown by their number. A bound that is a time is about something else.
+    # Requests are shown as a rate. If the bound is a time, the cell measures something else.
     is_rate = cell.part in ("whole", "coroutines") and cell.bound.at_most is None
     return f"{1 / value:,.0f}/s" if is_rate else _amount(value, cell.unit)
 
@@ -204,7 +204,7 @@ def _table_of_growths(growths: Sequence[Growth]) -> str:
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], text: int) -> str:
-    """Return a table, of which so many columns are text and the others are numbers."""
+    """Return a table. Its first ``text`` columns are text, and the others are numbers."""
     rule = ["---"] * text + ["--:"] * (len(header) - text)
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
 

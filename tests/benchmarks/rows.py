@@ -33,7 +33,7 @@ _PART = "rows"
 
 
 def measure(model: str, scale: Scale) -> Iterator[Series]:
-    """Measure all rows on a model, whose process this is."""
+    """Measure all rows on a model, in this process, which is the model's own."""
     handlers = {side: new_handler(side, model) for side in (OURS, KAZOO)}
     for handler in handlers.values():
         handler.start()
@@ -42,7 +42,7 @@ def measure(model: str, scale: Scale) -> Iterator[Series]:
         sides = handlers | _others(row.name, model)
         runs = {side: functools.partial(row.run, handler) for side, handler in sides.items()}
         rows[row.name] = Turns(runs, max(1, int(row.loops * scale.loops)), scale.longest)
-    # Where the machine is busy for a while, that falls on few rounds of all rows.
+    # If the machine is busy for a while, that affects a few rounds of every row.
     for _ in range(scale.rounds):
         for turns in rows.values():
             turns.take_one_each()

@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or so little that it only shows that everything works."""
+"""How much is measured: everything, or just enough to show that all of it works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured: a series of values of one thing, on one side of a comparison."""
+"""The measured values: each series has the values of one side of a comparison."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Series(NamedTuple):
 
     @property
     def best(self) -> float:
-        """The least: what is above it is what the rest of the machine has added."""
+        """The least value. The rest of the machine has added whatever is above it."""
         return min(self.values)
 
 
@@ -51,8 +51,8 @@ class Turns:
     """Several sides of one row, which are measured in turn.
 
     Args:
-        runs: each does so many operations and returns the seconds that they took.
-        operations: how many each is to do in its turn.
+        runs: each does the given number of operations and returns the seconds that they took.
+        operations: how many operations each does in its turn.
         longest: seconds that a turn should take; a slow side does fewer operations.
     """
 
@@ -73,4 +73,4 @@ class Turns:
         for side in self._order:
             count = self._counts[side]
             self.values[side].append(self._runs[side](count) / count)
-        self._order.rotate(-1)  # so that nobody always comes after the same
+        self._order.rotate(-1)  # so no side always follows the same one

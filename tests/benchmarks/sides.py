@@ -1,4 +1,4 @@
-"""The handlers to compare. To be used in a process of their model only."""
+"""The handlers to compare. Use them only in a process of their model."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ MAKERS = {OURS: get_handler, KAZOO: _kazoo_handler}
 
 
 def new_handler(side: str, model: str) -> Any:
-    """Return a handler of ours or of kazoo's, not started."""
+    """Return one of our handlers or of kazoo's, not started."""
     return MAKERS[side](model)

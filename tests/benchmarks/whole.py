@@ -1,6 +1,6 @@
 """The whole way: kazoo's client against a ZooKeeper server, on our handler and on kazoo's.
 
-Beside a request at a time stands the same request on a bare socket, which no handler can beat.
+One request at a time is compared with the same request on a bare socket, which no handler can beat.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DATA = b"x" * 100
 def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
     """Let the two handlers take turns, each time with a new client.
 
-    Nothing is said about logging, as in most programs: what kazoo logs below WARNING is not made.
+    Logging is not configured, as in most programs. So kazoo makes no record below WARNING.
     """
     values: dict[tuple[str, str], list[float]] = {}
     for number in range(scale.alternations):
@@ -66,7 +66,7 @@ def _turn(client: KazooClient, path: str, scale: Scale) -> Iterator[tuple[str, f
     def set_async() -> Any:
         return client.set_async(path, _DATA)
 
-    _at_once(get_async, scale.one_by_one)  # so that the connection and the server are warm
+    _at_once(get_async, scale.one_by_one)  # warm up the connection and the server
     yield GETS_AT_ONCE, _at_once(get_async, scale.in_flight)
     yield SETS_AT_ONCE, _at_once(set_async, scale.in_flight)
     yield GETS_ONE_BY_ONE, _one_by_one(lambda: client.get(path), scale.one_by_one)

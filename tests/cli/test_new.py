@@ -63,7 +63,7 @@ def test_all_files_are_there_and_nothing_is_left_to_fill_in(project: Path, folde
     files = files_in(project)
     assert set(files) == FILES
     assert [path.name for path in folder.iterdir()] == [project.name]
-    # The workflow has a $ of its own. No other $ may be left.
+    # The workflow itself contains a $. No other $ may be left.
     left = {path: re.findall(r"\$(?!\{\{ )\S*", text) for path, text in files.items()}
     assert [path for path, found in left.items() if found] == []
 

@@ -1,4 +1,4 @@
-"""What was built, and an environment to install it in."""
+"""Fixtures: the built distributions, and an environment to install them in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from environments import PROJECTS, Environment, metadata_of
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build every distribution from a copy, as a release would: an sdist, and from that a wheel."""
+    """Build each distribution from a copy, as a release does: an sdist, and a wheel from it."""
     built, sources = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("sources")
     for project in PROJECTS:
         source = sources / str(metadata_of(project)["name"])

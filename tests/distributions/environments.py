@@ -1,4 +1,4 @@
-"""Building and installing as a user does: environments begin empty, and nothing is editable."""
+"""Build and install as a user does. Environments begin empty, and nothing is editable."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PROJECTS = [ROOT, *sorted((ROOT / "plugins").iterdir())]
 
 
 def metadata_of(project: Path) -> dict[str, object]:
-    """Return what a pyproject.toml says of its project."""
+    """Return the project table of a pyproject.toml."""
     metadata: dict[str, object] = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     return metadata
 
 
 def required_by(*names: str) -> tuple[set[str], list[str]]:
-    """Return which of ours these distributions bring, themselves included, and what of others."""
+    """Return our distributions that these need, with themselves, and the foreign requirements."""
     ours: set[str] = set()
     others: list[str] = []
     projects = {metadata_of(project)["name"]: project for project in PROJECTS}
@@ -49,7 +49,7 @@ class Environment:
         self.folder = folder
         self.bin = folder / "venv" / "bin"
         self._built = built
-        # Our own distributions are the ones just built, whatever a registry may have.
+        # Our own distributions come from the build, whatever a registry may have.
         self._constraints = folder / "constraints.txt"
         ours = [f"{metadata_of(project)['name']}=={VERSION}" for project in PROJECTS]
         pinned = (ROOT / "constraints.txt").read_text()
@@ -59,7 +59,7 @@ class Environment:
     def run(
         self, *command: str | Path, cwd: Path | None = None, status: int = 0, **variables: str
     ) -> str:
-        """Run a program of the environment; return what it wrote on standard output."""
+        """Run a program of the environment. Return its standard output."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -94,5 +94,5 @@ class Environment:
         return {canonicalize_name(line.partition("==")[0]) for line in lines}
 
     def added(self) -> set[str]:
-        """Return the names of what was installed since the environment was made."""
+        """Return the names of the distributions installed since the environment was made."""
         return self.installed() - self._before

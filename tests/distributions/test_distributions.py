@@ -96,12 +96,12 @@ def test_no_file_is_missing_and_none_is_stray(project: Path, built: Path) -> Non
     info = f"{package}-{VERSION}.dist-info/"
     assert {name for name in in_wheel if not name.startswith(info)} == modules
     expected = {*modules, *others, "README.md", "LICENSE", "pyproject.toml", "PKG-INFO"}
-    # hatchling always adds the file that says what is not to be added.
+    # hatchling always adds .gitignore.
     assert in_sdist - {".gitignore"} == expected
 
 
 def brings_only_what_it_needs(environment: Environment, requirement: str, name: str) -> None:
-    """Install what others have made first: then our own is all that a requirement adds."""
+    """Install other people's distributions first. Then the requirement may add only our own."""
     ours, others = required_by(name)
     environment.install(*others)
     before = environment.added()
@@ -167,7 +167,7 @@ def test_a_wrapper_is_found_by_every_model(wrapper: str, environment: Environmen
 
 
 def test_wrapped_models_keep_the_contract(environment: Environment) -> None:
-    """With all wrappers around each other: a line that one of them breaks is broken then too."""
+    """All wrappers are nested, so a line that one of them breaks is broken here too."""
     environment.install(*(f"handler-core-{wrapper}" for wrapper in WRAPPERS))
     environment.install("handler-core[all,testing]")
     for model in MODELS:
@@ -189,7 +189,7 @@ def test_all_models_by_one_extra(environment: Environment) -> None:
 def test_a_new_plugin_is_built_installed_and_found(
     environment: Environment, built: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """As the author's guide has it, with nothing of this checkout."""
+    """Follow the author's guide, with nothing from this checkout."""
     environment.install("handler-core[cli,testing,threading]", "build", "twine")
     environment.run("handler-core", "new", "pool")
     project = environment.folder / "handler-core-pool"

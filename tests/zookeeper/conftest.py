@@ -25,7 +25,7 @@ HANDLER = os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # eventlet says once that it is deprecated. That is for its users; all else is an error here.
+    # eventlet warns once that it is deprecated. That concerns its users. Other warnings are errors.
     config.addinivalue_line("filterwarnings", r"ignore:\s*Eventlet is deprecated")
 
 
@@ -46,13 +46,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def identity(authority: Authority) -> TLSIdentity:
-    """The identity of a server at the address that all of them have."""
+    """The identity of a server at the address that all servers share."""
     return TLSIdentity(*authority.issue("127.0.0.1"))
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[ZooKeeperServer]:
-    """The server that all tests share; those that stop it have one of their own."""
+    """The server that all tests share. Tests that stop a server have one of their own."""
     with new_server() as server:
         yield server
 
@@ -90,7 +90,7 @@ def new_client(
 ) -> Iterator[Callable[..., KazooClient]]:
     """Makes clients, each on a handler of its own, and ends them.
 
-    They reconnect quickly, so that no session ends because a client had waited too long.
+    They reconnect quickly. So no session ends because a client waited too long.
     """
     clients: list[KazooClient] = []
 
@@ -127,9 +127,9 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing may go wrong behind a test's back: neither in a callback nor in the client's loop.
+    """Fail a test if a callback or the client's loop has logged an error.
 
-    A test that makes something go wrong says so with ``caplog.clear()``.
+    A test that causes an error on purpose calls ``caplog.clear()``.
     """
     yield
     records = [

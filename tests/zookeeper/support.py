@@ -1,4 +1,4 @@
-"""What several test modules do."""
+"""Helpers that several test modules share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IN_FLIGHT = 1_000
 
 
 def in_background(handler: Handler, func: Callable[..., Any], *args: Any) -> AsyncResult[Any]:
-    """Run a function in a task of its own; what it returns or raises is the result's."""
+    """Run a function in a task of its own. Its outcome becomes the outcome of the result."""
     result = handler.async_result()
 
     def run() -> None:
@@ -41,7 +41,7 @@ def in_background(handler: Handler, func: Callable[..., Any], *args: Any) -> Asy
 
 
 def eventually(handler: Handler, condition: Callable[[], bool]) -> None:
-    """Wait for what nothing tells us of: look again and again."""
+    """Wait for a condition that nothing signals: look again and again."""
     deadline = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < deadline, "it did not come true"
@@ -49,22 +49,22 @@ def eventually(handler: Handler, condition: Callable[[], bool]) -> None:
 
 
 def freeze(handler: Handler, server: ZooKeeperServer) -> None:
-    """Stop the server in its tracks. From then on it answers nothing."""
+    """Freeze the server's process. From then on it answers nothing."""
     os.kill(server.pid, signal.SIGSTOP)
     threads = Path(f"/proc/{server.pid}/task")
 
     def is_stopped(thread: Path) -> bool:
-        # The state follows the name, which is in parentheses. A thread may end meanwhile.
+        # The state follows the name, which is in parentheses. A thread may end before it is read.
         with contextlib.suppress(FileNotFoundError):
             return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
         return True
 
-    # The signal is on its way when `kill` returns, and each thread stops when it notices.
+    # `kill` returns before the signal has arrived. Each thread stops when it notices the signal.
     eventually(handler, lambda: all(map(is_stopped, threads.iterdir())))
 
 
 class Recorder:
-    """Keeps what it is called with, and lets a test wait for it."""
+    """Keeps the arguments of its calls, and lets a test wait for a call."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -76,7 +76,7 @@ class Recorder:
         self._changed.set()
 
     def wait_for(self, call: Any) -> None:
-        """Wait until it has been called with just that."""
+        """Wait until it has been called with exactly this."""
         self.wait_until(lambda: call in self.calls)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
@@ -87,7 +87,7 @@ class Recorder:
 
 
 def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResult[Any]]:
-    """Ask for all sorts of things, one in eight of them with an error for an answer."""
+    """Send requests of many kinds. One in eight is answered with an error."""
     requests: list[Callable[[str], AsyncResult[Any]]] = [
         lambda node: client.create_async(node, b"value", makepath=True),
         lambda node: client.get_async("/node"),
@@ -102,7 +102,7 @@ def many_requests(client: KazooClient, count: int = IN_FLIGHT) -> list[AsyncResu
 
 
 def assert_all_end(results: list[AsyncResult[Any]]) -> int:
-    """Wait for every result; return how many ended with an exception."""
+    """Wait for every result. Return how many ended with an exception."""
     for result in results:
         assert result.wait(LONG), f"{result} does not end"
         assert result.successful() or isinstance(result.exception, KazooException)
@@ -110,11 +110,11 @@ def assert_all_end(results: list[AsyncResult[Any]]) -> int:
 
 
 def expire(client: KazooClient, lost: Any) -> None:
-    """End a client's session behind its back, as a server does whose client was too long away.
+    """End a client's session without the client, as a server does if a client is away too long.
 
-    Another connection takes the session over and closes it, in one packet: the client itself,
-    whom the server drops at the first, is at once back for its session, and may take it over in
-    turn. ``lost`` is an event that the client's listener sets.
+    Another connection takes the session over and closes it, in one packet. It must be one packet,
+    because the server drops the client at the take-over. The client then reconnects at once, and
+    may take the session back. ``lost`` is an event that the client's listener sets.
     """
     session_id, password = client.client_id
     connect = struct.pack("!iqiqi16s?", 0, 0, 10_000, session_id, 16, password, False)
@@ -123,7 +123,7 @@ def expire(client: KazooClient, lost: Any) -> None:
     while not lost.is_set():
         address = next(iter(client.hosts))
         connection = client.handler.create_connection(address, timeout=LONG)
-        # Reset, where the client was quicker and the server has not read on.
+        # If the client was quicker, the server does not read on, and the connection is reset.
         with contextlib.closing(connection), contextlib.suppress(ConnectionError):
             connection.sendall(packets)
             while connection.recv(8192):

@@ -65,11 +65,11 @@ def test_a_closed_client_leaves_nothing(
     def open_now() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
-    use_one()  # what a model makes once, such as its hub
+    use_one()  # the model now makes what it makes once, such as its hub
     before = open_now()
     for _ in range(10):
         use_one()
-    # A thread that was joined is in the system's list for a moment longer.
+    # A joined thread stays in the system's list for a moment.
     eventually(new_handler(), lambda: all(map(operator.le, open_now(), before)))
 
 
@@ -199,14 +199,14 @@ def test_links_are_called_once_and_in_order(
     count = 500
     results = []
     for number in range(count):
-        # A creation, whose result comes by way of a link of kazoo's own, and a plain request.
+        # The result of a creation comes by a link of kazoo's own. The other request is a plain one.
         request = client.create_async if number % 2 else client.exists_async
         result = request(f"{path}/{number}")
         result.rawlink(lambda _, number=number: links(number))
         results.append(result)
     links.wait_until(lambda: len(links.calls) == count)
     assert all(result.ready() for result in results)
-    # Either sort in the order in which it was asked for.
+    # Each kind is in the order of its requests.
     assert [number for number in links.calls if number % 2] == list(range(1, count, 2))
     assert [number for number in links.calls if not number % 2] == list(range(0, count, 2))
     late = Recorder(handler)

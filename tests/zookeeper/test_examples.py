@@ -15,7 +15,7 @@ from handler_core.testing import ZooKeeperServer
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
-# What each program prints, and nothing else: a pattern for each line. Tasks print in any order.
+# The whole output of each program: a pattern for each line. Tasks print in any order.
 OUTPUT = {
     "threading_handler": [
         r"Connection state changed: CONNECTED",

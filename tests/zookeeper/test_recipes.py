@@ -242,7 +242,7 @@ def test_locking_queue(client: KazooClient, other: KazooClient, path: str) -> No
     assert queue.consume()
     assert not queue.consume()
     assert len(queue) == 0
-    # Somebody waits before there is anything: a watch, which asks the server, finds it for him.
+    # A task waits before there is an item. A watch then asks the server, and finds the item.
     waiting = in_background(other.handler, rival.get)
     assert not waiting.wait(0.2)
     queue.put(b"three")

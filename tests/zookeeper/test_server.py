@@ -25,7 +25,7 @@ from handler_core.testing import (
 from .conftest import new_server
 from .support import eventually
 
-# Starts a server, says where it is, and ends without a chance to tidy up.
+# Start a server, print where it is, and end without tidying up.
 FORGETFUL = """
 import os, sys
 from handler_core.testing import ZooKeeperServer
@@ -149,13 +149,13 @@ def test_a_port_for_tls_that_was_taken_meanwhile_is_left_to_its_owner(
     with socket.create_server(("127.0.0.1", 0)) as owner:
         taken = owner.getsockname()[1]
         plain, secure = _free_ports.free_ports(tls=True)
-        # The two must also differ.
+        # The two ports must also differ from each other.
         ports = [plain, taken, plain, plain, secure]
         monkeypatch.setattr(_free_ports, "free_port", lambda: ports.pop(0))
         with contextlib.closing(server):
             server.start()
             assert (server.port, server.secure_port) == (plain, secure)
-            # Its own ports are no longer to choose.
+            # After a stop, the server keeps its ports and chooses no others.
             server.stop()
             with (
                 socket.create_server(("127.0.0.1", secure)),

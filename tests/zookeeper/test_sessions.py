@@ -1,4 +1,4 @@
-"""Connections and sessions that are lost, and come back."""
+"""Connections and sessions that are lost and come back."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def own_client(
 ) -> KazooClient:
     """A client of ``own_server``, connected.
 
-    A connection that comes in the moment in which the server already listens, but has not opened
-    its database yet, is never answered nor closed (the log has a ``NullPointerException``). The
-    client waits for the length of its session divided by the number of hosts; were there but one,
+    A starting server listens for a moment before it has opened its database. A connection that
+    comes in that moment is never answered nor closed (the log has a ``NullPointerException``). The
+    client waits for the length of its session divided by the number of hosts. With a single host,
     its session would then be over.
     """
     client = new_client(",".join([own_server.hosts] * 5), handler=handler)
@@ -59,7 +59,7 @@ def test_an_expired_session_is_replaced(client: KazooClient, handler: Handler, p
 
     assert client.client_id != session
     assert not client.exists(f"{path}/ephemeral")
-    # A plain watch hears of it, and of nothing more; the recipe watches on.
+    # A plain watch is told of the loss, and of nothing afterwards. The recipe's watch goes on.
     events.wait_until(lambda: len(events.calls) == 1)
     assert events.calls[0].type == EventType.NONE
     client.set(path, b"new")
@@ -160,7 +160,7 @@ def test_attempts_to_reconnect_leave_no_descriptor_open(
 def test_a_crash_of_the_server_ends_every_request_in_flight(
     own_client: KazooClient, own_server: ZooKeeperServer, handler: Handler
 ) -> None:
-    """The server is frozen first, so that not one of the requests has been answered."""
+    """The server is frozen first, so it has answered none of the requests."""
     own_client.create("/node")
     states, links = Recorder(handler), Recorder(handler)
     own_client.add_listener(states)
@@ -179,7 +179,7 @@ def test_a_crash_of_the_server_ends_every_request_in_flight(
     links.wait_until(lambda: len(links.calls) == IN_FLIGHT)
     assert set(links.calls) == set(results)
 
-    # What is asked for meanwhile is asked again of the server that comes back.
+    # The client sends requests made meanwhile again, to the server that comes back.
     later = many_requests(own_client)
     own_server.start()
     states.wait_for(KazooState.CONNECTED)

@@ -20,13 +20,13 @@ from handler_core.testing import TLSIdentity, ZooKeeperServer, _zookeeper_settin
 from .conftest import new_server
 from .support import IN_FLIGHT, LONG, Recorder, assert_all_end, freeze, many_requests
 
-#: Bytes of a large node: some sixty TLS records, and nearly all that a server takes.
+#: Bytes of a large node. They are some sixty TLS records, and nearly a server's limit.
 LARGE = 900_000
 
 
 @pytest.fixture(scope="session")
 def secure_server(identity: TLSIdentity) -> Iterator[ZooKeeperServer]:
-    """A server with nothing to complain of, that all tests share."""
+    """A server in good order, which all tests share."""
     with new_server(identity) as server:
         yield server
 
@@ -35,7 +35,7 @@ def secure_server(identity: TLSIdentity) -> Iterator[ZooKeeperServer]:
 def new_secure_client(
     new_client: Callable[..., KazooClient], authority: Authority
 ) -> Callable[..., KazooClient]:
-    """Makes clients that use TLS, and that check the server and its name."""
+    """Makes clients that use TLS and check the server and its name."""
 
     def make(hosts: str, **options: object) -> KazooClient:
         defaults = {"use_ssl": True, "ca": authority.certificate, "check_hostname": True}
@@ -57,7 +57,7 @@ def secure_client(
 
 
 def assert_refused(client: KazooClient, caplog: pytest.LogCaptureFixture, reason: str) -> None:
-    """Let a client try in vain, with many attempts, of which each is logged with its reason."""
+    """Let a client try in vain. Each of its many attempts must be logged with the reason."""
     earlier = len(caplog.records)
 
     def reasons() -> list[str]:
@@ -114,7 +114,7 @@ def test_many_gets_at_once(secure_client: KazooClient, handler: Handler, path: s
 
 
 def test_large_nodes_both_ways(secure_client: KazooClient, path: str) -> None:
-    """What is written waits for room more than once, while what is read has begun to come."""
+    """Writing waits for room more than once, while data to read has begun to come."""
     values = [random.Random(number).randbytes(LARGE) for number in range(5)]
     creations = [
         secure_client.create_async(f"{path}-{number}", value) for number, value in enumerate(values)
@@ -139,7 +139,7 @@ def test_the_newest_protocol(
     new_secure_client: Callable[..., KazooClient],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The server's tickets come after the handshake: readable, but nothing to read."""
+    """The server's tickets come after the handshake: they make it readable but bring no data."""
     options = (
         "-Dzookeeper.ssl.protocol=TLSv1.3",
         "-Dzookeeper.ssl.enabledProtocols=TLSv1.3",
@@ -162,7 +162,7 @@ def test_a_server_that_comes_back(
     identity: TLSIdentity, new_secure_client: Callable[..., KazooClient], handler: Handler
 ) -> None:
     with new_server(identity) as server:
-        # Several times the same: see `own_client` in the tests of sessions.
+        # The same host several times: `own_client` in the tests of sessions says why.
         client = new_secure_client(",".join([server.secure_hosts] * 5), handler=handler)
         client.start()
         client.create("/node")
@@ -196,7 +196,7 @@ def test_the_name_is_checked_as_the_client_was_given_it(
     new_secure_client: Callable[..., KazooClient],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """And only if it says so: kazoo's own default is not to."""
+    """The client checks the name only if it is told to: kazoo's own default is not to."""
     with new_server(TLSIdentity(*authority.issue("localhost"))) as server:
         client = new_secure_client(f"localhost:{server.secure_port}")
         client.start()
@@ -229,7 +229,7 @@ def test_an_unknown_authority(
 ) -> None:
     other = Authority(tmp_path_factory.mktemp("other"), "other")
     hosts = secure_server.secure_hosts
-    # A certificate that nobody vouches for is refused whether or not its name is looked at.
+    # A certificate without a known authority is refused, whether its name is checked or not.
     client = new_secure_client(hosts, ca=other.certificate, check_hostname=False)
     assert_refused(client, caplog, "certificate verify failed: unable to get local issuer")
     client = new_secure_client(
@@ -277,6 +277,6 @@ def test_a_client_with_tls_at_the_plain_port(
     request: pytest.FixtureRequest,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Of either sort: a server without TLS has another code for it."""
+    """The server has TLS or not. A server without TLS has other code for its plain port."""
     client = new_secure_client(request.getfixturevalue(name).hosts)
     assert_refused(client, caplog, "Connection dropped: socket connection error")

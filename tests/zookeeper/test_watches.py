@@ -61,7 +61,7 @@ def test_a_watch_may_ask_the_server(client: KazooClient, handler: Handler, path:
     values = Recorder(handler)
 
     def watch(event: WatchedEvent) -> None:
-        if event.type == EventType.CHANGED:  # and not that the client is closed, at the end
+        if event.type == EventType.CHANGED:  # the client's end is an event too
             values(client.get(path, watch=watch)[0])
 
     client.get(path, watch=watch)

@@ -123,6 +123,7 @@ def modules() -> list[str]:
     left_out = (
         "handler_core.__main__",
         "handler_core.cli",
+        "handler_core.lookup._pyinstaller.hook-",
         "handler_core.testing.test_conformance",
     )  # they are run, and not imported
     return [each.name for each in found if not each.name.startswith(left_out)]
@@ -271,6 +272,8 @@ def test_what_a_look_up_does_not_import() -> None:
         "email.parser",
         "handler_core.execution._result_decorators",
         "handler_core.cli",
+        "handler_core.lookup._frozen",
+        "handler_core.lookup._pyinstaller",
         "handler_core.network._connection",
         "handler_core.execution._interfaces",
         "handler_core.network._socket_pair",

@@ -101,9 +101,16 @@ def load_entry(entry: EntryPoint) -> Any:
     try:
         return entry.load()
     except (Exception, SystemExit) as error:
-        raise HandlerLoadError(
-            f"{PluginOrigin(entry)} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+        message = f"{PluginOrigin(entry)} cannot be imported: {type(error).__name__}: {error}"
+        raise HandlerLoadError(message + _advice(entry, error)) from error
+
+
+def _advice(entry: EntryPoint, error: BaseException) -> str:
+    from handler_core.lookup._frozen import is_frozen, to_pack  # only an error needs it
+
+    if not is_frozen() or not isinstance(error, ImportError) or error.name is None:
+        return ""
+    return "; " + to_pack(distribution_of(entry)[0], error.name.partition(".")[0])
 
 
 def list_entries(group: str) -> list[HandlerInfo]:

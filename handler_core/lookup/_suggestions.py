@@ -21,6 +21,8 @@ _LONGEST_NAME = 100
 
 def not_found(kind: str, name: str, installed: Collection[str]) -> str:
     """Return the message for a handler or a wrapper that is not installed."""
+    from handler_core.lookup._frozen import is_frozen, to_pack  # only an error needs it
+
     shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
     on_offer = [] if kind != "handler" else sorted(set(models_on_offer()) - set(installed))
     install = {model: f'pip install "{DISTRIBUTION}[{model}]"' for model in on_offer}
@@ -28,7 +30,15 @@ def not_found(kind: str, name: str, installed: Collection[str]) -> str:
     close = []
     if len(name) <= _LONGEST_NAME:
         close = close_matches(name, sorted({*installed, *on_offer}))
-    if name in install:
+    if is_frozen():
+        if close and name not in install:
+            lines.append(f"did you mean {' or '.join(close)}?")
+        # The program may lack the metadata of the core too, which lists the models on offer.
+        ours = name in on_offer or (kind, name) == ("handler", DEFAULT_MODEL)
+        distribution = f"{DISTRIBUTION}-{name}" if ours else "DISTRIBUTION"
+        package = distribution.replace("-", "_") if ours else "PACKAGE"
+        lines.append(to_pack(distribution, package))
+    elif name in install:
         lines.append(f"to install it: {install[name]}")
     elif close:
         lines.append(f"did you mean {' or '.join(close)}?")

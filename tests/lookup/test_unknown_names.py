@@ -12,7 +12,7 @@ import pytest
 from fake_plugins import Site, run
 from handler_core_threading import SequentialThreadingHandler
 
-from handler_core import Handler, HandlerNotFoundError, get_handler, list_handlers
+from handler_core import Handler, HandlerLoadError, HandlerNotFoundError, get_handler, list_handlers
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,64 @@ def test_run_from_source(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HandlerNotFoundError, match="no handler named 'trio'"):
         get_handler("trio")
     assert isinstance(get_handler("threading"), SequentialThreadingHandler)
+
+
+def test_a_frozen_program_says_what_to_pack(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler("trio")
+    message = str(caught.value)
+    assert "this program is frozen: install handler-core-trio where it is built" in message
+    assert "--copy-metadata handler-core-trio --collect-submodules handler_core_trio " in message
+    assert "pip install" not in message
+    for name in ("treading", "qqqqqq"):
+        with pytest.raises(HandlerNotFoundError) as caught:
+            get_handler(name)
+        message = str(caught.value)
+        assert ("did you mean threading" in message) == (name == "treading")
+        assert "--copy-metadata DISTRIBUTION --collect-submodules PACKAGE" in message
+        assert "pip install" not in message
+
+
+def test_a_frozen_program_without_any_metadata_says_what_to_pack(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "path", [str(site.folder)])
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler("threading")
+    message = str(caught.value)
+    assert "--copy-metadata handler-core-threading " in message
+    assert "--collect-submodules handler_core_threading " in message
+
+
+def test_a_wrapper_that_a_frozen_program_lacks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(HandlerNotFoundError) as caught:
+        get_handler("threading", wrappers=["threading"])
+    assert "no wrapper named 'threading'" in str(caught.value)
+    assert "--copy-metadata DISTRIBUTION " in str(caught.value)
+
+
+@pytest.mark.parametrize("statement", ["import json.part", "from json import part"])
+def test_a_frozen_program_says_which_package_is_missing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    site.plugin("broken", statement)
+    with pytest.raises(HandlerLoadError) as caught:
+        get_handler("broken")
+    assert "frozen" not in str(caught.value)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(HandlerLoadError) as caught:
+        get_handler("broken")
+    advice = "--copy-metadata handler-core-broken --collect-submodules json "
+    assert advice in str(caught.value)
+
+
+def test_a_plugin_that_refuses_to_be_imported_is_not_missing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    site.plugin("broken", "raise ImportError('too old')")
+    with pytest.raises(HandlerLoadError, match=r"ImportError: too old$"):
+        get_handler("broken")

@@ -158,6 +158,46 @@ def test_an_egg(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
     copies.is_one(copies.first)
 
 
+def zipped(site: Site) -> str:
+    """Return an archive of a folder, as a wheel is one, and empty the folder."""
+    archive = shutil.make_archive(str(site.folder), "zip", site.folder)
+    shutil.rmtree(site.folder)
+    return archive
+
+
+def test_a_zipped_wheel_before_an_installed_copy(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.install(copies.first)
+    copies.install(copies.second)
+    monkeypatch.syspath_prepend(zipped(copies.first))
+    copies.is_one(copies.first)
+
+
+def test_a_zipped_wheel_behind_an_installed_copy(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.install(copies.first)
+    copies.install(copies.second)
+    monkeypatch.setattr(sys, "path", [*sys.path, zipped(copies.second)])
+    copies.is_one(copies.first)
+
+
+def test_an_editable_install_behind_a_copy(
+    copies: Copies, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metadata is in one folder, and a ``.pth`` file there names the folder of the module."""
+    copies.install(copies.first, version="0.9")
+    copies.install(copies.second)
+    checkout = site.folder / "checkout"
+    checkout.mkdir()
+    (copies.second.folder / "of_second.py").rename(checkout / "of_second.py")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(checkout)])
+    copies.is_one(copies.first)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if not each.endswith("first")])
+    copies.is_one(copies.second)
+
+
 def test_one_folder_by_two_ways(
     copies: Copies, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +206,7 @@ def test_one_folder_by_two_ways(
     link.symlink_to(copies.second.folder, target_is_directory=True)
     monkeypatch.syspath_prepend(str(link))
     monkeypatch.syspath_prepend(str(copies.second.folder))
+    monkeypatch.syspath_prepend(f"{copies.second.folder}/")
     copies.is_one(copies.second)
 
 

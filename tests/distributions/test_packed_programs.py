@@ -142,6 +142,8 @@ def packed(environment: Environment, *options: str, **variables: str) -> Path:
     """Pack the program with PyInstaller; return the executable file."""
     program = write(environment.folder / "packed_program.py", PROGRAM)
     command = ("python", "-m", "PyInstaller", "--noconfirm", *options, program)
+    # PyInstaller keeps a cache, which is that of the user otherwise.
+    variables["PYINSTALLER_CONFIG_DIR"] = str(environment.folder / "cache")
     environment.run(*command, **variables)
     return environment.folder / "dist" / "packed_program" / "packed_program"
 

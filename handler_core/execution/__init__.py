@@ -11,6 +11,7 @@ The names below are public. The modules with an underscore belong to handler-cor
 import typing
 
 from handler_core.execution._callback import Callback, CallbackLike
+from handler_core.execution._fork import running_handlers
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.execution._lifecycle import Lifecycle
 from handler_core.execution._result import AsyncResult
@@ -40,6 +41,7 @@ __all__ = [
     "Waiter",
     "Waker",
     "capture_exceptions",
+    "running_handlers",
     "wrap",
 ]
 

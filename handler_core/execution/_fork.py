@@ -2,8 +2,8 @@
 
 The lock of each handler is held across ``os.fork``. So the child finds each handler between two
 operations, never in the middle of one. There the handler becomes empty and stopped
-(:meth:`Forkable.after_fork_in_child`), and the model ends what it has inherited
-(:meth:`Forkable.end_inherited_tasks`).
+(:meth:`Forkable.after_fork_in_child`), and the tasks of the parent stand still
+(:meth:`Forkable.freeze_inherited_tasks`).
 """
 
 from __future__ import annotations
@@ -11,21 +11,35 @@ from __future__ import annotations
 import _thread
 import os
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["watch_for_fork"]
+__all__ = ["run_in_child", "running_handlers", "this_process", "watch_for_fork"]
 
 
 class Forkable(Protocol):
     """What this module needs of a handler."""
 
     _lock: Any
+    @property
+    def running(self) -> bool:
+        """True from ``start`` to ``stop``."""
 
     def after_fork_in_child(self) -> None:
         """Become empty and stopped, under the lock."""
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process."""
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever."""
+
+
+class _ThisProcess:
+    """What tells this process from its ancestors."""
+
+    __slots__ = ("generation",)
+
+    def __init__(self) -> None:
+        #: How many forks lie between this process and the one that has imported this module.
+        self.generation = 0
 
 
 class _ForkGuard:
@@ -40,10 +54,15 @@ class _ForkGuard:
         self._lock = _thread.RLock()
         self._handlers: weakref.WeakSet[Forkable] = weakref.WeakSet()
         self._held: list[Forkable] = []
+        self.in_child: list[Callable[[], object]] = []
 
     def add(self, handler: Forkable) -> None:
         with self._lock:
             self._handlers.add(handler)
+
+    def handlers(self) -> list[Forkable]:
+        with self._lock:
+            return list(self._handlers)
 
     def before(self) -> None:
         self._lock.acquire()
@@ -58,13 +77,18 @@ class _ForkGuard:
         self._lock.release()
 
     def after_in_child(self) -> None:
+        this_process.generation += 1
         held = self._held
         for handler in held:
             handler.after_fork_in_child()
         self.after_in_parent()
         for handler in held:
-            handler.end_inherited_tasks()
+            handler.freeze_inherited_tasks()
+        for func in self.in_child:
+            func()
 
+
+this_process = _ThisProcess()
 
 _guard = _ForkGuard()
 if hasattr(os, "register_at_fork"):
@@ -73,6 +97,16 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_guard.after_in_parent,
         after_in_child=_guard.after_in_child,
     )
+
+
+def running_handlers() -> list[Any]:
+    """Return the handlers of this process that run, of all models."""
+    return [handler for handler in _guard.handlers() if handler.running]
+
+
+#: ``run_in_child(func)`` has each forked child call ``func``, when its handlers are empty and the
+#: tasks of the parent stand still.
+run_in_child = _guard.in_child.append
 
 #: ``watch_for_fork(handler)`` has a handler survive forks from now on. It is not kept alive.
 watch_for_fork = _guard.add

@@ -34,11 +34,6 @@ class Lifecycle(Dispatch):
     uses one.
     """
 
-    @property
-    def running(self) -> bool:
-        """True from ``start`` to ``stop``; False while a ``stop`` is draining."""
-        return self._state is State.RUNNING
-
     def start(self) -> None:
         """Begin to run callbacks; a second call does nothing. From any thread."""
         logger()  # imports what a worker may need once it can import nothing: out of descriptors

@@ -106,8 +106,9 @@ class Model:
             )
         )
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process. Called in a forked child, inside ``fork``.
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever.
 
-        A model overrides it if its tasks survive a fork, as greenlets do. Threads do not.
+        Called in a forked child, inside ``fork``, without a lock. A model overrides it if its tasks
+        are copied by a fork, as greenlets are. Threads are not.
         """

@@ -125,10 +125,10 @@ class Lock:
         with self._guard:
             if not self._locked:
                 raise RuntimeError("release unlocked lock")
-            if not self._waiters:
+            waiter = _next_waiter(self._waiters)
+            if waiter is None:
                 self._locked = False
                 return
-            waiter = self._waiters.popleft()
         waiter.wake()
 
     def __enter__(self) -> bool:
@@ -233,7 +233,10 @@ class Condition:
     def notify(self, n: int = 1) -> None:
         """Wake ``n`` of the waiting tasks. The caller holds the lock."""
         for _ in range(min(n, len(self._waiters))):
-            self._waiters.popleft().wake()
+            waiter = _next_waiter(self._waiters)
+            if waiter is None:
+                return
+            waiter.wake()
 
     def notify_all(self) -> None:
         """Wake all waiting tasks. The caller holds the lock."""
@@ -262,6 +265,18 @@ def _lock_timeout(blocking: bool, timeout: float) -> float | None:
     if math.isnan(timeout) or timeout < 0:
         raise ValueError("timeout value must be a non-negative number")
     return timeout
+
+
+def _next_waiter(waiters: deque[Waiter]) -> Waiter | None:
+    """Take out and return the waiter that has waited longest; None if there is none.
+
+    In a forked child, it passes over those of the parent's tasks.
+    """
+    while waiters:
+        waiter = waiters.popleft()
+        if not waiter.is_frozen():
+            return waiter
+    return None
 
 
 def _withdraw(guard: _thread.RLock, waiters: deque[Waiter], waiter: Waiter) -> bool:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from handler_core.execution._fork import this_process
+
 __all__ = ["ThreadWaiter", "Waiter", "Waker"]
 
 
@@ -41,6 +43,12 @@ class Waiter(Waker, Protocol):
             not lost.
         """
 
+    def is_frozen(self) -> bool:
+        """Return True in a forked child, if the caller is the parent's and never goes on here.
+
+        What is handed over to one waiter only, as a lock is, goes to the next one then.
+        """
+
 
 class ThreadWaiter:
     """Parks a thread, on a lock that is held until :meth:`wake` releases it.
@@ -54,9 +62,10 @@ class ThreadWaiter:
             parks it. A green model that parks an OS thread gives the original ``allocate_lock``.
     """
 
-    __slots__ = ("__weakref__", "_lock")
+    __slots__ = ("__weakref__", "_generation", "_lock")
 
     def __init__(self, new_lock: Callable[[], Any] | None = None) -> None:
+        self._generation = this_process.generation
         self._lock: Any = threading.Lock() if new_lock is None else new_lock()
         self._lock.acquire()
 
@@ -79,3 +88,7 @@ class ThreadWaiter:
             self._lock.release()
         except RuntimeError:  # it was woken before
             pass
+
+    def is_frozen(self) -> bool:
+        """Return True in a forked child, for a thread of the parent: it was not copied."""
+        return self._generation != this_process.generation

@@ -59,6 +59,11 @@ class Workers(Model):
         self._notes: dict[Any, Any] = {}
         watch_for_fork(self)
 
+    @property
+    def running(self) -> bool:
+        """True from ``start`` to ``stop``; False while a ``stop`` is draining."""
+        return self._state is State.RUNNING
+
     # The loop of a worker.
 
     def _run(

@@ -5,7 +5,7 @@ hub resumes the greenlets of its thread one at a time. Models of this kind diffe
 reach their hub, so everything else is written here once: how a greenlet parks and how it is woken
 (:class:`GreenWaiter`), its tasks (:class:`GreenTask`), ``select``, the home of the workers
 (:class:`GreenHandler`), and what happens to greenlets when the process forks
-(:class:`GreenletTasks`). A model subclasses :class:`Hub` and :class:`GreenHandler`. This package
+(:class:`FreezableTask`). A model subclasses :class:`Hub` and :class:`GreenHandler`. This package
 imports no greenlet library. The model's plugin does.
 
 The names below are public. The modules with an underscore are internal.
@@ -16,20 +16,37 @@ import typing
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
-    from handler_core.green._fork import GreenletTasks, renew_epoll
+    from handler_core.green._fork import FreezableTask, freeze_inherited, is_frozen
     from handler_core.green._handler import GreenHandler
     from handler_core.green._hub import Hub
+    from handler_core.green._inherited_hub import (
+        remove_frozen_listeners,
+        renew_hub,
+        stop_frozen_watchers,
+    )
     from handler_core.green._task import GreenTask
     from handler_core.green._waiter import GreenWaiter
 
-__all__ = ["GreenHandler", "GreenTask", "GreenWaiter", "GreenletTasks", "Hub", "renew_epoll"]
+__all__ = [
+    "FreezableTask",
+    "GreenHandler",
+    "GreenTask",
+    "GreenWaiter",
+    "Hub",
+    "freeze_inherited",
+    "is_frozen",
+    "remove_frozen_listeners",
+    "renew_hub",
+    "stop_frozen_watchers",
+]
 
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {
-        "._fork": "GreenletTasks renew_epoll",
+        "._fork": "FreezableTask freeze_inherited is_frozen",
         "._handler": "GreenHandler",
         "._hub": "Hub",
+        "._inherited_hub": "remove_frozen_listeners renew_hub stop_frozen_watchers",
         "._task": "GreenTask",
         "._waiter": "GreenWaiter",
     },

@@ -14,7 +14,7 @@ from typing import Any
 from handler_core.execution._interfaces import Task
 from handler_core.execution._synchronization import Event, Lock, RLock
 from handler_core.execution._waiter import ThreadWaiter, Waiter
-from handler_core.green._fork import GreenletTasks
+from handler_core.green._fork import freeze_inherited
 from handler_core.green._hub import Hub
 from handler_core.green._task import GreenTask
 from handler_core.handler._handler import Handler
@@ -39,8 +39,6 @@ class GreenHandler(Handler):
     def __init__(self) -> None:
         #: The hub that runs the workers; None before the first ``start`` and in a forked child.
         self.home: Hub | None = None
-        #: The greenlets of the handler's tasks, which a forked child ends.
-        self.greenlet_tasks = GreenletTasks()
         super().__init__()
 
     @classmethod
@@ -143,11 +141,10 @@ class GreenHandler(Handler):
         kwargs: dict[str, Any],
     ) -> GreenTask:
         task = GreenTask(self, func, args, kwargs)
-        run = self.greenlet_tasks.tracked(task.run)
         if hub.is_mine():
-            hub.spawn(run)
+            hub.spawn(task.run)
         else:
-            hub.call_soon_threadsafe(lambda: hub.spawn(run))
+            hub.call_soon_threadsafe(lambda: hub.spawn(task.run))
         return task
 
     # Select.
@@ -171,20 +168,13 @@ class GreenHandler(Handler):
 
     # Fork.
 
-    def is_kill(self, exception: BaseException) -> bool:
-        """Return True if a forked child has ended the worker by this exception.
-
-        A subclass adds its library's own way to kill a greenlet.
-        """
-        return self.greenlet_tasks.is_exit(exception)
-
     def after_fork_in_child(self) -> None:
         """Become empty and stopped; see :meth:`handler_core.Handler.after_fork_in_child`."""
         super().after_fork_in_child()
         self.home = None
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
-        hub = self.current_hub()
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever; see :class:`FreezableTask`."""
+        hub = self.current_hub() if freeze_inherited() else None
         if hub is not None:
-            self.greenlet_tasks.end_inherited(hub.call_soon)
+            hub.leave_frozen()

@@ -118,6 +118,14 @@ class Hub(abc.ABC):
         """Park until every other greenlet that is due has run."""
         waiter.park(SHORTEST_SLEEP)
 
+    def leave_frozen(self) -> None:
+        """Wait for nothing more that only frozen greenlets wait for, from the next turn on.
+
+        A forked child calls this, inside ``fork``, in the hub's thread: once for each handler. A
+        hub that takes no turn in a child needs nothing.
+        """
+        return
+
     # What a model gets.
 
     def call(self, func: Callable[[], object]) -> None:

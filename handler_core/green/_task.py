@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handler_core.execution._result import AsyncResult, ResultHandler
+from handler_core.green._fork import FreezableTask
 
 __all__ = ["GreenTask"]
 
@@ -22,9 +23,10 @@ class GreenTask:
     ) -> None:
         self._ended: AsyncResult[None] = AsyncResult(handler)
         self._call = func, args, kwargs
+        #: What the task's greenlet runs.
+        self.run = FreezableTask(self._run)
 
-    def run(self) -> None:
-        """Call the function. The greenlet runs this."""
+    def _run(self) -> None:
         func, args, kwargs = self._call
         del self._call
         try:
@@ -38,8 +40,12 @@ class GreenTask:
         Raises:
             RuntimeError: the hub itself has called this, and it cannot wait.
         """
-        self._ended.wait(timeout)
+        if self.is_alive():
+            self._ended.wait(timeout)
 
     def is_alive(self) -> bool:
-        """Return True while the task has not ended."""
-        return not self._ended.ready()
+        """Return True while the task has not ended.
+
+        In a forked child, a task of the parent counts as ended.
+        """
+        return not (self._ended.ready() or self.run.is_frozen())

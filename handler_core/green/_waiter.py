@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from handler_core.green._fork import is_frozen
+
 __all__ = ["GreenWaiter"]
 
 
@@ -18,6 +20,9 @@ class _ParkingHub(Protocol):
     """What a waiter needs of its hub."""
 
     parked_at: float
+
+    def has_ended(self) -> bool:
+        """Return True if the hub's thread has ended."""
 
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""
@@ -73,6 +78,10 @@ class GreenWaiter:
         """
         self._woken = True
         self._resume()
+
+    def is_frozen(self) -> bool:
+        """Return True in a forked child, if the parked greenlet never goes on there."""
+        return is_frozen(self._greenlet) or self._hub.has_ended()
 
     def _resume(self) -> None:
         # The hub calls this. A greenlet that has not parked here waits elsewhere, or runs: a

@@ -15,6 +15,10 @@ closed. In both cases the reader is readable.
 arrives during a ``send`` is handled right after it. Its handler may stop the client, which means
 to wait for the client's loop, and the loop reads here. If every ``send`` held the lock, the loop
 would wait for the interrupted thread, and that thread for the loop.
+
+**A forked child gets a pair of its own**, under the same descriptors and without the bytes of the
+parent's pair. With a common pair, a byte that the child reads is lost to the parent, which may then
+wait for it for ever.
 """
 
 from __future__ import annotations
@@ -26,10 +30,12 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from handler_core.execution._fork import run_in_child
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
@@ -59,17 +65,18 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:
     """Do what :func:`create_socket_pair` does, with locks made by ``new_lock``."""
     first, second = module.socketpair()
-    to_second, to_first = _Direction(first, new_lock()), _Direction(second, new_lock())
-    return (
-        _paired_socket(module, first, to_first, to_second),
-        _paired_socket(module, second, to_second, to_first),
-    )
+    to_second, to_first = _Direction(first, new_lock), _Direction(second, new_lock)
+    first_end = _paired_socket(module, first, to_first, to_second)
+    second_end = _paired_socket(module, second, to_second, to_first)
+    pair = _Pair(mixin_of(first_end), mixin_of(second_end))
+    mixin_of(first_end)._pair = mixin_of(second_end)._pair = pair
+    return first_end, second_end
 
 
 class _Direction:
     """One direction of a pair: a sender into the kernel's buffer, and the backlog behind it."""
 
-    def __init__(self, source: Any, lock: LockLike) -> None:
+    def __init__(self, source: Any, new_lock: Callable[[], LockLike]) -> None:
         # The sender has its own descriptor and is never a green socket. So a send does not wait,
         # whatever the timeout of the end is, and does not disturb a task that reads from the end.
         blocking = os.get_blocking(source.fileno())
@@ -80,7 +87,8 @@ class _Direction:
         # the timeout also changes the blocking mode of the end, which shares it.
         self._sender.settimeout(None)
         os.set_blocking(source.fileno(), blocking)
-        self._lock = lock
+        self._new_lock = new_lock
+        self._lock = new_lock()
         self._backlog = bytearray()
         # When the backlog was last offered to the kernel, by `time.monotonic`.
         self._last_flush = 0.0
@@ -127,6 +135,27 @@ class _Direction:
         with self._lock:
             self._sender.close()
 
+    def leave_to_parent(self, is_ours: bool) -> None:
+        """Be empty and closed, until :meth:`renew`. Only a forked child calls this.
+
+        Args:
+            is_ours: False if the sender's descriptor is another file's by now.
+        """
+        self._lock = self._new_lock()  # a thread that does not exist here may hold the other one
+        self._backlog.clear()
+        if is_ours:
+            self._sender.close()
+        else:
+            self._sender.detach()
+
+    def renew(self, sender: _socket.socket) -> None:
+        """Send by this socket from now on."""
+        self._sender = sender
+
+    def sender_fileno(self) -> int:
+        """Return the descriptor of the sender; -1 if it is closed."""
+        return self._sender.fileno()
+
     def _flush(self) -> None:
         self._last_flush = time.monotonic()
         while self._backlog and (sent := self._send_now(self._backlog)):
@@ -145,6 +174,7 @@ class PairedSocket(SocketMixin):
 
     _incoming: _Direction
     _outgoing: _Direction
+    _pair: _Pair  # which lives as long as one of its ends
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send all of ``data``, at once."""
@@ -181,6 +211,60 @@ class PairedSocket(SocketMixin):
         self._incoming.discard_backlog()
         # What was sent still arrives: the other end keeps this direction alive, with its backlog.
         self._outgoing.close()
+
+
+class _Pair:
+    """Both ends, for a forked child, which gives each new sockets under the same descriptors."""
+
+    def __init__(self, *ends: Any) -> None:
+        self._ends = [weakref.ref(end) for end in ends]
+        self._files = [_file_of(end.fileno()) for end in ends]
+        _pairs.add(self)
+
+    def renew(self) -> None:
+        """Replace the sockets of the parent. Only a forked child calls this.
+
+        A descriptor is replaced if it is still an end of this pair. A daemon closes all its
+        descriptors, without a word to us, and the number may be another file's.
+        """
+        ends = [ref() for ref in self._ends]
+        for file, end in zip(self._files, ends, strict=True):
+            if end is not None:
+                sender = end._outgoing
+                sender.leave_to_parent(_file_of(sender.sender_fileno()) == file)
+        # The senders have left two numbers free.
+        for index, (end, ours) in enumerate(zip(ends, _socket.socketpair(), strict=True)):
+            if end is None or _file_of(end.fileno()) != self._files[index]:
+                ours.close()  # the other end reads the end
+                continue
+            ours.settimeout(None)
+            blocking = os.get_blocking(end.fileno())
+            os.dup2(ours.fileno(), end.fileno(), os.get_inheritable(end.fileno()))
+            os.set_blocking(end.fileno(), blocking)
+            self._files[index] = _file_of(end.fileno())
+            end._close_dependents()
+            end._outgoing.renew(ours)
+
+
+#: The pairs of this process.
+_pairs: weakref.WeakSet[_Pair] = weakref.WeakSet()
+
+
+def _renew_pairs() -> None:
+    for pair in list(_pairs):
+        pair.renew()
+
+
+run_in_child(_renew_pairs)
+
+
+def _file_of(fd: int) -> tuple[int, int] | None:
+    """Return what identifies the open file with this descriptor; None if there is none."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _paired_socket(

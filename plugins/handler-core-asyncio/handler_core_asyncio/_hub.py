@@ -46,7 +46,7 @@ class AsyncioHub(LoopHub):
         if loop is None:
             return None
         hub = getattr(loop, "_handler_core_hub", None)
-        if not isinstance(hub, cls) or hub.has_ended():
+        if not isinstance(hub, cls) or hub.has_ended() or hub.is_forked():
             hub = loop._handler_core_hub = cls(loop)
         hub.adopt()
         return hub
@@ -116,7 +116,7 @@ class AsyncioHub(LoopHub):
             try:
                 await waker.future
             except asyncio.CancelledError as error:
-                if call.idle:
+                if call.idle or call.is_frozen():
                     raise
                 call.throw(error)
             except GeneratorExit:

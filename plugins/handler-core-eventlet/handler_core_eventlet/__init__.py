@@ -115,7 +115,7 @@ class SequentialEventletHandler(GreenHandler):
     def is_kill(self, exception: BaseException) -> bool:
         """Return True for a ``GreenletExit`` that was thrown into the worker."""
         current = greenlet.getcurrent()
-        return super().is_kill(exception) or (
+        return (
             isinstance(exception, greenlet.GreenletExit)
             and isinstance(current, TaskGreenlet)
             and current.killed

@@ -26,7 +26,7 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 from eventlet import hubs, patcher  # type: ignore[import-untyped]
 
-from handler_core.green import Hub, renew_epoll
+from handler_core.green import Hub, remove_frozen_listeners, renew_hub
 from handler_core_eventlet._doorbell import Doorbell
 from handler_core_eventlet._task_greenlet import TaskGreenlet
 
@@ -162,6 +162,10 @@ class EventletHub(Hub):
         """Switch to the hub; return when it switches back to this greenlet."""
         self._library.switch()
 
+    def leave_frozen(self) -> None:
+        """Wait for nothing more that only frozen greenlets wait for, from the next turn on."""
+        self._library.schedule_call_global(0, remove_frozen_listeners, self._library)
+
     def _install_doorbell(self) -> None:
         bell = self.thread_local.doorbell = Doorbell()
         self._doorbell = weakref.ref(bell)
@@ -201,7 +205,7 @@ class EventletHub(Hub):
 
     def _renew(self) -> None:
         library = self._library
-        renew_epoll(library)
+        renew_hub(library)
         # This takes the parent's doorbell out of the hub.
         library.mark_as_reopened(self.thread_local.doorbell.fileno())
         self._install_doorbell()

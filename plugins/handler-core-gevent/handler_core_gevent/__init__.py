@@ -84,9 +84,8 @@ class SequentialGeventHandler(GreenHandler):
         return AsyncResult(self)
 
     def is_kill(self, exception: BaseException) -> bool:
-        """Return True if another greenlet or a fork has killed the worker by this exception."""
-        killed_by = getattr(gevent.getcurrent(), "killed_by", None)
-        return exception is killed_by or super().is_kill(exception)
+        """Return True if another greenlet has killed the worker by this exception."""
+        return exception is getattr(gevent.getcurrent(), "killed_by", None)
 
     def deliver_exit(self, exception: BaseException) -> None:
         """Raise it in the main greenlet of this thread, as gevent does for any greenlet."""
@@ -96,10 +95,10 @@ class SequentialGeventHandler(GreenHandler):
         else:
             hub.handle_system_error(type(exception), exception, exception.__traceback__)
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever."""
         gevent.reinit()  # it does nothing in a thread without a hub
-        super().end_inherited_tasks()
+        super().freeze_inherited_tasks()
 
 
 AsyncResult.detached = SequentialGeventHandler()

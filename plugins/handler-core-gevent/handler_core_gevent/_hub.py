@@ -17,7 +17,7 @@ import gevent.hub  # type: ignore[import-untyped]
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 
-from handler_core.green import Hub
+from handler_core.green import Hub, is_frozen, stop_frozen_watchers
 from handler_core_gevent._task_greenlet import TaskGreenlet
 
 __all__ = ["GeventHub"]
@@ -37,7 +37,7 @@ class GeventHub(Hub):
         super().__init__(_native_local)
         self._library = library
         self._keep_alive = library.loop.async_()
-        self._parked = 0
+        self._parked: set[Any] = set()
 
     @classmethod
     def current(cls, make: bool) -> GeventHub | None:
@@ -97,15 +97,26 @@ class GeventHub(Hub):
 
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""
+        current = gevent.getcurrent()
         if not self._parked:
             self._keep_alive.start(_do_nothing)
-        self._parked += 1
+        self._parked.add(current)
         try:
             self._library.switch()
         finally:
-            self._parked -= 1
+            self._parked.discard(current)
             if not self._parked:
                 self._keep_alive.stop()
+
+    def leave_frozen(self) -> None:
+        """Wait for nothing more that only frozen greenlets wait for, from the next turn on."""
+        self._library.loop.run_callback(self._leave_frozen_now)
+
+    def _leave_frozen_now(self) -> None:
+        stop_frozen_watchers(self._library.loop)
+        self._parked = {greenlet for greenlet in self._parked if not is_frozen(greenlet)}
+        if not self._parked:
+            self._keep_alive.stop()
 
 
 def _do_nothing() -> None:

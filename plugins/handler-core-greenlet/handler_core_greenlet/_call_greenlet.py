@@ -7,6 +7,7 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
+from handler_core.green import is_frozen
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet
 
 __all__ = ["CallGreenlet"]
@@ -60,6 +61,10 @@ class CallGreenlet:
             self._hub.call_soon(self._greenlet.switch)
         else:
             self._greenlet.switch()
+
+    def is_frozen(self) -> bool:
+        """Return True in a forked child, if the function is the parent's and stands still."""
+        return is_frozen(self._greenlet)
 
     def throw(self, exception: BaseException) -> None:
         """Raise an exception where the function is parked."""

@@ -3,7 +3,8 @@
 The child has a copy of the parent's loop, and shares the loop's epoll and the pipe that wakes it
 with the parent. A turn of the loop in the child would take the parent's events. So the loop gets
 no further turn there. Only the greenlet that has forked goes on. It blocks where it waits, as a
-thread does. When it ends, the child ends, as a process does when its last thread has ended.
+thread does, and it may run a loop of its own. When it ends, the child ends, after what it has
+dispatched has run.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
 
+from handler_core.execution import running_handlers
 from handler_core_greenlet._hub import TaskGreenlet, all_hubs
 
-__all__ = ["is_inherited", "leave_hubs_to_parent", "live_on_alone"]
+__all__ = ["leave_hubs_to_parent", "live_on_alone"]
 
 
 def leave_hubs_to_parent() -> None:
@@ -27,18 +29,15 @@ def leave_hubs_to_parent() -> None:
 
 
 def live_on_alone() -> None:
-    """Keep the current greenlet from ever returning to the loop. Only a forked child calls this."""
+    """Keep the task that has forked from ever returning to the loop. In a forked child."""
     survivor = greenlet.getcurrent()
-    if isinstance(survivor, TaskGreenlet) and survivor.hub is not None:
+    while survivor is not None and not isinstance(survivor, TaskGreenlet):
+        survivor = survivor.parent  # called code may make greenlets of its own
+    if survivor is not None and survivor.hub is not None:
         survivor.hub = None
         end = greenlet.greenlet(_end_of_child, survivor.parent)
         end.switch(survivor)
         survivor.parent = end
-
-
-def is_inherited(current: Any) -> bool:
-    """Return True in a forked child for a greenlet of the parent, unless it has forked itself."""
-    return isinstance(current, TaskGreenlet) and current.hub is not None and current.hub.is_forked()
 
 
 def _end_of_child(survivor: Any) -> None:
@@ -50,9 +49,11 @@ def _end_of_child(survivor: Any) -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
-    # A process lasts as long as its other threads, also when the thread that has forked has ended.
+    for handler in running_handlers():
+        handler.stop()
+    # A process lasts as long as its threads, but for its daemon threads.
     for thread in threading.enumerate():
-        if thread is not threading.current_thread():
+        if not thread.daemon and thread is not threading.current_thread():
             thread.join()
     sys.stdout.flush()
     sys.stderr.flush()

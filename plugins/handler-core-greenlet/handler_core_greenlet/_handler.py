@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.execution import AsyncResult, Task, Waiter
-from handler_core.green import GreenHandler
+from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter
+from handler_core.green import GreenHandler, freeze_inherited
 from handler_core.network import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet._async_context import AsyncContext
@@ -26,7 +26,7 @@ from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
 from handler_core_greenlet._hub import LoopHub, running_hub
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, Queue
-from handler_core_greenlet._sleep_and_select import sleep, thread_waiter
+from handler_core_greenlet._sleep_and_select import sleep
 
 __all__ = ["LoopHandler"]
 
@@ -118,7 +118,7 @@ class LoopHandler(GreenHandler):
     def new_waiter(self) -> Waiter:
         """Return a waiter for this greenlet, or for this thread if it runs no loop."""
         hub = self.current_hub()
-        return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+        return ThreadWaiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
 
     def select_in_hub(
         self,
@@ -225,10 +225,10 @@ class LoopHandler(GreenHandler):
         leave_hubs_to_parent()
         super().after_fork_in_child()
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever."""
+        freeze_inherited()
         live_on_alone()
-        self.greenlet_tasks.end_inherited(_call_never)
 
 
 class _CoroutineCallback:
@@ -250,7 +250,3 @@ _current_callback: contextvars.ContextVar[_CoroutineCallback | None] = contextva
 
 def _raise(exception: BaseException) -> None:
     raise exception
-
-
-def _call_never(func: object) -> None:
-    """Stand in for the ``call_soon`` of a loop: in a forked child, no loop runs."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.green import GreenWaiter, Hub
+from handler_core.green import FreezableTask, GreenWaiter, Hub
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
 
@@ -41,6 +41,9 @@ class AwaitedCall(Protocol):
 
     #: The loop's thread calls this when the greenlet is idle again.
     on_idle: Callable[[], object] | None
+
+    def is_frozen(self) -> bool:
+        """Return True in a forked child, if the function is the parent's and stands still."""
 
     def throw(self, exception: BaseException) -> None:
         """Raise an exception where the function is parked. Only the loop's thread calls this."""
@@ -125,8 +128,8 @@ class LoopHub(Hub):
     # How a greenlet begins, parks and goes on.
 
     def may_park(self, greenlet: Any) -> bool:
-        """Return True for a greenlet that was made here."""
-        return isinstance(greenlet, TaskGreenlet)
+        """Return True for a greenlet that was made here, unless it has forked this process."""
+        return isinstance(greenlet, TaskGreenlet) and greenlet.hub is not None
 
     def switch(self) -> None:
         """Switch to the loop; return when it switches back to this greenlet."""
@@ -162,7 +165,9 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
     def __init__(self, hub: LoopHub, func: Callable[[], object]) -> None:
         # The parent is the loop's greenlet. That is the current one, unless a task makes another.
         current = greenlet.getcurrent()
-        super().__init__(func, current.parent if isinstance(current, TaskGreenlet) else current)
+        if not isinstance(func, FreezableTask):
+            func = FreezableTask(func)
+        super().__init__(func, current.parent if hub.may_park(current) else current)
         #: The hub whose loop runs it. None in a forked child, for the greenlet that has forked.
         self.hub: LoopHub | None = hub
         self.gr_context = contextvars.copy_context()
@@ -171,7 +176,8 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
 def running_hub() -> LoopHub | None:
     """Return the hub whose loop runs in this thread; None if no loop of a hub does."""
     current = greenlet.getcurrent()
-    hub = current.hub if isinstance(current, TaskGreenlet) else hub_of_thread()
+    hub = current.hub if isinstance(current, TaskGreenlet) else None
+    hub = hub or hub_of_thread()  # a task that has forked may run a loop of its own
     return hub if hub is not None and hub.is_mine() else None
 
 

@@ -13,10 +13,9 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import ThreadWaiter, Waiter
 from handler_core.network import FileObject, SelectLists, blocking_select, checked_timeout
-from handler_core_greenlet._fork import is_inherited
 from handler_core_greenlet._hub import running_hub
 
-__all__ = ["new_waiter", "select", "sleep", "thread_waiter"]
+__all__ = ["new_waiter", "select", "sleep"]
 
 
 def new_waiter() -> Waiter:
@@ -26,19 +25,7 @@ def new_waiter() -> Waiter:
         RuntimeError: the caller runs the event loop and may not block.
     """
     hub = running_hub()
-    return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
-
-
-def thread_waiter() -> Waiter:
-    """Return a waiter for this thread.
-
-    Raises:
-        greenlet.GreenletExit: the process is a forked child that ends its parent's greenlets, and
-            the caller is one of them. It would wait for what cannot come.
-    """
-    if is_inherited(greenlet.getcurrent()):
-        raise greenlet.GreenletExit
-    return ThreadWaiter()
+    return ThreadWaiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
 
 
 def sleep(seconds: float) -> None:

@@ -12,14 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
 from handler_core.network import LONGEST_TURN, SHORTEST_SLEEP
-
-if TYPE_CHECKING:
-    from handler_core_threading._green_threads import GreenThreads
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
 
@@ -42,12 +39,7 @@ class SequentialThreadingHandler(Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The threads of a patched process, which are greenlets; None in any other process.
-        self._green_threads: GreenThreads | None = None
-        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
-            from handler_core_threading._green_threads import GreenThreads
-
-            self._green_threads = GreenThreads()
+        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):  # the process is patched
             self.cooperative = True
             self._gave_way_at = time.monotonic()
 
@@ -73,8 +65,11 @@ class SequentialThreadingHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
-        if self._green_threads is not None:
-            thread = self._green_threads.new_thread(func, args, kwargs)
+        thread: threading.Thread
+        if self.cooperative:
+            from handler_core_threading._green_threads import GreenThread
+
+            thread = GreenThread(func, args, kwargs)
         else:
             thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
         thread.start()
@@ -86,14 +81,12 @@ class SequentialThreadingHandler(Handler):
             time.sleep(SHORTEST_SLEEP)
             self._gave_way_at = time.monotonic()
 
-    def is_kill(self, exception: BaseException) -> bool:
-        """Return True if a forked child of a patched process has ended the worker by this."""
-        return self._green_threads is not None and self._green_threads.is_exit(exception)
+    def freeze_inherited_tasks(self) -> None:
+        """Let the tasks of the parent process stand still, for ever."""
+        if self.cooperative:
+            from handler_core_threading._green_threads import freeze_inherited_threads
 
-    def end_inherited_tasks(self) -> None:
-        """End the tasks of the parent process. Called in a forked child, inside ``fork``."""
-        if self._green_threads is not None:
-            self._green_threads.end_inherited()
+            freeze_inherited_threads()
 
 
 AsyncResult.detached = SequentialThreadingHandler()

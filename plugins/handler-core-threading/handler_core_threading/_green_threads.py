@@ -1,88 +1,77 @@
 """Threads in a process that gevent or eventlet has patched. There they are greenlets.
 
-A forked child inherits greenlets, and must end them. Only a patched process imports this module.
+A fork copies greenlets, so the threads of the parent must stand still in the child. Only a patched
+process imports this module.
 """
 
 from __future__ import annotations
 
-import _thread
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from handler_core.green import GreenletTasks, renew_epoll
+from handler_core.green import (
+    FreezableTask,
+    freeze_inherited,
+    remove_frozen_listeners,
+    renew_hub,
+    stop_frozen_watchers,
+)
 
-__all__ = ["GreenThreads"]
+__all__ = ["GreenThread", "freeze_inherited_threads"]
 
 
-class GreenThreads:
-    """The threads of one handler."""
+class GreenThread(threading.Thread):
+    """A daemon thread that calls ``func(*args, **kwargs)``, and stands still in a forked child."""
 
-    def __init__(self) -> None:
-        self._greenlets = GreenletTasks()
-
-    def new_thread(
+    def __init__(
         self, func: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> threading.Thread:
-        """Return a daemon thread that will call ``func(*args, **kwargs)``."""
-        target = _as_target(self._greenlets.tracked(func))
-        return _GreenThread(target=target, args=args, kwargs=kwargs, daemon=True)
-
-    def end_inherited(self) -> None:
-        """End the parent's threads. Only a forked child calls this."""
-        _renew_hub()
-        self._greenlets.end_inherited(lambda resume: _thread.start_new_thread(resume, ()))
-
-    def is_exit(self, exception: BaseException) -> bool:
-        """Return True if :meth:`end_inherited` has ended a thread by this exception."""
-        return self._greenlets.is_exit(exception)
-
-
-def _renew_hub() -> None:
-    """Leave the parent's ``epoll`` to the parent, if eventlet has patched the process.
-
-    gevent does this by itself.
-    """
-    hubs = sys.modules.get("eventlet.hubs")
-    if hubs is not None:
-        renew_epoll(getattr(hubs._threadlocal, "hub", None))
-
-
-class _GreenThread(threading.Thread):
-    """A thread whose ``join`` returns when its time is over.
-
-    On Python 3.13 eventlet's ``join`` raises then.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    ) -> None:
+        super().__init__(target=func, args=args, kwargs=kwargs, daemon=True)
         self._over = threading.Event()
+        self._task = FreezableTask(super()._bootstrap)  # type: ignore[misc]
+
+    def _bootstrap(self) -> None:
+        """Run in the new greenlet: begin, call :meth:`run`, and end."""
+        self._task()
 
     def run(self) -> None:
         """Run the target, and note that it is over."""
+        # `Thread.start` waits until its thread has begun. If this thread forked before that caller
+        # has gone on, the caller would go on in the child too.
+        time.sleep(0)
         try:
             super().run()
         finally:
             self._over.set()
 
+    def is_alive(self) -> bool:
+        """Return True while the thread has not ended. In a child, the parent's have ended."""
+        return not self._task.is_frozen() and super().is_alive()
+
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended, for ``timeout`` seconds at the most."""
+        """Wait until the thread has ended, for ``timeout`` seconds at the most.
+
+        On Python 3.13 eventlet's own ``join`` raises when the time is over.
+        """
+        if self._task.is_frozen():
+            return
         if timeout is None or self is threading.current_thread() or self._over.wait(timeout):
             super().join()
 
 
-def _as_target(func: Callable[..., object]) -> Callable[..., None]:
-    """Return ``func`` as a target that a forked child can end safely."""
-
-    def run(*args: Any, **kwargs: Any) -> None:
-        # `Thread.start` waits until its thread has begun. If this thread forked before that caller
-        # has gone on, the caller would go on in the child too.
-        time.sleep(0)
-        func(*args, **kwargs)
-        # A forked child has forgotten the threads of its parent. A thread that is ended there looks
-        # for itself among the living threads, and this call puts it there.
-        threading.current_thread()
-
-    return run
+def freeze_inherited_threads() -> None:
+    """Let the parent's threads stand still. Only a forked child calls this, inside ``fork``."""
+    gevent, eventlet = sys.modules.get("gevent._hub_local"), sys.modules.get("eventlet.hubs")
+    hub = eventlet and getattr(eventlet._threadlocal, "hub", None)
+    if hub is not None:
+        renew_hub(hub)  # gevent does that by itself
+    if not freeze_inherited():
+        return
+    if hub is not None:
+        hub.schedule_call_global(0, remove_frozen_listeners, hub)
+    hub = gevent and gevent.get_hub_if_exists()
+    if hub is not None:
+        hub.loop.run_callback(stop_frozen_watchers, hub.loop)

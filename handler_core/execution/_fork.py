@@ -21,6 +21,7 @@ class Forkable(Protocol):
     """What this module needs of a handler."""
 
     _lock: Any
+
     @property
     def running(self) -> bool:
         """True from ``start`` to ``stop``."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from handler_core.execution._fork import this_process
 
-__all__ = ["FreezableTask", "freeze_inherited", "is_frozen"]
+__all__ = ["FreezableTask", "freeze_inherited", "frozen_greenlets", "is_frozen"]
 
 
 class FreezableTask:
@@ -93,6 +93,11 @@ def is_frozen(greenlet: object) -> bool:
     """Return True in a forked child for a greenlet of one of the parent's tasks."""
     task = _running.get(greenlet)
     return task is not None and task.is_frozen()
+
+
+def frozen_greenlets() -> list[Any]:
+    """Return the greenlets of the parent's tasks. Empty, but in a forked child."""
+    return [greenlet for greenlet, task in list(_running.items()) if task.is_frozen()]
 
 
 def freeze_inherited() -> bool:

@@ -22,11 +22,12 @@ import gc
 import os
 import socket
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from handler_core.execution._fork import this_process
-from handler_core.green._fork import FreezableTask, is_frozen
+from handler_core.green._fork import FreezableTask, frozen_greenlets, is_frozen
 
 __all__ = ["remove_frozen_listeners", "renew_hub", "stop_frozen_watchers"]
 
@@ -72,13 +73,15 @@ def stop_frozen_watchers(loop: Any) -> None:
         for part in getattr(watcher, "_multiplex_watchers", [watcher]):
             if part.active and _leads_to_frozen_only([part.callback, *(part.args or ())]):
                 part.stop()
+    _leave_queues()
 
 
 @_once_after_a_fork
 def remove_frozen_listeners(hub: Any) -> None:
-    """Take out of a hub like eventlet's what only frozen greenlets wait for.
+    """Take out of a hub like eventlet's the listeners and timers of frozen greenlets.
 
-    Those are its listeners and timers, and the places in the queues of its semaphores.
+    Args:
+        hub: the hub of the current thread.
     """
     for kind in hub.READ, hub.WRITE:
         further = [each for listeners in hub.secondaries[kind].values() for each in listeners]
@@ -88,6 +91,7 @@ def remove_frozen_listeners(hub: Any) -> None:
     for _, timer in [*hub.timers, *hub.next_timers]:
         if not timer.called and _leads_to_frozen_only([timer.tpl]):
             timer.cancel()
+    _leave_queues()
 
 
 def renew_hub(hub: Any) -> None:
@@ -119,6 +123,29 @@ def _renew_selector(loop: Any) -> None:
     for key in inherited.get_map().values():
         with contextlib.suppress(OSError):  # it is closed by now
             loop._selector.register(key.fd, key.events, key.data)
+
+
+def _leave_queues() -> None:
+    """Take frozen greenlets out of the queues in which they wait for a lock, or for an item.
+
+    Otherwise the next lock or item would be handed over to one of them. handler-core's own locks
+    know frozen waiters. Those of eventlet do not, nor do the conditions of ``threading``. A frozen
+    greenlet's frames show the object in whose method it waits.
+    """
+    for greenlet in frozen_greenlets():
+        frame = greenlet.gr_frame
+        while frame is not None:
+            names = frame.f_locals
+            obj = names.get("self")
+            # A semaphore has the greenlet in its queue, and a condition the local `waiter`.
+            waiters = getattr(obj, "_waiters", None)
+            if isinstance(waiters, (deque, list, set)):
+                for each in list(waiters):
+                    if each is greenlet or each is names.get("waiter"):
+                        waiters.remove(each)
+            if getattr(obj, "greenlet", None) is greenlet:
+                obj.greenlet = None  # eventlet's queues pass over a waiter without a greenlet
+            frame = frame.f_back
 
 
 def _leads_to_frozen_only(roots: Iterable[Any]) -> bool:

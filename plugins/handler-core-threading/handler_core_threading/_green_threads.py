@@ -31,10 +31,10 @@ class GreenThread(threading.Thread):
     ) -> None:
         super().__init__(target=func, args=args, kwargs=kwargs, daemon=True)
         self._over = threading.Event()
-        self._task = FreezableTask(super()._bootstrap)  # type: ignore[misc]
+        self._task = FreezableTask(super()._bootstrap_inner)  # type: ignore[misc]
 
-    def _bootstrap(self) -> None:
-        """Run in the new greenlet: begin, call :meth:`run`, and end."""
+    def _bootstrap_inner(self) -> None:
+        """Begin, call :meth:`run`, and end. The new greenlet calls this."""
         self._task()
 
     def run(self) -> None:

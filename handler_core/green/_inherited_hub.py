@@ -32,7 +32,7 @@ from handler_core.green._fork import FreezableTask, frozen_greenlets, is_frozen
 __all__ = ["remove_frozen_listeners", "renew_hub", "stop_frozen_watchers"]
 
 # What the search for greenlets does not enter: it would lead to everything.
-_TOO_FAR = (type, types.ModuleType, types.FrameType, types.CodeType)
+_TOO_FAR = (type, types.ModuleType, types.FrameType, types.CodeType, types.TracebackType)
 
 # A class with one of these methods is that of a hub or a loop, of gevent, eventlet, asyncio or
 # handler-core.
@@ -184,7 +184,7 @@ def _referents(each: Any) -> Iterator[Any]:
         yield from each.__closure__ or ()
     else:
         for referent in gc.get_referents(each):
-            if gc.is_tracked(referent) and not isinstance(referent, _TOO_FAR):
+            if not isinstance(referent, _TOO_FAR):
                 yield referent
 
 

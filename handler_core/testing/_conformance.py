@@ -6,6 +6,8 @@ from handler_core.testing._contract_tests.c02_nothing_is_lost import NothingIsLo
 from handler_core.testing._contract_tests.c03_stop_from_a_callback import StopFromACallbackTests
 from handler_core.testing._contract_tests.c04_interpreter_exit import InterpreterExitTests
 from handler_core.testing._contract_tests.c05_fork import ForkTests
+from handler_core.testing._contract_tests.c05_frozen_tasks import FrozenTaskTests
+from handler_core.testing._contract_tests.c05_socket_pairs import ForkedPairTests
 from handler_core.testing._contract_tests.c06_nothing_is_left_behind import NothingIsLeftBehindTests
 from handler_core.testing._contract_tests.c07_order import OrderTests
 from handler_core.testing._contract_tests.c08_exceptions import ExceptionTests
@@ -53,6 +55,8 @@ class HandlerConformance(
     OrderTests,
     NothingIsLeftBehindTests,
     ForkTests,
+    FrozenTaskTests,
+    ForkedPairTests,
     InterpreterExitTests,
     StopFromACallbackTests,
     DrainTests,

@@ -180,12 +180,14 @@ def _is_hub(each: Any) -> bool:
 
 
 def _referents(each: Any) -> Iterator[Any]:
-    if isinstance(each, types.FunctionType):
-        yield from each.__closure__ or ()
+    """Return what an object refers to; of a function, only what it encloses."""
+    if hasattr(each, "__self__"):
+        referents = [each.__self__, getattr(each, "__func__", None)]
+    elif hasattr(each, "__globals__"):
+        referents = list(each.__closure__ or ())
     else:
-        for referent in gc.get_referents(each):
-            if not isinstance(referent, _TOO_FAR):
-                yield referent
+        referents = gc.get_referents(each)
+    return (referent for referent in referents if not isinstance(referent, _TOO_FAR))
 
 
 def _with_subclasses(kind: type) -> set[type]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from eventlet_process import (
-    Script,
-)
+import pytest
+from eventlet_process import PATCHED, Script
 
 FORK = """
 import os, time
@@ -135,3 +134,124 @@ def test_a_process_of_multiprocessing() -> None:
         """
     )
     assert printed == "child\n" * 3
+
+
+@pytest.mark.parametrize("model", ["eventlet", "threading"])
+def test_what_waits_in_eventlets_own_ways_stands_still(model: str) -> None:
+    """What is handed over goes to the child's own green threads, and the hub does not spin."""
+    if model == "threading" and not PATCHED:
+        return  # its tasks are threads
+    printed = Script().run_script(
+        f"""
+        import os, queue, threading, time
+        import eventlet.event, eventlet.queue, eventlet.semaphore
+        from eventlet.green import socket
+        from eventlet.green import threading as green_threading
+        handler = get_handler({model!r})
+        pairs = [socket.socketpair() for _ in range(2)]
+        event, semaphore = eventlet.event.Event(), eventlet.semaphore.Semaphore(0)
+        lock = semaphore if not {PATCHED} else threading.Lock()
+        lock.acquire(False)
+        condition = green_threading.Condition()
+        items, full = eventlet.queue.Queue(), eventlet.queue.Queue(1)
+        full.put("parent")
+        begun, gone_on = [], []
+        def in_task(wait):
+            begun.append(wait)
+            try:
+                wait()
+            finally:
+                gone_on.append(wait)
+        def notified():
+            with condition:
+                return condition.wait()
+        ways = [
+            event.wait,
+            semaphore.acquire,
+            lambda: semaphore.acquire(timeout=1000),
+            lock.acquire,
+            notified,
+            items.get,
+            lambda: items.get(timeout=1000),
+            lambda: full.put("parent, too"),
+            lambda: eventlet.sleep(1000),
+            lambda: [eventlet.sleep(0) for _ in iter(int, 1)],
+            lambda: eventlet.timeout.with_timeout(1000, event.wait),
+            lambda: eventlet.spawn(eventlet.sleep, 1000).wait(),
+            lambda: pairs[0][1].recv(1),
+            lambda: eventlet.hubs.trampoline(pairs[1][1], read=True),
+        ]
+        tasks = [handler.spawn(in_task, way) for way in ways]
+        while len(begun) < len(ways):
+            eventlet.sleep(0.001)
+        eventlet.sleep(0.01)
+        pid = os.fork()
+        if not pid:
+            for pair in pairs:
+                pair[0].send(b"x")
+            def handed_over(wait, give):
+                got = []
+                task = handler.spawn(lambda: got.append(wait()))
+                eventlet.sleep(0.01)
+                give()
+                task.join(20)
+                return got
+            def notify():
+                with condition:
+                    condition.notify()
+            assert handed_over(semaphore.acquire, semaphore.release) == [True]
+            assert handed_over(lock.acquire, lock.release) == [True]
+            assert handed_over(notified, notify) == [True]
+            assert handed_over(items.get, lambda: items.put("child")) == ["child"]
+            assert handed_over(lambda: full.put("child"), full.get) == [None]
+            assert full.get() == "child"
+            event.send()
+            eventlet.sleep(0.01)
+            assert gone_on == []
+            before = time.process_time()
+            eventlet.sleep(0.5)
+            assert time.process_time() - before < 0.1
+            os._exit(0)
+        print(exit_status(pid), flush=True)
+        event.send()
+        tasks[0].join()
+        os._exit(0)
+        """
+    )
+    assert printed == "0\n"
+
+
+def test_the_asyncio_hub_of_eventlet() -> None:
+    """Parent and child have a selector and a wake-up pipe each."""
+    printed = Script().run_script(
+        FORK
+        + """
+import eventlet.hubs
+eventlet.hubs.use_hub("asyncio")
+handler.start()
+task = handler.spawn(eventlet.sleep, 1000)
+ours, theirs = socket.socketpair()
+def woken():
+    result = handler.async_result()
+    eventlet.patcher.original("_thread").start_new_thread(result.set, (1,))
+    return result.get(timeout=20)
+woken()
+selecting = handler.spawn(handler.select, [ours], [], [], 20)
+eventlet.sleep(0.01)
+def child():
+    with handler:
+        assert woken() == 1
+        one, two = socket.socketpair()
+        eventlet.spawn_n(one.send, b"x")
+        assert two.recv(1) == b"x"
+    assert not task.is_alive()
+for _ in range(3):
+    in_child(child)
+    assert woken() == 1
+theirs.send(b"x")
+selecting.join(20)
+print(selecting.is_alive())
+os._exit(0)
+"""
+    )
+    assert printed == "False\n"

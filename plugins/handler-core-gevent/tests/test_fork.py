@@ -52,39 +52,130 @@ class TestFork(OwnTests):
         )
         assert printed == "0\n"
 
+    @pytest.mark.parametrize("loop", ["libev-cext", "libev-cffi", "libuv-cffi"])
     @pytest.mark.parametrize("model", ["gevent", "threading"])
-    def test_c5_a_task_that_will_not_end_does_not_hang_the_child(self, model: str) -> None:
+    def test_c5_what_waits_in_gevents_own_ways_stands_still(self, model: str, loop: str) -> None:
+        """Its watchers do not keep the child's hub busy, nor from its end."""
         if model == "threading" and not PATCHED:
             return  # its tasks are threads
         printed = self.run_script(
             f"""
-            import os, gevent
+            import os, time, traceback
+            os.environ["GEVENT_LOOP"] = {loop!r}
+            import gevent, gevent.event, gevent.lock, gevent.select, gevent.socket
+            assert gevent.get_hub().loop.__class__.__module__.split(".")[1] == {loop[:5]!r}
             handler = get_handler({model!r})
-            def stubborn(how):
-                while True:
-                    try:
-                        handler.sleep_func(0.01)
-                    except gevent.GreenletExit:
-                        handler.sleep_func(0.01)
-                        if how == "finally":
-                            raise
-                        ended.append(how)
-            ended = []
-            handler.start()
-            for how in ("finally", "go on"):
-                handler.spawn(stubborn, how)
-            handler.dispatch_callback(Callback("test", stubborn, ("finally",)))
-            handler.sleep_func(0.05)
+            pairs = [gevent.socket.socketpair() for _ in range(4)]
+            poll = gevent.select.poll()
+            poll.register(pairs[1][1], 1)
+            event, result = gevent.event.Event(), gevent.event.AsyncResult()
+            semaphore = gevent.lock.Semaphore(0)
+            begun, gone_on = [], []
+            def in_task(wait):
+                begun.append(wait)
+                try:
+                    wait()
+                finally:
+                    gone_on.append(wait)
+            ways = [
+                event.wait,
+                lambda: event.wait(1000),
+                result.get,
+                semaphore.acquire,
+                lambda: gevent.sleep(1000),
+                lambda: gevent.with_timeout(1000, event.wait),
+                lambda: gevent.spawn(event.wait).join(),
+                lambda: gevent.select.select([pairs[0][1]], [], []),
+                poll.poll,
+                lambda: pairs[2][1].recv(1),
+                lambda: gevent.socket.wait_read(pairs[3][1].fileno()),
+            ]
+            tasks = [handler.spawn(in_task, way) for way in ways]
+            while len(begun) < len(ways):
+                gevent.sleep(0.001)
+            gevent.sleep(0.01)
             pid = os.fork()
-            if pid == 0:
-                handler.start()
-                done = handler.event_object()
-                handler.dispatch_callback(Callback("test", done.set, ()))
-                os._exit(0 if done.wait(20) else 1)
-            print(exit_status(pid))
+            if not pid:
+                status = 1
+                try:
+                    for pair in pairs:
+                        pair[0].send(b"x")
+                    taken = []
+                    task = handler.spawn(lambda: taken.append(semaphore.acquire()))
+                    gevent.sleep(0.01)
+                    semaphore.release()
+                    task.join(20)
+                    event.set()
+                    result.set(1)
+                    gevent.sleep(0.01)
+                    assert taken == [True] and gone_on == [], (taken, gone_on)
+                    before = time.process_time()
+                    gevent.sleep(0.5)
+                    assert time.process_time() - before < 0.1
+                    if {model == "gevent"}:
+                        gevent.spawn(gevent.sleep, 0.01)
+                        assert gevent.wait(timeout=20), "the hub waits for what only the parent has"
+                    status = 0
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(status)
+            print(exit_status(pid), flush=True)
+            event.set()
+            tasks[0].join()
+            os._exit(0)
             """
         )
         assert printed == "0\n"
+
+    def test_c5_the_programs_own_greenlets_do_not_run_inside_fork(self) -> None:
+        """A subprocess of gevent is forked in Python, and calls exec. Each byte arrives once."""
+        printed = self.run_script(
+            """
+            import gevent, gevent.socket, gevent.subprocess as subprocess
+            handler.start()
+            def task():
+                try:
+                    handler.event_object().wait()
+                finally:
+                    handler.sleep_func(0)
+            handler.spawn(task)
+            ours, theirs = gevent.socket.socketpair()
+            def client():
+                for number in range(40):
+                    ours.sendall(b"%d " % number)
+                    gevent.sleep(0)
+                ours.close()
+            sender = gevent.spawn(client)
+            gevent.sleep(0)
+            for _ in range(3):
+                subprocess.run(["true"])
+            sender.join()
+            data = b""
+            while chunk := theirs.recv(4096):
+                data += chunk
+            print(data.split() == [b"%d" % number for number in range(40)])
+            """
+        )
+        assert printed == "True\n"
+
+    def test_c5_a_task_that_forks_in_a_greenlet_of_its_own_goes_on(self) -> None:
+        printed = self.run_script(
+            """
+            import os
+            from greenlet import greenlet
+            pids, went_on = [], []
+            def forks():
+                pids.append(greenlet(os.fork).switch())
+                if not pids[0]:
+                    handler.sleep_func(0.01)
+                    os._exit(7)
+                went_on.append(exit_status(pids[0]))
+            handler.spawn(forks).join()
+            print(went_on)
+            """
+        )
+        assert printed == "[7]\n"
 
     def test_c5_multiprocessing(self) -> None:
         printed = self.run_script(

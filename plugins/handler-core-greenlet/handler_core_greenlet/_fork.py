@@ -30,20 +30,20 @@ def leave_hubs_to_parent() -> None:
 
 def live_on_alone() -> None:
     """Keep the task that has forked from ever returning to the loop. In a forked child."""
-    survivor = greenlet.getcurrent()
+    current = survivor = greenlet.getcurrent()
     while survivor is not None and not isinstance(survivor, TaskGreenlet):
         survivor = survivor.parent  # called code may make greenlets of its own
     if survivor is not None and survivor.hub is not None:
         survivor.hub = None
         end = greenlet.greenlet(_end_of_child, survivor.parent)
-        end.switch(survivor)
+        end.switch(current)
         survivor.parent = end
 
 
-def _end_of_child(survivor: Any) -> None:
+def _end_of_child(current: Any) -> None:
     status = 0
     try:
-        survivor.switch()
+        current.switch()  # it comes back when the task has ended
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:

@@ -15,11 +15,11 @@ __all__ = ["FrozenTaskTests"]
 # afterwards that it went on, that something was raised in it, or that it cleaned up: by a line in
 # `said`, a pipe that parent and child share. A line of the child begins with `child`.
 PARKED = """
-import faulthandler, os, sys
+import faulthandler, os, posix, sys
 parent = os.getpid()
 said, say = os.pipe()
 def tell(what, name):
-    os.write(say, f"{'parent' if os.getpid() == parent else 'child'} {what} {name}\\n".encode())
+    posix.write(say, f"{'parent' if os.getpid() == parent else 'child'} {what} {name}\\n".encode())
 def in_task(name, wait):
     def run(*args):
         begun.add(name)
@@ -95,7 +95,7 @@ if pid:
 PARENT = """
 print(exit_status(pid))
 tell("asks", "what was said")
-lines = os.read(said, 65536).decode().splitlines()
+lines = posix.read(said, 65536).decode().splitlines()
 print(*[line for line in lines if line.startswith("child")], sep="\\n", end="")
 waiting = "event", "result", "select of a pair", "recv of a pair"
 assert all(tasks[name].is_alive() for name in waiting)

@@ -221,13 +221,14 @@ def test_what_waits_in_eventlets_own_ways_stands_still(model: str) -> None:
     assert printed == "0\n"
 
 
-def test_the_asyncio_hub_of_eventlet() -> None:
+def test_the_asyncio_hub_of_eventlet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parent and child have a selector and a wake-up pipe each."""
+    monkeypatch.setenv("EVENTLET_HUB", "asyncio")
     printed = Script().run_script(
         FORK
         + """
 import eventlet.hubs
-eventlet.hubs.use_hub("asyncio")
+assert eventlet.hubs.get_hub().__module__ == "eventlet.hubs.asyncio"
 handler.start()
 task = handler.spawn(eventlet.sleep, 1000)
 ours, theirs = socket.socketpair()

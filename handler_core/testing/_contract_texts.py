@@ -69,8 +69,10 @@ _LINES = (
     ),
     (
         "Fork",
-        "After os.fork the child has a stopped, empty handler that can be started, the parent "
-        "notices nothing, and no worker or spawned task runs in the child.",
+        "After os.fork the child has a stopped, empty handler that can be started, and the parent "
+        "notices nothing. The parent's tasks stand still in the child: none of their code runs, "
+        "they count as ended, and locks are handed over to the child's own tasks. Each process has "
+        "a socket pair of its own.",
     ),
     (
         "Nothing is left behind",

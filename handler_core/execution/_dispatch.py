@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._workers import State, Workers
@@ -64,13 +65,15 @@ class Dispatch(Workers):
     def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
         """Call the linked callbacks here and now. Each is called, whatever the others raise.
 
-        Without the lock.
+        Without the lock. They run in an empty context, as on a worker that has just begun: they may
+        be of another request than the caller.
         """
         items: deque[Item] = deque((link, result) for link in links)
         wanted: BaseException | None = None
+        context = Context()
         while items:
             try:
-                self._run(items, None)
+                context.run(self._run, items, None)
             except BaseException as exception:
                 wanted = wanted or exception
         if wanted is not None:

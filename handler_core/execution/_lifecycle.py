@@ -15,6 +15,7 @@ it.
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import NoReturn
 
 from handler_core.execution._dispatch import Dispatch
@@ -121,7 +122,7 @@ class Lifecycle(Dispatch):
                     continue
                 worker = mailbox.worker = Worker()
                 worker.started = mailbox.busy = True
-            self._work(mailbox, worker)
+            Context().run(self._work, mailbox, worker)
 
     def _put_drain(self, drain: Drain, mailbox: Mailbox) -> None:
         """Put the drain into the mailbox, or into the next one if this one is empty.

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from handler_core.execution._callback import Callback, CallbackLike
 
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from handler_core.execution._interfaces import Task
     from handler_core.execution._waiter import Waiter
 
-__all__ = ["Drain", "Item", "Link", "Mailbox", "Worker", "as_callback"]
+__all__ = ["Drain", "InContext", "Item", "Link", "Mailbox", "Worker", "as_callback"]
 
 #: A linked callback and its result. The worker calls it as it is. A :class:`Callback` is made of it
 #: only for wrappers and for the log.
@@ -74,6 +76,43 @@ class Drain:
         self.ended: list[Worker] = []
 
 
+class InContext:
+    """A callback or a link, and the context (:mod:`contextvars`) in which it is to run.
+
+    It takes the place of the callback in a mailbox, or of the link on a result. It is equal to that
+    link, so ``unlink`` finds it. Only a model that sets ``run_item`` makes one.
+    """
+
+    __slots__ = ("context", "original")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, original: Any, context: Context) -> None:
+        self.original = original
+        self.context = context
+
+    @property
+    def func(self) -> Callable[..., object]:
+        """The function of the callback."""
+        func: Callable[..., object] = self.original.func
+        return func
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments of the callback."""
+        args: tuple[Any, ...] = self.original.args
+        return args
+
+    def __call__(self, result: Any) -> object:
+        return self.context.run(self.original, result)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.original == (other.original if type(other) is InContext else other))
+
+    def __repr__(self) -> str:
+        return repr(self.original)
+
+
 #: What lies in a mailbox.
 Item: TypeAlias = "CallbackLike | Link | Drain"
 
@@ -82,5 +121,9 @@ def as_callback(item: CallbackLike | Link) -> CallbackLike:
     """Return an item as wrappers and the log see it."""
     if type(item) is tuple:
         link, result = item
+        if type(link) is InContext:
+            link = link.original
         return Callback("completion", link, (result,))
+    if type(item) is InContext:
+        item = item.original
     return cast(CallbackLike, item)

@@ -30,6 +30,11 @@ class Model:
     #: leave something to be done, as a coroutine function does.
     finish_callback: Callable[[object], object] | None = None
 
+    #: Called by a worker with each callback or link, in place of a plain call. A model whose
+    #: callbacks keep the context (:mod:`contextvars`) of their dispatch sets it to
+    #: ``run_in_context``, and dispatches and links each as an ``InContext``.
+    run_item: Callable[[Any], object] | None = None
+
     #: True if a task runs until it lets others run, as greenlets do and threads do not.
     cooperative: bool = False
 

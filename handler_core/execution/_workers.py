@@ -5,6 +5,10 @@ can block the other. A worker is a task of the model (a thread, a greenlet). It 
 mailbox (:mod:`handler_core.execution._mailbox`) and parks when there are none. It is started when
 there is something to run and not before: most handlers of a process with many handlers are idle.
 
+A worker has a context (:mod:`contextvars`) of its own, which is empty when the worker begins. Its
+task may inherit a context from whoever happens to start it: a greenlet of gevent does, and a thread
+of a free-threaded Python. Callbacks of other requests would see the variables of that one.
+
 A drain in a mailbox ends its worker. :mod:`handler_core.execution._lifecycle` says how a drain
 moves.
 """
@@ -14,11 +18,12 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
 from handler_core.execution._fork import watch_for_fork
 from handler_core.execution._logger import logger
-from handler_core.execution._mailbox import Drain, Item, Mailbox, Worker, as_callback
+from handler_core.execution._mailbox import Drain, InContext, Item, Mailbox, Worker, as_callback
 from handler_core.execution._model import Model
 
 if TYPE_CHECKING:
@@ -76,7 +81,8 @@ class Workers(Model):
         Without the lock. What a callback raises is logged. An exception that asks the program or
         the worker to end is raised.
         """
-        run_callback, finish = self._run_callback, self.finish_callback
+        run_item, run_callback = self.run_item, self._run_callback
+        finish = self.finish_callback
         while items:
             item: Any = items[0]
             kind = type(item)
@@ -84,7 +90,9 @@ class Workers(Model):
                 return cast(Drain, item)  # `_advance_drain` removes it when its work is done
             items.popleft()
             try:
-                if run_callback is not None:
+                if run_item is not None:
+                    run_item(item)
+                elif run_callback is not None:
                     run_callback(as_callback(item))
                 elif finish is None:
                     if kind is tuple:
@@ -105,6 +113,27 @@ class Workers(Model):
             if give_way is not None:
                 give_way()
         return None
+
+    def run_in_context(self, item: Any) -> None:
+        """Run one item in the context that was kept with it, or else in that of the worker.
+
+        Without the lock. A model sets ``run_item`` to it.
+        """
+        kept = item[0] if type(item) is tuple else item
+        if type(kept) is InContext:
+            kept.context.run(self._run_one, item)
+        else:
+            self._run_one(item)
+
+    def _run_one(self, item: Any) -> None:
+        """Run one item in the current context, with all that belongs to it. Without the lock."""
+        callback = as_callback(item)
+        if self._run_callback is not None:
+            self._run_callback(callback)
+            return
+        outcome = callback.func(*callback.args)
+        if self.finish_callback is not None:
+            self.finish_callback(outcome)
 
     def _work(self, mailbox: Mailbox, worker: Worker) -> None:
         """Run what comes into the mailbox, one at a time, until a drain ends the worker.
@@ -192,7 +221,10 @@ class Workers(Model):
     def _start_worker(self, mailbox: Mailbox, worker: Worker) -> None:
         """Start the task of one worker. Without the lock."""
         try:
-            worker.task = self.spawn_worker(self._work, mailbox, worker)
+            # Started in one empty context, so as to keep none alive, and run in another.
+            worker.task = Context().run(
+                self.spawn_worker, Context().run, self._work, mailbox, worker
+            )
         except NotImplementedError:
             self._withdraw_worker(mailbox, worker)
             raise

@@ -9,6 +9,7 @@ from handler_core.testing._contract_tests.c05_fork import ForkTests
 from handler_core.testing._contract_tests.c05_frozen_tasks import FrozenTaskTests
 from handler_core.testing._contract_tests.c05_socket_pairs import ForkedPairTests
 from handler_core.testing._contract_tests.c06_nothing_is_left_behind import NothingIsLeftBehindTests
+from handler_core.testing._contract_tests.c07_contexts import ContextTests
 from handler_core.testing._contract_tests.c07_order import OrderTests
 from handler_core.testing._contract_tests.c08_exceptions import ExceptionTests
 from handler_core.testing._contract_tests.c09_dispatch_from_anywhere import DispatchTests
@@ -52,6 +53,7 @@ class HandlerConformance(
     OutcomeTests,
     DispatchTests,
     ExceptionTests,
+    ContextTests,
     OrderTests,
     NothingIsLeftBehindTests,
     ForkTests,

@@ -83,7 +83,8 @@ _LINES = (
         "Order",
         "Callbacks run one at a time, in the order of dispatch; links run on a second worker, one "
         "at a time, in the order in which the results were set; neither can block the other. A "
-        "wrapper gets the very object that was dispatched.",
+        "wrapper gets the very object that was dispatched. None sees the context variables of "
+        "another request.",
     ),
     (
         "Exceptions",

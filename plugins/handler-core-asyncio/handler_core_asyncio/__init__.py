@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from handler_core_greenlet import LoopHandler, PrivateLoop
+from handler_core_greenlet import LoopHandler, LoopResult, PrivateLoop
 
-import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core_asyncio._hub import AsyncioHub, FutureWaker, run_private_loop
 
@@ -24,7 +23,7 @@ class AsyncioTimeoutError(HandlerTimeoutError):
     """A wait timed out."""
 
 
-class AsyncResult(handler_core.AsyncResult[Any]):
+class AsyncResult(LoopResult):
     """The result of an asyncio handler. Coroutines may await it, any number of times."""
 
     __slots__ = ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import logging
 import threading
 import time
@@ -97,6 +99,60 @@ class C7LateLinksAtOnce(Threads):
                 self._handler._call_links(self, [callback])
             else:
                 super().link(callback)
+
+
+class C7WorkersKeepTheFirstRequest(Threads):
+    """Each worker sees the context variables of whoever came first, as gevent's greenlets do."""
+
+    context: contextvars.Context | None = None
+
+    def _ensure_worker(self, mailbox: Any) -> None:
+        self.context = self.context or contextvars.copy_context()
+        super()._ensure_worker(mailbox)
+
+    def spawn_worker(self, func: Any, *args: Any) -> Any:
+        assert self.context is not None
+        return super().spawn_worker(self.context.copy().run, *args)
+
+
+class C7LinksSeeTheSetter(Threads):
+    """A link that the second worker runs sees the context variables of whoever set the result."""
+
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        return super()._queue_links(
+            result, [functools.partial(contextvars.copy_context().run, link) for link in links]
+        )
+
+
+class C7SetterCallsLinksAsItself(Threads):
+    """The setter of a stopped handler calls the links with its own context variables."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        context = contextvars.copy_context()
+        super()._call_links(result, [functools.partial(context.run, link) for link in links])
+
+
+class C7LinksAreNotKnownAgain(Threads):
+    """A link that is kept with a context is equal to no other."""
+
+    class result_class(handler_core.AsyncResult[Any]):
+        def link(self, callback: Any) -> None:
+            context = contextvars.copy_context()
+            super().link(functools.partial(context.run, callback) if context else callback)
+
+
+class C7RunsWithTheDispatchersOwnVariables(Threads):
+    """What a callback changes, it changes for whoever dispatched it."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if not contextvars.copy_context():
+            super().dispatch_callback(callback)
+            return
+        done = threading.Event()
+        super().dispatch_callback(Callback("", done.wait, ()))
+        callback.func(*callback.args)
+        done.set()
 
 
 class C7DispatchedInsideRunsAtOnce(Threads):

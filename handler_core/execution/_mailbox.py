@@ -77,7 +77,7 @@ class Drain:
 
 
 class InContext:
-    """A callback or a link, and the context (:mod:`contextvars`) in which it is to run.
+    """A callback or a link, and the context (``contextvars``) in which it is to run.
 
     It takes the place of the callback in a mailbox, or of the link on a result. It is equal to that
     link, so ``unlink`` finds it. Only a model that sets ``run_item`` makes one.

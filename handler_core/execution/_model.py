@@ -31,7 +31,7 @@ class Model:
     finish_callback: Callable[[object], object] | None = None
 
     #: Called by a worker with each callback or link, in place of a plain call. A model whose
-    #: callbacks keep the context (:mod:`contextvars`) of their dispatch sets it to
+    #: callbacks keep the context (``contextvars``) of their dispatch sets it to
     #: ``run_in_context``, and dispatches and links each as an ``InContext``.
     run_item: Callable[[Any], object] | None = None
 

@@ -58,9 +58,12 @@ class Event:
             return False
         waiter = self._new_waiter()
         with self._guard:
-            if self._set:
-                return True
             self._waiters.append(waiter)
+        # In this order: a signal handler of this very thread, which the guard does not exclude, may
+        # set the event at any point.
+        if self._set:
+            _withdraw(self._guard, self._waiters, waiter)
+            return True
         woken = False
         try:
             woken = waiter.park(timeout)

@@ -5,7 +5,7 @@ can block the other. A worker is a task of the model (a thread, a greenlet). It 
 mailbox (:mod:`handler_core.execution._mailbox`) and parks when there are none. It is started when
 there is something to run and not before: most handlers of a process with many handlers are idle.
 
-A worker has a context (:mod:`contextvars`) of its own, which is empty when the worker begins. Its
+A worker has a context (``contextvars``) of its own, which is empty when the worker begins. Its
 task may inherit a context from whoever happens to start it: a greenlet of gevent does, and a thread
 of a free-threaded Python. Callbacks of other requests would see the variables of that one.
 

@@ -180,8 +180,14 @@ class Handler(Lifecycle):
     # Primitives.
 
     def event_object(self) -> Any:
-        """Return a new event with the methods of ``threading.Event``."""
-        return threading.Event()
+        """Return a new event with the methods of ``threading.Event``.
+
+        A signal handler may set it at any point of a wait in its own thread. It would wait for ever
+        for the lock inside of a ``threading.Event``, which is not re-entrant.
+        """
+        from handler_core.execution._synchronization import Event
+
+        return Event(self.new_waiter)
 
     def lock_object(self) -> LockLike:
         """Return a new lock with the methods of ``threading.Lock``."""

@@ -13,6 +13,7 @@ from handler_core.testing._contract_tests.c07_contexts import ContextTests
 from handler_core.testing._contract_tests.c07_order import OrderTests
 from handler_core.testing._contract_tests.c08_exceptions import ExceptionTests
 from handler_core.testing._contract_tests.c09_dispatch_from_anywhere import DispatchTests
+from handler_core.testing._contract_tests.c09_signals import SignalTests
 from handler_core.testing._contract_tests.c10_outcome import OutcomeTests
 from handler_core.testing._contract_tests.c11_timeouts import TimeoutTests
 from handler_core.testing._contract_tests.c12_thread_safety import ThreadSafetyTests
@@ -51,6 +52,7 @@ class HandlerConformance(
     ThreadSafetyTests,
     TimeoutTests,
     OutcomeTests,
+    SignalTests,
     DispatchTests,
     ExceptionTests,
     ContextTests,

@@ -95,7 +95,8 @@ _LINES = (
     (
         "Dispatch from anywhere",
         "dispatch_callback may be called from any thread of the operating system, and wakes an "
-        "idle worker; what is no callback is refused with a TypeError.",
+        "idle worker; what is no callback is refused with a TypeError. A handler of signal.signal "
+        "may dispatch, spawn, and set a result or an event, and wakes a waiting caller at once.",
     ),
     (
         "The outcome",

@@ -1,6 +1,11 @@
 """asyncio's loop as a hub of greenlets.
 
 Any loop with asyncio's interface will do, such as uvloop's.
+
+A handler of ``signal.signal`` may run in the loop's thread while the loop sleeps. What it gives to
+``call_soon`` would wait until something else wakes the loop: asyncio looks at it before it sleeps
+only. So this hub asks first what runs. In a task, or in a greenlet of its own, the loop is sure to
+look again. Anywhere else in its thread the loop may be asleep, and is woken as from another thread.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
+from handler_core_greenlet import AwaitedCall, LoopHub, TaskGreenlet, hub_of_thread
 
 __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
@@ -57,7 +62,21 @@ class AsyncioHub(LoopHub):
 
     def call_soon(self, func: Callable[[], object]) -> None:
         """Have the loop call ``func``. Only the loop's thread calls this."""
-        self.loop.call_soon(func)
+        if self.is_awake():
+            self.loop.call_soon(func)
+        else:
+            self.loop.call_soon_threadsafe(func)
+
+    def is_awake(self) -> bool:
+        """Return True if the loop looks at ``call_soon`` again before it sleeps.
+
+        It is also False in a plain callback of the loop, which cannot be told from a signal handler
+        that interrupts the loop's sleep. Only the loop's thread calls this.
+        """
+        return (
+            isinstance(greenlet.getcurrent(), TaskGreenlet)
+            or asyncio.current_task(self.loop) is not None
+        )
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
         """Have the loop call ``func``, and wake it at once. Any thread may call this."""
@@ -145,7 +164,7 @@ class FutureWaker:
 
     def wake(self) -> None:
         """Let the coroutine go on. Any thread may call this."""
-        if self._hub.is_mine():
+        if self._hub.is_mine() and self._hub.is_awake():
             _resolve(self.future)
         else:
             self._hub.call_soon_threadsafe(functools.partial(_resolve, self.future))

@@ -14,7 +14,7 @@ __all__ = ["LoopResult"]
 class LoopResult(AsyncResult[Any]):
     """The base of the results of a model on an event loop.
 
-    A link runs in a copy of the context (:mod:`contextvars`) that its caller has when it links, as
+    A link runs in a copy of the context (``contextvars``) that its caller has when it links, as
     with ``add_done_callback`` of asyncio. A plain result of such a handler runs its links in the
     worker's own context.
     """

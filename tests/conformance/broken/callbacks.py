@@ -15,7 +15,7 @@ from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
 from broken.base import Threads, also, is_stranger
-from handler_core import Callback, hookimpl
+from handler_core import Callback, ThreadWaiter, hookimpl
 from handler_core.execution._workers import State
 
 # C7
@@ -266,7 +266,7 @@ class C8DoesNotSayWhere(Threads):
 # C9
 
 
-@also(1)
+@also(1, 7)
 class C9RefusesStrangers(Threads):
     """Refuses a callback from a thread that ``threading`` has not started."""
 
@@ -330,6 +330,40 @@ class C9IsWokenLate(Threads):
     def __init__(self) -> None:
         super().__init__()
         self.in_order = threading.Lock()
+
+
+class _DeafWaiter(ThreadWaiter):
+    """Is not woken by its own thread, as a loop that sleeps is not woken by ``call_soon``."""
+
+    __slots__ = ("thread",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def wake(self) -> None:
+        if threading.get_ident() != self.thread:
+            super().wake()
+
+
+class C9SleepsThroughSignals(Threads):
+    """A signal handler wakes nobody in the thread that it interrupts."""
+
+    def new_waiter(self) -> ThreadWaiter:
+        return _DeafWaiter()
+
+
+class C9EventsExcludeSignals(Threads):
+    """A signal handler that interrupts a wait for an event cannot set that event."""
+
+    class event_object(threading.Event):
+        def __init__(self, *_: Any) -> None:
+            super().__init__()
+
+        def wait(self, timeout: float | None = None) -> bool:
+            with self._cond:  # type: ignore[attr-defined]
+                time.sleep(0.001)
+            return super().wait(timeout)
 
 
 class C9TakesWhatHasNoArgs(Threads):

@@ -14,7 +14,6 @@ from handler_core.execution._callback import Callback, CallbackLike
 from handler_core.execution._fork import running_handlers
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.execution._lifecycle import Lifecycle
-from handler_core.execution._mailbox import InContext
 from handler_core.execution._result import AsyncResult
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter, Waker
@@ -33,7 +32,6 @@ __all__ = [
     "HandlerTimeoutError",
     "IAsyncResult",
     "IHandler",
-    "InContext",
     "Lifecycle",
     "Lock",
     "LockLike",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._workers import State, Workers
@@ -42,7 +42,7 @@ class Dispatch(Workers):
                 'for a function f, write dispatch_callback(Callback("name", f, ()))'
             ) from None
         mailbox = self._callbacks
-        mailbox.items.append(callback)
+        mailbox.items.append((copy_context(), callback) if mailbox.keeps_context else callback)
         if not mailbox.busy:
             with self._lock:
                 self._ensure_worker(mailbox)
@@ -65,15 +65,14 @@ class Dispatch(Workers):
     def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None:
         """Call the linked callbacks here and now. Each is called, whatever the others raise.
 
-        Without the lock. They run in an empty context, as on a worker that has just begun: they may
-        be of another request than the caller.
+        Without the lock. Each runs in a context of its own, as on a worker that has just begun: it
+        may belong to another request than the caller and than the other links.
         """
-        items: deque[Item] = deque((link, result) for link in links)
         wanted: BaseException | None = None
-        context = Context()
-        while items:
+        for link in links:
+            items: deque[Item] = deque([(link, result)])
             try:
-                context.run(self._run, items, None)
+                Context().run(self._run, items, None)
             except BaseException as exception:
                 wanted = wanted or exception
         if wanted is not None:

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from handler_core.execution._callback import Callback, CallbackLike
 
 if TYPE_CHECKING:
-    from contextvars import Context
-
     from handler_core.execution._interfaces import Task
     from handler_core.execution._waiter import Waiter
 
-__all__ = ["Drain", "InContext", "Item", "Link", "Mailbox", "Worker", "as_callback"]
+__all__ = ["Drain", "InContext", "Item", "Kept", "Link", "Mailbox", "Worker", "as_callback"]
 
 #: A linked callback and its result. The worker calls it as it is. A :class:`Callback` is made of it
 #: only for wrappers and for the log.
@@ -32,10 +31,12 @@ Link: TypeAlias = tuple[Callable[[Any], object], Any]
 class Mailbox:
     """What one worker has to run, and the worker."""
 
-    __slots__ = ("busy", "items", "waiter", "worker")
+    __slots__ = ("busy", "items", "keeps_context", "waiter", "worker")
 
-    def __init__(self) -> None:
+    def __init__(self, keeps_context: bool) -> None:
         self.items: deque[Item] = deque()
+        #: What the model says; see :class:`Model`. To find it here is faster.
+        self.keeps_context = keeps_context
         #: True while a worker is sure to read ``items`` again.
         self.busy = False
         #: The worker; None while there is none.
@@ -77,53 +78,39 @@ class Drain:
 
 
 class InContext:
-    """A callback or a link, and the context (``contextvars``) in which it is to run.
+    """A link, and the context (``contextvars``) in which it is to run.
 
-    It takes the place of the callback in a mailbox, or of the link on a result. It is equal to that
-    link, so ``unlink`` finds it. Only a model that sets ``run_item`` makes one.
+    It takes the place of the link on a result. It is equal to that link, so ``unlink`` finds it.
     """
 
-    __slots__ = ("context", "original")
+    __slots__ = ("context", "link")
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, original: Any, context: Context) -> None:
-        self.original = original
+    def __init__(self, link: Callable[[Any], object], context: Context) -> None:
+        self.link = link
         self.context = context
 
-    @property
-    def func(self) -> Callable[..., object]:
-        """The function of the callback."""
-        func: Callable[..., object] = self.original.func
-        return func
-
-    @property
-    def args(self) -> tuple[Any, ...]:
-        """The arguments of the callback."""
-        args: tuple[Any, ...] = self.original.args
-        return args
-
     def __call__(self, result: Any) -> object:
-        return self.context.run(self.original, result)
+        return self.context.run(self.link, result)
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.original == (other.original if type(other) is InContext else other))
-
-    def __repr__(self) -> str:
-        return repr(self.original)
+        return bool(self.link == (other.link if type(other) is InContext else other))
 
 
-#: What lies in a mailbox.
-Item: TypeAlias = "CallbackLike | Link | Drain"
+#: A dispatched callback, and the context in which it is to run.
+Kept: TypeAlias = tuple[Context, CallbackLike]
+
+#: What lies in a mailbox. A model that keeps contexts has each callback as a :data:`Kept`, and each
+#: link as an :class:`InContext` and its result. Any other model has none of the two.
+Item: TypeAlias = CallbackLike | Link | Kept | Drain
 
 
-def as_callback(item: CallbackLike | Link) -> CallbackLike:
+def as_callback(item: CallbackLike | Link | Kept) -> CallbackLike:
     """Return an item as wrappers and the log see it."""
-    if type(item) is tuple:
-        link, result = item
-        if type(link) is InContext:
-            link = link.original
-        return Callback("completion", link, (result,))
-    if type(item) is InContext:
-        item = item.original
-    return cast(CallbackLike, item)
+    if type(item) is not tuple:
+        return cast(CallbackLike, item)
+    first, second = item
+    if type(first) is Context:
+        return cast(CallbackLike, second)
+    return Callback("completion", first.link if type(first) is InContext else first, (second,))

@@ -30,10 +30,10 @@ class Model:
     #: leave something to be done, as a coroutine function does.
     finish_callback: Callable[[object], object] | None = None
 
-    #: Called by a worker with each callback or link, in place of a plain call. A model whose
-    #: callbacks keep the context (``contextvars``) of their dispatch sets it to
-    #: ``run_in_context``, and dispatches and links each as an ``InContext``.
-    run_item: Callable[[Any], object] | None = None
+    #: Which context (``contextvars``) a callback runs in. True is a copy of the context of whoever
+    #: dispatched or linked it, as on asyncio. False is the context of the worker, which begins
+    #: empty.
+    keeps_context: ClassVar[bool] = False
 
     #: True if a task runs until it lets others run, as greenlets do and threads do not.
     cooperative: bool = False

@@ -31,9 +31,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from handler_core.execution._mailbox import InContext
 from handler_core.execution._timeout import HandlerTimeoutError, timeout_error_class
 from handler_core.execution._waiter import Waiter, Waker
 
@@ -53,6 +55,7 @@ class ResultHandler(Protocol):
     _lock: Any
     _fence: Callable[[None], object]
     _unstarted: bool
+    keeps_context: ClassVar[bool]
 
     @property
     def timeout_exception(self) -> type[HandlerTimeoutError]:
@@ -290,6 +293,8 @@ class AsyncResult(Generic[T]):
         if not callable(callback):
             raise TypeError(f"link() takes a function of one argument, not {callback!r}")
         handler = self._handler
+        if handler.keeps_context:
+            callback = InContext(callback, copy_context())
         with handler._lock:
             if self._outcome is _PENDING:
                 links = self._links

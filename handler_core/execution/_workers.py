@@ -56,8 +56,8 @@ class Workers(Model):
         self._fence: Callable[[None], object] = deque[None](maxlen=0).append
         self._state = State.STOPPED
         self._drain: Drain | None = None
-        self._callbacks = Mailbox()
-        self._completions = Mailbox()
+        self._callbacks = Mailbox(self.keeps_context)
+        self._completions = Mailbox(self.keeps_context)
         #: True if a mailbox may have a worker whose task has not been started.
         self._unstarted = False
         #: What wrappers remember of dispatched callbacks; see :class:`handler_core.Dispatched`.
@@ -81,8 +81,9 @@ class Workers(Model):
         Without the lock. What a callback raises is logged. An exception that asks the program or
         the worker to end is raised.
         """
-        run_item, run_callback = self.run_item, self._run_callback
-        finish = self.finish_callback
+        keeps_context = self.keeps_context
+        run_callback, finish = self._run_callback, self.finish_callback
+        plain = not keeps_context and run_callback is None and finish is None
         while items:
             item: Any = items[0]
             kind = type(item)
@@ -90,16 +91,17 @@ class Workers(Model):
                 return cast(Drain, item)  # `_advance_drain` removes it when its work is done
             items.popleft()
             try:
-                if run_item is not None:
-                    run_item(item)
-                elif run_callback is not None:
-                    run_callback(as_callback(item))
-                elif finish is None:
+                if plain:
                     if kind is tuple:
                         item[0](item[1])
                     else:
                         item.func(*item.args)
+                elif keeps_context:
+                    _run_kept(item, run_callback, finish)
+                elif run_callback is not None:
+                    run_callback(as_callback(item))
                 else:
+                    assert finish is not None
                     finish(item[0](item[1]) if kind is tuple else item.func(*item.args))
             except (KeyboardInterrupt, SystemExit):
                 raise
@@ -113,27 +115,6 @@ class Workers(Model):
             if give_way is not None:
                 give_way()
         return None
-
-    def run_in_context(self, item: Any) -> None:
-        """Run one item in the context that was kept with it, or else in that of the worker.
-
-        Without the lock. A model sets ``run_item`` to it.
-        """
-        kept = item[0] if type(item) is tuple else item
-        if type(kept) is InContext:
-            kept.context.run(self._run_one, item)
-        else:
-            self._run_one(item)
-
-    def _run_one(self, item: Any) -> None:
-        """Run one item in the current context, with all that belongs to it. Without the lock."""
-        callback = as_callback(item)
-        if self._run_callback is not None:
-            self._run_callback(callback)
-            return
-        outcome = callback.func(*callback.args)
-        if self.finish_callback is not None:
-            self.finish_callback(outcome)
 
     def _work(self, mailbox: Mailbox, worker: Worker) -> None:
         """Run what comes into the mailbox, one at a time, until a drain ends the worker.
@@ -296,8 +277,8 @@ class Workers(Model):
             # If a worker has forked, its thread lives on here. It must end when its callback
             # returns, and leave the other callbacks to the parent.
             mailbox.items.appendleft(Drain())
-        self._callbacks = Mailbox()
-        self._completions = Mailbox()
+        self._callbacks = Mailbox(self.keeps_context)
+        self._completions = Mailbox(self.keeps_context)
         self._state = State.STOPPED
         self._drain = None
         self._notes = {}
@@ -321,3 +302,23 @@ class Workers(Model):
         Without the lock.
         """
         raise NotImplementedError
+
+
+def _run_kept(
+    item: Any,
+    run_callback: Callable[[CallbackLike], object] | None,
+    finish: Callable[[object], object] | None,
+) -> None:
+    """Run an item of a model that keeps contexts, in the context that was kept with it."""
+    first, second = item
+    if type(first) is InContext:
+        context, func, args = first.context, first.link, (second,)
+    else:
+        context, func, args = first, second.func, second.args
+    if run_callback is not None:
+        context.run(run_callback, as_callback(item))
+        return
+    # Most callbacks have no arguments, and `run(func, *args)` alone would take twice as long.
+    outcome = context.run(func, *args) if args else context.run(func)
+    if outcome is not None and finish is not None:
+        context.run(finish, outcome)

@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from handler_core_greenlet import LoopHandler, LoopResult, PrivateLoop
+from handler_core_greenlet import LoopHandler, PrivateLoop
 
+import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core_asyncio._hub import AsyncioHub, FutureWaker, run_private_loop
 
@@ -23,7 +24,7 @@ class AsyncioTimeoutError(HandlerTimeoutError):
     """A wait timed out."""
 
 
-class AsyncResult(LoopResult):
+class AsyncResult(handler_core.AsyncResult[Any]):
     """The result of an asyncio handler. Coroutines may await it, any number of times."""
 
     __slots__ = ()

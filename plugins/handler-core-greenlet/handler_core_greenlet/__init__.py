@@ -4,8 +4,7 @@ A task is a greenlet whose parent is the greenlet that runs the loop. A task tha
 its parent, so the loop goes on; a callback of the loop switches back. So code in blocking style
 runs on the thread of the loop, beside its coroutines. This package has everything that is the same
 for every loop: the hub (:class:`LoopHub`), the handler (:class:`LoopHandler`), a greenlet that
-calls functions for a coroutine (:class:`CallGreenlet`), the base of its results
-(:class:`LoopResult`), a loop for programs that run none
+calls functions for a coroutine (:class:`CallGreenlet`), a loop for programs that run none
 (:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork. It is not a model
 itself. ``handler-core-asyncio`` is one: it adds what is special to asyncio.
 
@@ -32,7 +31,6 @@ from handler_core_greenlet._hub import (
 )
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Queue
-from handler_core_greenlet._result import LoopResult
 from handler_core_greenlet._sleep_and_select import new_waiter, sleep
 
 __all__ = [
@@ -42,7 +40,6 @@ __all__ = [
     "LoopConnection",
     "LoopHandler",
     "LoopHub",
-    "LoopResult",
     "PrivateLoop",
     "Queue",
     "TaskGreenlet",

@@ -15,14 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.execution import (
-    AsyncResult,
-    CallbackLike,
-    InContext,
-    Task,
-    ThreadWaiter,
-    Waiter,
-)
+from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter
 from handler_core.green import GreenHandler, freeze_inherited
 from handler_core.network import FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
@@ -59,6 +52,7 @@ class LoopHandler(GreenHandler):
     queue_impl = Queue
     queue_empty = Empty
     native_lock = staticmethod(_thread.allocate_lock)
+    keeps_context = True
 
     # For coroutines.
 
@@ -147,15 +141,6 @@ class LoopHandler(GreenHandler):
         return hub.select(greenlet.getcurrent(), rlist, wlist, xlist, timeout)
 
     # Callbacks.
-
-    def dispatch_callback(self, callback: CallbackLike) -> None:
-        """Queue ``callback``, with a copy of the caller's context in which it is to run.
-
-        See :meth:`handler_core.Handler.dispatch_callback`.
-        """
-        super().dispatch_callback(InContext(callback, contextvars.copy_context()))
-
-    run_item = GreenHandler.run_in_context
 
     def finish_callback(self, outcome: object) -> None:
         """Await what a callback has returned, if it is a coroutine.

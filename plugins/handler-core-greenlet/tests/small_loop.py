@@ -16,15 +16,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from handler_core_greenlet import (
-    AwaitedCall,
-    LoopHandler,
-    LoopHub,
-    LoopResult,
-    PrivateLoop,
-    running_hub,
-)
+from handler_core_greenlet import AwaitedCall, LoopHandler, LoopHub, PrivateLoop, running_hub
 
+import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 
 
@@ -127,7 +121,7 @@ def run_private_loop(begun: Callable[[LoopHub], None]) -> None:
     hub.run()
 
 
-class AsyncResult(LoopResult):
+class AsyncResult(handler_core.AsyncResult[Any]):
     __slots__ = ()
 
 

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from gevent import GreenletExit
+from handler_core_asyncio import SequentialAsyncioHandler
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
@@ -132,6 +133,14 @@ class C7SetterCallsLinksAsItself(Threads):
         super()._call_links(result, [functools.partial(context.run, link) for link in links])
 
 
+class C7LinksOfOneResultShareAContext(Threads):
+    """The setter of a stopped handler calls all links in one context."""
+
+    def _call_links(self, result: Any, links: list[Any]) -> None:
+        context = contextvars.Context()
+        super()._call_links(result, [functools.partial(context.run, link) for link in links])
+
+
 class C7LinksAreNotKnownAgain(Threads):
     """A link that is kept with a context is equal to no other."""
 
@@ -139,6 +148,52 @@ class C7LinksAreNotKnownAgain(Threads):
         def link(self, callback: Any) -> None:
             context = contextvars.copy_context()
             super().link(functools.partial(context.run, callback) if context else callback)
+
+
+class C7WrappedCallbacksSeeTheFirstRequest(Threads):
+    """Callbacks that wrappers are around run in the context of the first one."""
+
+    context: contextvars.Context | None = None
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        if self._run_callback is not None and self.context is None:
+            run, context = self._run_callback, contextvars.copy_context()
+            self.context = context
+            self._run_callback = lambda callback: context.run(run, callback)
+        super().dispatch_callback(callback)
+
+
+class C7DispatchedCallbacksForgetTheirRequest(SequentialAsyncioHandler):
+    """It says that it keeps contexts, and keeps that of a link only."""
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        contextvars.Context().run(super().dispatch_callback, callback)
+
+
+class C7PlainResultsForgetTheirRequest(SequentialAsyncioHandler):
+    """It keeps the context of a link on its own results only."""
+
+    def _queue_links(self, result: Any, links: list[Any]) -> bool:
+        if type(result) is handler_core.AsyncResult:
+            for link in links:
+                link.context = contextvars.Context()
+        return super()._queue_links(result, links)
+
+
+class C7CallbacksShareTheContextOfTheirRequest(SequentialAsyncioHandler):
+    """The callbacks of one request run in one context, and see what the others have changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contexts: dict[Any, contextvars.Context] = {}
+
+    @hookimpl
+    def dispatch_callback(self, callback: Any) -> None:
+        here = contextvars.copy_context()
+        context = self.contexts.setdefault(frozenset(here.items()), here)
+        super().dispatch_callback(Callback("shared", context.run, (callback.func, *callback.args)))
 
 
 class C7RunsWithTheDispatchersOwnVariables(Threads):

@@ -69,8 +69,8 @@ class C1SecondStartMakesSecondWorker(Threads):
     def start(self) -> None:
         if self.running:
             with self._lock:
-                self._callbacks = Mailbox()
-                self._completions = Mailbox()
+                self._callbacks = Mailbox(self.keeps_context)
+                self._completions = Mailbox(self.keeps_context)
         super().start()
 
 

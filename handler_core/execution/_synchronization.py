@@ -37,7 +37,8 @@ class Event:
         """Set the event, and wake all tasks that wait for it."""
         with self._guard:
             self._set = True
-            waiters, self._waiters = self._waiters, deque()
+            waiters = list(self._waiters)
+            self._waiters.clear()  # and not replaced: a wait whose time is over may look into it
         for waiter in waiters:
             waiter.wake()
 

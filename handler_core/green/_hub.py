@@ -76,7 +76,10 @@ class Hub(abc.ABC):
 
     @abc.abstractmethod
     def call_soon(self, func: Callable[[], object]) -> None:
-        """Have the hub call ``func``. Only the hub's thread calls this."""
+        """Have the hub call ``func``. Only the hub's thread calls this.
+
+        A signal handler may call it while the hub sleeps. That wakes the hub at once.
+        """
 
     @abc.abstractmethod
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:

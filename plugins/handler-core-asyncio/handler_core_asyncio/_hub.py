@@ -2,10 +2,10 @@
 
 Any loop with asyncio's interface will do, such as uvloop's.
 
-A handler of ``signal.signal`` may run in the loop's thread while the loop sleeps. What it gives to
-``call_soon`` would wait until something else wakes the loop: asyncio looks at it before it sleeps
-only. So this hub asks first what runs. In a task, or in a greenlet of its own, the loop is sure to
-look again. Anywhere else in its thread the loop may be asleep, and is woken as from another thread.
+A handler of ``signal.signal`` may run in the loop's thread while the loop sleeps. asyncio's
+``call_soon`` does not wake the loop, which looks at what was given to it only before it sleeps. So
+this hub first asks what runs in the thread. If it is a task or a greenlet of the loop, the loop is
+awake, and looks again before it sleeps. Otherwise the loop is woken as from another thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import AwaitedCall, LoopHub, TaskGreenlet, hub_of_thread
+from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
 
 __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
@@ -73,10 +73,7 @@ class AsyncioHub(LoopHub):
         It is also False in a plain callback of the loop, which cannot be told from a signal handler
         that interrupts the loop's sleep. Only the loop's thread calls this.
         """
-        return (
-            isinstance(greenlet.getcurrent(), TaskGreenlet)
-            or asyncio.current_task(self.loop) is not None
-        )
+        return self.may_park(greenlet.getcurrent()) or asyncio.current_task(self.loop) is not None
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
         """Have the loop call ``func``, and wake it at once. Any thread may call this."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 import weakref
@@ -24,9 +25,11 @@ class PrivateLoop:
     def __init__(self, name: str, run: Callable[[Callable[[LoopHub], None]], None]) -> None:
         self._name = name
         self._run = run
-        self._lock = threading.Lock()
-        self._hub: LoopHub | None = None
-        self._parents: LoopHub | None = None
+        # Re-entrant: a signal handler may need the hub while its thread waits for it here. Then
+        # each of the two starts a loop, and both use the one that begins first.
+        self._lock = threading.RLock()
+        self._hubs: list[LoopHub] = []
+        self._parents: list[LoopHub] = []
         _private_loops.add(self)
 
     def hub(self) -> LoopHub:
@@ -36,28 +39,29 @@ class PrivateLoop:
             RuntimeError: no thread can be started.
         """
         with self._lock:
-            if self._hub is None:
+            if not self._hubs:
                 started = threading.Event()
 
                 def begun(hub: LoopHub) -> None:
                     hub.is_private = True
-                    self._hub = hub
+                    self._hubs.append(hub)
                     started.set()
 
-                threading.Thread(
+                thread = threading.Thread(
                     target=self._run, args=(begun,), name=self._name, daemon=True
-                ).start()
+                )
+                # The loop outlives the caller, and must not keep the caller's context alive.
+                contextvars.Context().run(thread.start)
                 started.wait()
-            assert self._hub is not None
-            return self._hub
+            return self._hubs[0]
 
     def leave_to_parent(self) -> None:
         """Start anew, without the thread, which only the parent has. A forked child calls this."""
         # The parent's hub is kept. A loop that is freed gives up what it watches, in the parent
         # too.
-        self._parents = self._hub
-        self._hub = None
-        self._lock = threading.Lock()
+        self._parents += self._hubs
+        self._hubs = []
+        self._lock = threading.RLock()
 
 
 _private_loops: weakref.WeakSet[PrivateLoop] = weakref.WeakSet()

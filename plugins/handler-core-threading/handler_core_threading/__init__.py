@@ -16,6 +16,7 @@ from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
+from handler_core.execution import Waiter
 from handler_core.network import LONGEST_TURN, SHORTEST_SLEEP
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
@@ -43,7 +44,15 @@ class SequentialThreadingHandler(Handler):
             self.cooperative = True
             self._gave_way_at = time.monotonic()
 
-    start = inherit_hook(Handler.start)
+    @hookimpl
+    def start(self) -> None:
+        """Begin to run callbacks; see :meth:`handler_core.Handler.start`."""
+        if self.cooperative:
+            from handler_core_threading._green_hub import make_hub
+
+            make_hub()
+        super().start()
+
     stop = inherit_hook(Handler.stop)
     dispatch_callback = inherit_hook(Handler.dispatch_callback)
 
@@ -62,6 +71,18 @@ class SequentialThreadingHandler(Handler):
     def callback_object(self) -> AsyncResult:
         """Return a new, pending result."""
         return AsyncResult(self)
+
+    def new_waiter(self) -> Waiter:
+        """Return a waiter for this thread.
+
+        Raises:
+            RuntimeError: the hub of a patched process calls this, as a signal handler may.
+        """
+        if not self.cooperative:
+            return super().new_waiter()
+        from handler_core_threading._green_hub import new_waiter
+
+        return new_waiter()
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""

@@ -6,6 +6,8 @@ process imports this module.
 
 from __future__ import annotations
 
+import _thread
+import functools
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from handler_core.green import (
     renew_hub,
     stop_frozen_watchers,
 )
+from handler_core_threading._green_hub import call_in_hub, in_hub
 
 __all__ = ["GreenThread", "freeze_inherited_threads"]
 
@@ -31,11 +34,27 @@ class GreenThread(threading.Thread):
     ) -> None:
         super().__init__(target=func, args=args, kwargs=kwargs, daemon=True)
         self._over = threading.Event()
+        self._begins_later = False
         self._task = FreezableTask(super()._bootstrap_inner)  # type: ignore[misc]
 
     def _bootstrap_inner(self) -> None:
         """Begin, call :meth:`run`, and end. The new greenlet calls this."""
         self._task()
+
+    def start(self) -> None:
+        """Start the thread, and wait until it has begun.
+
+        The hub cannot wait. There, in a signal handler, the thread begins when the hub turns next.
+        """
+        if in_hub():
+            self._begins_later = True
+            call_in_hub(functools.partial(_thread.start_new_thread, self._begin, ()))
+        else:
+            super().start()
+
+    def _begin(self) -> None:
+        super().start()
+        self._begins_later = False
 
     def run(self) -> None:
         """Run the target, and note that it is over."""
@@ -49,7 +68,7 @@ class GreenThread(threading.Thread):
 
     def is_alive(self) -> bool:
         """Return True while the thread has not ended. In a child, the parent's have ended."""
-        return not self._task.is_frozen() and super().is_alive()
+        return not self._task.is_frozen() and (self._begins_later or super().is_alive())
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, for ``timeout`` seconds at the most.
@@ -58,7 +77,7 @@ class GreenThread(threading.Thread):
         """
         if self._task.is_frozen():
             return
-        if timeout is None or self is threading.current_thread() or self._over.wait(timeout):
+        if self is threading.current_thread() or self._over.wait(timeout):
             super().join()
 
 

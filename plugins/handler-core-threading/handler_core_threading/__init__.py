@@ -11,7 +11,6 @@ import _thread
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType
 from typing import Any
 
 import handler_core
@@ -40,7 +39,8 @@ class SequentialThreadingHandler(Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        if not isinstance(_thread.start_new_thread, BuiltinFunctionType):  # the process is patched
+        # A debugger may have a function of its own there, and its threads are no greenlets.
+        if _thread.start_new_thread.__module__.startswith(("gevent.", "eventlet.")):
             self.cooperative = True
             self._gave_way_at = time.monotonic()
 

@@ -14,3 +14,23 @@ def test_the_green_wing_is_imported_in_a_patched_process_only() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert ended.stdout == "False\n"
+
+
+def test_a_process_whose_threads_a_debugger_follows_is_not_patched() -> None:
+    program = """
+import _thread, sys
+start = _thread.start_new_thread
+def followed(*args, **kwargs):
+    return start(*args, **kwargs)
+_thread.start_new_thread = followed
+import threading
+threading._start_new_thread = followed
+from handler_core import get_handler
+with get_handler('threading') as handler:
+    handler.spawn(print, 'spawned').join()
+print('handler_core.green' in sys.modules)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "spawned\nFalse\n"

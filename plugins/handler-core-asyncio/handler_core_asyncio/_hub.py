@@ -20,6 +20,8 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
 
+from handler_core.green import GreenWaiter
+
 __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
 
@@ -29,6 +31,7 @@ class AsyncioHub(LoopHub):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.loop = loop
+        self._look_ups: set[asyncio.Task[Any]] = set()
         # asyncio tells only asynchronous generators that their loop is about to end.
         self._until_shutdown = self._wait_for_shutdown()
         first: Any = self._until_shutdown.__anext__()
@@ -40,6 +43,12 @@ class AsyncioHub(LoopHub):
             yield
         finally:
             self.end()
+
+    def end(self) -> None:
+        """Let the hub count as ended; see :meth:`LoopHub.end`."""
+        super().end()
+        for look_up in self._look_ups:
+            look_up.cancel()
 
     @classmethod
     def current(cls) -> AsyncioHub | None:
@@ -115,8 +124,21 @@ class AsyncioHub(LoopHub):
         except RuntimeError:
             coroutine.close()  # or Python would warn that it was never awaited
             raise
-        task = self.loop.create_task(coroutine)
-        task.add_done_callback(lambda _: waiter.wake_at_once())
+        return self._wait_for_task(self.loop.create_task(coroutine), waiter)
+
+    def _wait_for_task(self, task: asyncio.Task[Any], waiter: GreenWaiter) -> Any:
+        """Park until a task has ended, and return or raise what it does.
+
+        If the hub has ended by then, the greenlet is not resumed.
+        """
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            if not self.has_ended():
+                waiter.wake_at_once()
+            elif not task.cancelled():
+                task.exception()  # or asyncio would complain that nobody has seen it
+
+        task.add_done_callback(ended)
         try:
             waiter.park()
         except BaseException:
@@ -142,11 +164,21 @@ class AsyncioHub(LoopHub):
                 raise
 
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
-        """Look addresses up by the loop's resolver, while the current greenlet is parked."""
+        """Look addresses up by the loop's resolver, while the current greenlet is parked.
+
+        The resolver is a coroutine, and needs a task. But the greenlet waits here as it waits
+        anywhere else. So asyncio does not list this task, and nobody cancels it who cancels all
+        tasks, such as ``asyncio.run`` at its end.
+        """
         host, port, family, kind, proto, flags = args
-        infos: Sequence[Any] = self.run_coroutine(
+        waiter = self.new_waiter(greenlet.getcurrent())
+        task = self.loop.create_task(
             self.loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
         )
+        asyncio.tasks._unregister_task(task)
+        self._look_ups.add(task)
+        task.add_done_callback(self._look_ups.discard)
+        infos: Sequence[Any] = self._wait_for_task(task, waiter)
         return infos
 
 

@@ -15,15 +15,15 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter
+from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter, wrap
 from handler_core.green import GreenHandler, freeze_inherited
-from handler_core.network import FileObject, SelectLists, checked_timeout
+from handler_core.network import AddressInfo, FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet._async_context import AsyncContext
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
-from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, Queue
 from handler_core_greenlet._sleep_and_select import sleep
@@ -139,6 +139,26 @@ class LoopHandler(GreenHandler):
             if isinstance(connection, LoopConnection) and connection.has_room(hub):
                 return [], [connection], []
         return hub.select(greenlet.getcurrent(), rlist, wlist, xlist, timeout)
+
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
+        """Look up the addresses of a host; see :meth:`handler_core.Handler.look_up`.
+
+        If the caller does not wait for it to the end, the look-up is cancelled.
+        """
+        hub = running_hub()
+        if hub is None:
+            return super().look_up(host, port, timeout)
+        module = self.socket_module
+        result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)
+        question = host, port, 0, module.SOCK_STREAM
+        ask = functools.partial(wrap(result)(module.getaddrinfo), *question)
+        task = TaskGreenlet(hub, ask)
+        hub.call_soon(task.switch)
+        try:
+            return result.get(timeout=timeout)
+        finally:
+            if not task.dead:
+                hub.call_soon(task.throw)
 
     # Callbacks.
 

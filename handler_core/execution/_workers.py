@@ -27,6 +27,8 @@ from handler_core.execution._mailbox import Drain, InContext, Item, Mailbox, Wor
 from handler_core.execution._model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from handler_core.execution._callback import CallbackLike
 
 __all__ = ["State", "Workers"]
@@ -242,6 +244,18 @@ class Workers(Model):
         """
         self._callbacks.retire()
         self._completions.retire()
+
+    def idle_workers(self) -> list[Hashable]:
+        """Return the tasks of the workers that are parked and have nothing to run.
+
+        Without the lock. Each is what :meth:`current_task` returns in it.
+        """
+        with self._lock:
+            return [
+                mailbox.worker.identity
+                for mailbox in (self._callbacks, self._completions)
+                if mailbox.worker is not None and mailbox.waiter is not None
+            ]
 
     def in_callback(self) -> bool:
         """Return True if the caller is one of this handler's own callbacks."""

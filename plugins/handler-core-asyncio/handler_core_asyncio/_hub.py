@@ -61,9 +61,21 @@ class AsyncioHub(LoopHub):
             return None
         hub = getattr(loop, "_handler_core_hub", None)
         if not isinstance(hub, cls) or hub.has_ended() or hub.is_forked():
+            cls._end_last_one()
             hub = loop._handler_core_hub = cls(loop)
         hub.adopt()
         return hub
+
+    @classmethod
+    def _end_last_one(cls) -> None:
+        """End this thread's last hub if its loop was closed without a word to its generators."""
+        last = hub_of_thread()
+        if isinstance(last, cls) and last.loop.is_closed():
+            last.end()
+
+    def has_ended(self) -> bool:
+        """Return True if the loop is closed, or about to be, or its thread has ended."""
+        return self.loop.is_closed() or super().has_ended()
 
     def is_running(self) -> bool:
         """Return True while a thread runs the loop."""

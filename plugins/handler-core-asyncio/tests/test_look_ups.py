@@ -83,9 +83,7 @@ class TestLookUps(OwnLoop):
         async def main() -> None:
             resolver = self.listen(complaints)
             async with new_handler() as handler:
-                connecting = asyncio.ensure_future(
-                    handler.call(handler.create_connection, ADDRESS)
-                )
+                connecting = asyncio.ensure_future(handler.call(handler.create_connection, ADDRESS))
                 await resolver.begun.wait()
                 connecting.cancel()
                 with pytest.raises(asyncio.CancelledError):

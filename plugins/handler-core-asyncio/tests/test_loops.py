@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
+import pytest
+from handler_core_asyncio import SequentialAsyncioHandler
+from handler_core_greenlet import LoopHub, TaskGreenlet
 from own_loop import OwnLoop, new_handler, only_asyncio, run
 
 from handler_core import Callback, get_handler
@@ -127,6 +131,76 @@ class TestLoops(OwnLoop):
                 assert turns < 10
 
         run(main())
+
+    @pytest.mark.parametrize("handlers", ["one for each loop", "one for all loops"])
+    @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+    def test_a_loop_that_ends_without_a_stop_leaves_nothing_behind(
+        self, handlers: str, told: bool
+    ) -> None:
+        """Told: its asynchronous generators are told of the end, as ``asyncio.run`` does it."""
+        shared = new_handler()
+        ran: list[int] = []
+
+        async def main() -> None:
+            handler = shared if handlers == "one for all loops" else new_handler()
+            await use(handler)
+
+        async def use(handler: SequentialAsyncioHandler) -> None:
+            handler.start()
+            for link in (False, True):
+                result = handler.async_result()
+                if link:
+                    result.link(lambda _: ran.append(1))
+                    result.set()
+                else:
+                    handler.dispatch_callback(Callback("test", ran.append, (1,)))
+            left, right = handler.create_socket_pair()
+            with left, right:
+                await handler.call(handler.select, [left], [], [], 0.001)
+            async with handler.calling(handler.lock_object()):
+                pass
+            await handler.call(handler.spawn(int).join)
+
+        def live() -> None:
+            if told:
+                run(main())
+                return
+            loop = (OwnLoop.new_loop or asyncio.new_event_loop)()
+            loop.run_until_complete(main())
+            loop.close()
+
+        def left() -> tuple[int, int]:
+            gc.collect()
+            objects = gc.get_objects()
+            return (
+                sum(isinstance(each, LoopHub) for each in objects),
+                sum(isinstance(each, TaskGreenlet) for each in objects),
+            )
+
+        live()
+        before = left()
+        for _ in range(30):
+            live()
+        assert left() <= before  # the last hub of a thread stays
+        assert len(ran) == 31 * 2
+
+    def test_an_idle_worker_comes_again_after_the_end_of_its_loop(self) -> None:
+        handler = new_handler()
+        ran: list[str] = []
+
+        async def first() -> None:
+            handler.start()
+            handler.dispatch_callback(Callback("test", ran.append, ("in the first loop",)))
+            await asyncio.sleep(0)
+
+        async def second() -> None:
+            async with handler:
+                handler.dispatch_callback(Callback("test", ran.append, ("in the second",)))
+
+        run(first())
+        handler.dispatch_callback(Callback("test", ran.append, ("between them",)))
+        run(second())
+        assert ran == ["in the first loop", "between them", "in the second"]
 
     def test_automatic_choice(self) -> None:
         async def main() -> str:

@@ -237,7 +237,19 @@ class LoopHandler(GreenHandler):
         """Run a worker in the home loop; choose one if the handler has lost its own."""
         if self.home is None:
             self.home = self.hub_for_tasks()
+        if isinstance(self.home, LoopHub):
+            self.home.serve(self)
         return super().spawn_worker(func, *args)
+
+    def end_idle_workers(self) -> None:
+        """End the workers that have nothing to run: their loop is about to end.
+
+        The handler starts others when there is something to run. Only the loop's thread calls this.
+        """
+        for worker in self.idle_workers():
+            # It would go on in its parent when it has ended, so that must be the caller.
+            if isinstance(worker, TaskGreenlet) and worker.parent is greenlet.getcurrent():
+                worker.throw()
 
     # Fork.
 

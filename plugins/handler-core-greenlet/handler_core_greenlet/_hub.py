@@ -52,6 +52,13 @@ class AwaitedCall(Protocol):
         """End the function where it is parked, when the loop next turns. From any thread."""
 
 
+class _ServedHandler(Protocol):
+    """What a hub needs of a handler whose workers it runs."""
+
+    def end_idle_workers(self) -> None:
+        """End the workers that have nothing to run. Only the loop's thread calls this."""
+
+
 class LoopHub(Hub):
     """The hub that an event loop is. It is made in the loop's thread, while the loop runs.
 
@@ -66,6 +73,10 @@ class LoopHub(Hub):
 
     def __init__(self) -> None:
         super().__init__(threading.local)
+        # By their `id`. Another thread, or a signal handler, may add one while they are read.
+        self._served: weakref.WeakValueDictionary[int, _ServedHandler] = (
+            weakref.WeakValueDictionary()
+        )
         self.adopt()
         _hubs.add(self)
 
@@ -124,6 +135,23 @@ class LoopHub(Hub):
     def is_forked(self) -> bool:
         """Return True in a forked child, where the loop is the parent's."""
         return self._thread is None
+
+    # The end of the loop.
+
+    def serve(self, handler: _ServedHandler) -> None:
+        """Tell ``handler`` when the loop ends. Any thread may call this."""
+        self._served[id(handler)] = handler
+
+    def end(self) -> None:
+        """Let the hub count as ended, and end what would wait in its loop for ever.
+
+        A parked greenlet is never freed, because its own stack refers to it. So an idle worker
+        would stay, and the hub and the loop with it.
+        """
+        super().end()
+        for handler in [reference() for reference in self._served.valuerefs()]:
+            if handler is not None:
+                handler.end_idle_workers()
 
     # How a greenlet begins, parks and goes on.
 

@@ -41,7 +41,7 @@ class AsyncResult(handler_core.AsyncResult[Any]):
             hub = AsyncioHub.current()
             if hub is None:
                 raise RuntimeError("no asyncio loop runs this coroutine: is it another library's?")
-            waker = FutureWaker(hub)
+            waker = FutureWaker(hub, hub.loop.create_future())
             if self.add_waiter(waker):
                 try:
                     yield from waker.future

@@ -28,6 +28,8 @@ __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 class AsyncioHub(LoopHub):
     """An asyncio loop as a hub."""
 
+    cancelled_error = asyncio.CancelledError
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self.loop = loop
@@ -159,21 +161,37 @@ class AsyncioHub(LoopHub):
         return task.result()
 
     async def wait_until_idle(self, call: AwaitedCall) -> None:
-        """Wait until ``call`` is idle. A cancellation of the waiting coroutine is raised in it."""
+        """Wait until ``call`` is idle. Hand a cancellation of the waiting coroutine to it."""
+        waker = FutureWaker(self, self.loop.create_future())
         while not call.idle:
-            waker = FutureWaker(self)
             call.on_idle = waker.wake
             try:
                 await waker.future
             except asyncio.CancelledError as error:
-                if call.idle or call.is_frozen():
+                if call.is_frozen():
                     raise
-                call.throw(error)
+                call.cancel(error)
+                waker = FutureWaker(self, _CallFuture(self, call))
             except GeneratorExit:
-                # Not `throw`: the garbage collector may close the coroutine, in any greenlet or
+                # Not at once: the garbage collector may close the coroutine, in any greenlet or
                 # thread.
                 call.kill()
                 raise
+
+    def running_task(self) -> Any:
+        """Return the current task of asyncio."""
+        return asyncio.current_task(self.loop)
+
+    def swap_task(self, task: Any) -> Any:
+        """Make ``task`` the current one of asyncio; return the one before."""
+        loop = self.loop
+        running = asyncio.current_task(loop)
+        if running is not task and loop.is_running():
+            if running is not None:
+                asyncio.tasks._leave_task(loop, running)
+            if task is not None:
+                asyncio.tasks._enter_task(loop, task)
+        return running
 
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
         """Look addresses up by the loop's resolver, while the current greenlet is parked.
@@ -199,9 +217,9 @@ class FutureWaker:
 
     __slots__ = ("_hub", "future")
 
-    def __init__(self, hub: AsyncioHub) -> None:
+    def __init__(self, hub: AsyncioHub, future: asyncio.Future[None]) -> None:
         self._hub = hub
-        self.future: asyncio.Future[None] = hub.loop.create_future()
+        self.future = future
 
     def wake(self) -> None:
         """Let the coroutine go on. Any thread may call this."""
@@ -209,6 +227,24 @@ class FutureWaker:
             _resolve(self.future)
         else:
             self._hub.call_soon_threadsafe(functools.partial(_resolve, self.future))
+
+
+class _CallFuture(asyncio.Future[None]):
+    """A future that waits for a call, and is not cancelled while the call may not be disturbed.
+
+    anyio cancels at every turn of the loop. It would be waste to wake the coroutine each time.
+    """
+
+    def __init__(self, hub: AsyncioHub, call: AwaitedCall) -> None:
+        super().__init__(loop=hub.loop)
+        self._call = call
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the wait, or have the call keep the cancellation."""
+        if self.done() or not self._call.keeps_cancellations():
+            return super().cancel(msg)
+        self._call.cancel(asyncio.CancelledError(*(() if msg is None else (msg,))))
+        return True
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import greenlet
 import pytest
+from handler_core_asyncio import SequentialAsyncioHandler
 from own_loop import OwnLoop, new_handler, only_asyncio, raise_, run
 
 from handler_core.testing import LONG
@@ -165,6 +166,144 @@ class TestCancellation(OwnLoop):
 
         run(main())
 
+    def test_an_exit_is_finished(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                manager = _SlowExit(handler)
+
+                async def hold() -> None:
+                    async with handler.calling(manager):
+                        await asyncio.sleep(LONG)
+
+                task = asyncio.ensure_future(hold())
+                await asyncio.sleep(0)
+                while not task.done():
+                    task.cancel("by the test")
+                    await asyncio.sleep(0)
+                assert manager.steps == ["entered", "leaving", "left"]
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        run(main())
+
+    def test_an_exit_that_is_cancelled_alone(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                for failure in (None, ValueError("planned")):
+                    manager = _SlowExit(handler, failure)
+
+                    async def enter_and_leave(manager: _SlowExit = manager) -> None:
+                        async with handler.calling(manager):
+                            pass
+
+                    task = asyncio.ensure_future(enter_and_leave())
+                    while "leaving" not in manager.steps:
+                        await asyncio.sleep(0)
+                    task.cancel("by the test")
+                    with pytest.raises(asyncio.CancelledError, match="by the test") as caught:
+                        await task
+                    assert manager.steps == ["entered", "leaving", "left"]
+                    assert failure is None or failure in _contexts(caught.value)
+
+        run(main())
+
+    def test_an_exit_within_a_timeout(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                manager = _SlowExit(handler)
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.001), handler.calling(manager):
+                        await asyncio.sleep(LONG)
+                assert manager.steps == ["entered", "leaving", "left"]
+                me = asyncio.current_task()
+                assert me is not None
+                assert me.cancelling() == 0
+
+        run(main())
+
+    @pytest.mark.parametrize("ends", ["raises it", "returns", "raises another"])
+    def test_what_cleans_up_is_not_disturbed(self, ends: str) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                steps: list[str] = []
+
+                def work() -> str:
+                    try:
+                        handler.event_object().wait()
+                    except asyncio.CancelledError as error:
+                        steps.append(f"cancelled: {error}")
+                        for _ in range(5):
+                            handler.sleep_func(0.001)
+                        steps.append("cleaned up")
+                        if ends == "raises it":
+                            raise
+                        if ends == "raises another":
+                            raise ValueError("planned") from None
+                    return "done"
+
+                task = asyncio.ensure_future(handler.call(work))
+                await asyncio.sleep(0)
+                number = 0
+                while not task.done():
+                    number += 1
+                    task.cancel(f"number {number}")
+                    await asyncio.sleep(0)
+                assert steps == ["cancelled: number 1", "cleaned up"]
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await task
+                others = [type(each) for each in _contexts(caught.value)]
+                assert (ValueError in others) == (ends == "raises another")
+
+        run(main())
+
+    def test_what_comes_while_it_cleans_up_is_raised_when_it_waits_again(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                steps: list[str] = []
+
+                def work() -> None:
+                    for _ in range(2):
+                        try:
+                            handler.event_object().wait()
+                        except asyncio.CancelledError as error:
+                            steps.append(f"cancelled: {error}")
+                            handler.sleep_func(0.001)
+                            steps.append("cleaned up")
+                    steps.append("goes on")
+
+                task = asyncio.ensure_future(handler.call(work))
+                for number in range(2):
+                    await asyncio.sleep(0)
+                    task.cancel(f"number {number}")
+                await task
+                assert steps == [
+                    "cancelled: number 0",
+                    "cleaned up",
+                    "cancelled: number 1",
+                    "cleaned up",
+                    "goes on",
+                ]
+
+        run(main())
+
+    def test_what_has_not_begun(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                ran: list[int] = []
+
+                def drive() -> None:  # in a greenlet, so the loop begins the call
+                    coroutine = handler.call(ran.append, 1)
+                    coroutine.send(None)
+                    coroutine.throw(asyncio.CancelledError("by the test"))
+                    handler.sleep_func(0)
+                    with pytest.raises(asyncio.CancelledError, match="by the test"):
+                        coroutine.send(None)
+
+                await handler.call(drive)
+                assert ran == []
+
+        run(main())
+
     def test_a_coroutine_that_nobody_goes_on_with(self) -> None:
         async def main() -> None:
             async with new_handler() as handler:
@@ -183,3 +322,31 @@ class TestCancellation(OwnLoop):
                 assert ended == [True]
 
         run(main())
+
+
+class _SlowExit:
+    """A context manager that waits as it is left."""
+
+    def __init__(self, handler: SequentialAsyncioHandler, failure: Exception | None = None) -> None:
+        self._handler = handler
+        self._failure = failure
+        self.steps: list[str] = []
+
+    def __enter__(self) -> None:
+        self.steps.append("entered")
+
+    def __exit__(self, *_: object) -> None:
+        self.steps.append("leaving")
+        for _ in range(5):
+            self._handler.sleep_func(0.001)
+        self.steps.append("left")
+        if self._failure is not None:
+            raise self._failure
+
+
+def _contexts(error: BaseException) -> list[BaseException]:
+    """Return an exception and those that it was raised in the midst of."""
+    found = [error]
+    while found[-1].__context__ is not None:
+        found.append(found[-1].__context__)
+    return found

@@ -17,6 +17,7 @@ T = TypeVar("T")
 class AsyncContext(Generic[T]):
     """Enters and leaves a blocking context manager, both in one greenlet.
 
+    A cancellation does not keep it from being left: it is raised afterwards.
     :meth:`LoopHandler.calling` returns it.
     """
 
@@ -40,5 +41,5 @@ class AsyncContext(Generic[T]):
         traceback: TracebackType | None,
     ) -> bool | None:
         leave = functools.partial(self._manager.__exit__, kind, value, traceback)
-        suppressed: bool | None = await self._greenlet.call(leave, last=True)
+        suppressed: bool | None = await self._greenlet.call(leave, last=True, shielded=True)
         return suppressed

@@ -1,13 +1,24 @@
-"""A greenlet that calls blocking functions for a coroutine."""
+"""A greenlet that calls blocking functions for a coroutine.
+
+The function runs as a part of the task that awaits the call. So the library of the loop takes that
+task for the running one (``asyncio.current_task()``) wherever the function runs, and not before its
+first wait only. What the function has awaited, is awaited by the coroutine itself, in its own task.
+And a cancellation of the task is raised in the function, see
+:mod:`handler_core_greenlet._cancellation`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextvars
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.green import is_frozen
+from handler_core_greenlet._cancellation import Cancellation
+from handler_core_greenlet._context_steps import in_context
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet
 
 __all__ = ["CallGreenlet"]
@@ -21,7 +32,7 @@ class CallGreenlet:
     """
 
     def __init__(self, hub: LoopHub) -> None:
-        #: True while it calls no function.
+        #: True while it calls no function, and while the coroutine must do something for it.
         self.idle = True
         #: True if the last call has ended without an exception.
         self.succeeded = False
@@ -29,19 +40,34 @@ class CallGreenlet:
         self.on_idle: Callable[[], object] | None = None
         self._hub = hub
         self._greenlet = TaskGreenlet(hub, self._run)
+        self._greenlet.call = self
         self._func: Callable[[], object] | None = None
         self._last = False
         self._value: Any = None
         self._error: BaseException | None = None
+        self._cancellation: Cancellation
+        # True once nobody awaits the call any more.
+        self._abandoned = False
+        # The task of the loop's library that awaits the call, and the one that ran when the
+        # greenlet was last resumed.
+        self._task: Any = None
+        self._outside: Any = None
+        # What the coroutine is to await for the function.
+        self._wanted: Coroutine[Any, Any, Any] | None = None
 
-    async def call(self, func: Callable[[], object], *, last: bool) -> Any:
+    # The side of the coroutine.
+
+    async def call(self, func: Callable[[], object], *, last: bool, shielded: bool = False) -> Any:
         """Call ``func``; return what it returns, or raise what it raises. See :meth:`begin`."""
-        self.begin(func, last=last)
-        if not self.idle:
-            await self._hub.wait_until_idle(self)
-        return self.outcome()
+        self.begin(func, last=last, shielded=shielded)
+        while True:
+            if not self.idle:
+                await self._hub.wait_until_idle(self)
+            if self._wanted is None:
+                return self.outcome()
+            await self._await_wanted(self._wanted)
 
-    def begin(self, func: Callable[[], object], *, last: bool) -> None:
+    def begin(self, func: Callable[[], object], *, last: bool, shielded: bool = False) -> None:
         """Call ``func`` at once; return when it has ended or has parked.
 
         If the caller is a greenlet that may park (an eager task may run in one), the loop calls
@@ -52,43 +78,137 @@ class CallGreenlet:
             last: whether the greenlet ends after this call. It always ends if ``func`` raises. A
                 greenlet that waits for its next function refers to itself by its stack, so it is
                 never collected.
+            shielded: whether a cancellation of the caller waits until ``func`` has ended.
         """
         self._last = last
         self._func = func
         self._value = self._error = None
+        self._cancellation = Cancellation(shielded)
+        self._task = self._outside = self._hub.running_task()
         self.idle = self.succeeded = False
         if self._hub.may_park(greenlet.getcurrent()):
-            self._hub.call_soon(self._greenlet.switch)
-        else:
-            self._greenlet.switch()
+            self._outside = None
+        self._resume(self._greenlet.switch)
 
     def is_frozen(self) -> bool:
         """Return True in a forked child, if the function is the parent's and stands still."""
         return is_frozen(self._greenlet)
 
-    def throw(self, exception: BaseException) -> None:
-        """Raise an exception where the function is parked."""
-        self._greenlet.throw(exception)
+    def keeps_cancellations(self) -> bool:
+        """Return True if :meth:`cancel` would only keep what it is given."""
+        kept = self.idle or self._func is not None or self._cancellation.keeps()
+        return kept and not self.is_frozen()
+
+    def cancel(self, error: BaseException) -> None:
+        """Raise ``error`` where the function is parked, or keep it for later.
+
+        It is kept while the function may not be disturbed, has not begun, or has ended.
+        """
+        if self.keeps_cancellations():
+            self._cancellation.keep(error)
+        else:
+            self._cancellation.is_raised(error)
+            self._resume(functools.partial(self._greenlet.throw, error))
 
     def kill(self) -> None:
         """End the function where it is parked, when the loop next turns. From any thread."""
+        self._abandoned = True
+        self._task = None
         self._hub.call(self._greenlet.throw)
 
     def outcome(self) -> Any:
-        """Return what the function has returned, or raise what it has raised."""
+        """Return what the function has returned, or raise what it has raised.
+
+        A cancellation that was kept is raised instead, unless the function has raised one.
+        """
         error, self._error = self._error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                # Without this the exception would refer to itself, by this frame.
-                del self, error
-        return self._value
+        kept = self._cancellation.take_kept()
+        if error is None and kept is None:
+            return self._value
+        try:
+            _raise_both(error, None if isinstance(error, self._hub.cancelled_error) else kept)
+        finally:
+            # Without this the exceptions would refer to themselves, by this frame.
+            del self, error, kept
+
+    async def _await_wanted(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Await what the function wants, and go on with the function."""
+        self._wanted = None
+        kept = self._cancellation.take_kept()
+        try:
+            if kept is not None:
+                coroutine.close()
+                raise kept
+            resume = functools.partial(self._greenlet.switch, await coroutine)
+        except GeneratorExit:
+            self.kill()
+            raise
+        except BaseException as error:
+            if isinstance(error, self._hub.cancelled_error):
+                self._cancellation.is_raised(error)
+            resume = functools.partial(self._greenlet.throw, error)
+        self.idle = False
+        try:
+            self._resume(resume)
+        finally:
+            del kept, resume
+
+    def _resume(self, switch: Callable[[], object]) -> None:
+        if self._hub.may_park(greenlet.getcurrent()):
+            self._hub.call_soon(switch)
+        else:
+            switch()
+
+    # The side of the greenlet.
+
+    def park(self) -> Any:
+        """Switch to the loop; return what it switches back with. Called in the greenlet.
+
+        Raises:
+            BaseException: a cancellation of the caller that was kept until now.
+        """
+        if self._cancellation.raised is not None:
+            self._cancellation.before_wait()
+        return self._switch_to_loop()
+
+    def _switch_to_loop(self) -> Any:
+        if self._outside is not self._task:
+            self._hub.swap_task(self._outside)
+        try:
+            return self._greenlet.parent.switch()
+        finally:
+            self._outside = self._hub.swap_task(self._task)
+
+    def await_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Have a coroutine awaited; return or raise what it does. Called in the greenlet.
+
+        The coroutine that awaits this call awaits it, in its own task, but with the context
+        variables of the function. If the function may not be disturbed, neither may what it awaits.
+        Then the coroutine gets a task of its own, which nobody cancels.
+        """
+        try:
+            self._cancellation.before_wait()
+        except BaseException:
+            coroutine.close()  # or Python would warn that it was never awaited
+            raise
+        if self._abandoned or self._cancellation.keeps():
+            return self._hub.run_coroutine(coroutine)
+        self._wanted = in_context(contextvars.copy_context(), coroutine)
+        self._set_idle()
+        try:
+            return self._switch_to_loop()
+        except BaseException:
+            coroutine.close()
+            raise
 
     def _run(self) -> None:
         while self._func is not None:
+            if self._outside is not self._task:
+                self._hub.swap_task(self._task)
             func, self._func = self._func, None
             try:
+                if self._cancellation.kept is not None:  # it was cancelled before it has begun
+                    self._cancellation.before_wait()
                 self._value = func()
                 self.succeeded = True
             except BaseException as error:
@@ -99,9 +219,30 @@ class CallGreenlet:
             del func
             if self._hub.is_forked():
                 return
-            self.idle = True
-            if self.on_idle is not None and self._hub.is_mine():  # else the loop has ended
-                self.on_idle()
+            if self._outside is not self._task:
+                self._hub.swap_task(self._outside)
+            self._task = self._outside = None
+            self._set_idle()
             if self._last:
-                return
-            greenlet.getcurrent().parent.switch()
+                break
+            self._greenlet.parent.switch()
+        self._greenlet.call = None
+
+    def _set_idle(self) -> None:
+        self.idle = True
+        if self.on_idle is not None and self._hub.is_mine():  # else the loop has ended
+            self.on_idle()
+
+
+def _raise_both(error: BaseException | None, kept: BaseException | None) -> NoReturn:
+    """Raise ``kept``, with ``error`` as its context; or that one of them that there is."""
+    try:
+        if error is not None:
+            raise error
+    finally:
+        try:
+            if kept is not None:
+                raise kept
+        finally:
+            del error, kept
+    raise AssertionError("there is neither")

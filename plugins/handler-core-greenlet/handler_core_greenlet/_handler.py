@@ -66,7 +66,7 @@ class LoopHandler(GreenHandler):
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.call(self.stop)
+        await self._new_call_greenlet().call(self.stop, last=True, shielded=True)
 
     async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call a function that blocks, in a greenlet; return or raise what it does.

@@ -18,7 +18,7 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import greenlet  # type: ignore[import-untyped]
 
@@ -36,7 +36,8 @@ _hubs: weakref.WeakSet[LoopHub] = weakref.WeakSet()
 class AwaitedCall(Protocol):
     """A call that a greenlet makes for a coroutine, as :meth:`LoopHub.wait_until_idle` sees it."""
 
-    #: False while the called function runs or is parked.
+    #: False while the called function runs or is parked. It is also True while the function wants
+    #: the coroutine to await another one.
     idle: bool
 
     #: The loop's thread calls this when the greenlet is idle again.
@@ -45,8 +46,14 @@ class AwaitedCall(Protocol):
     def is_frozen(self) -> bool:
         """Return True in a forked child, if the function is the parent's and stands still."""
 
-    def throw(self, exception: BaseException) -> None:
-        """Raise an exception where the function is parked. Only the loop's thread calls this."""
+    def cancel(self, error: BaseException) -> None:
+        """Raise ``error`` where the function is parked, or keep it for later.
+
+        Only the loop's thread calls this.
+        """
+
+    def keeps_cancellations(self) -> bool:
+        """Return True if :meth:`cancel` would only keep what it is given."""
 
     def kill(self) -> None:
         """End the function where it is parked, when the loop next turns. From any thread."""
@@ -59,6 +66,16 @@ class _ServedHandler(Protocol):
         """End the workers that have nothing to run. Only the loop's thread calls this."""
 
 
+class _Call(Protocol):
+    """What a hub needs of the call for which a greenlet was made."""
+
+    def park(self) -> object:
+        """Switch to the loop; return when it switches back. Called in the greenlet."""
+
+    def await_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Have a coroutine awaited; return or raise what it does. Called in the greenlet."""
+
+
 class LoopHub(Hub):
     """The hub that an event loop is. It is made in the loop's thread, while the loop runs.
 
@@ -67,6 +84,9 @@ class LoopHub(Hub):
 
     title = "event loop"
     advice = "write `await result`, or `await handler.call(...)` with the function that blocks"
+
+    #: The exception by which the loop's library cancels a coroutine.
+    cancelled_error: ClassVar[type[BaseException]]
 
     #: True for the hub of a private loop, whose thread has no other purpose.
     is_private = False
@@ -102,14 +122,27 @@ class LoopHub(Hub):
     async def wait_until_idle(self, call: AwaitedCall) -> None:
         """Wait, in a coroutine of the loop's library, until ``call`` is idle.
 
-        If the coroutine is cancelled, raise that in the call, by :meth:`AwaitedCall.throw`, and
-        go on waiting. If the call is idle by then, raise it here. If the coroutine is closed
-        (``GeneratorExit``), end the call by :meth:`AwaitedCall.kill`, and raise.
+        If the coroutine is cancelled, hand that to :meth:`AwaitedCall.cancel`, and go on waiting.
+        If the coroutine is closed (``GeneratorExit``), end the call by :meth:`AwaitedCall.kill`,
+        and raise.
         """
 
     @abc.abstractmethod
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
         """Do what ``socket.getaddrinfo`` does, while the current greenlet is parked."""
+
+    # What a model may say besides, if its library has tasks.
+
+    def running_task(self) -> Any:
+        """Return the task that the loop's library takes for the running one, or None."""
+        return None
+
+    def swap_task(self, task: Any) -> Any:
+        """Have the loop's library take ``task`` for the running one; return the one before.
+
+        Only the loop's thread calls this. It does nothing if the loop does not run.
+        """
+        return None
 
     # The thread of the loop.
 
@@ -161,7 +194,25 @@ class LoopHub(Hub):
 
     def switch(self) -> None:
         """Switch to the loop; return when it switches back to this greenlet."""
-        greenlet.getcurrent().parent.switch()
+        current = greenlet.getcurrent()
+        if current.call is None:
+            current.parent.switch()
+        else:
+            current.call.park()
+
+    def await_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await a coroutine in the current greenlet; return or raise what it does.
+
+        If the greenlet calls its function for another coroutine, that one awaits it. Or else it
+        gets a task of its own.
+
+        Raises:
+            RuntimeError: the caller may not park.
+        """
+        current = greenlet.getcurrent()
+        if isinstance(current, TaskGreenlet) and current.call is not None:
+            return current.call.await_coroutine(coroutine)
+        return self.run_coroutine(coroutine)
 
     def spawn(self, func: Callable[[], object]) -> None:
         """Run ``func`` in a new greenlet, soon, in a copy of the caller's context."""
@@ -189,6 +240,9 @@ class LoopHub(Hub):
 
 class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
     """A greenlet that may park, while its hub's loop runs."""
+
+    #: The call for which it was made; None for a task.
+    call: _Call | None = None
 
     def __init__(self, hub: LoopHub, func: Callable[[], object]) -> None:
         # The parent is the loop's greenlet. That is the current one, unless a task makes another.

@@ -22,8 +22,14 @@ import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 
 
+class SmallCancelled(BaseException):
+    """A library of coroutines would cancel them by an exception such as this."""
+
+
 class SmallHub(LoopHub):
     """The loop and its hub."""
+
+    cancelled_error = SmallCancelled
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,9 +6,8 @@ It has everything that is the same for every loop.
 from __future__ import annotations
 
 import _thread
-import contextvars
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Self, TypeVar
@@ -16,12 +15,14 @@ from typing import Any, ClassVar, Self, TypeVar
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter, wrap
-from handler_core.green import GreenHandler, freeze_inherited
+from handler_core.green import freeze_inherited
 from handler_core.network import AddressInfo, FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._blocking_function import blocking_call
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
+from handler_core_greenlet._coroutine_callbacks import CoroutineCallbacks
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
 from handler_core_greenlet._private_loop import PrivateLoop
@@ -33,15 +34,12 @@ __all__ = ["LoopHandler"]
 T = TypeVar("T")
 
 
-class LoopHandler(GreenHandler):
+class LoopHandler(CoroutineCallbacks):
     """The base of a handler whose greenlets run on an event loop.
 
     A subclass names the class of its hub and its private loop, and marks the hooks. Its
     ``select`` calls ``select_in_hub``.
     """
-
-    #: The class of the hub: the loop, as greenlets use it.
-    hub_class: ClassVar[type[LoopHub]]
 
     #: The loop that runs the tasks of a program without a loop.
     private_loop: ClassVar[PrivateLoop]
@@ -71,21 +69,27 @@ class LoopHandler(GreenHandler):
     async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call a function that blocks, in a greenlet; return or raise what it does.
 
-        The function sees the context variables of the caller. If the caller is cancelled, the
-        loop's own exception (``asyncio.CancelledError``) is raised in the function, where it
-        waits, and the caller waits until the function has ended.
+        The function runs in the caller's task, and sees its context variables. If the caller is
+        cancelled, the loop's own exception (``asyncio.CancelledError``) is raised in the function,
+        where it waits, and the caller waits until the function has ended. A further cancellation
+        does not disturb the function while it handles that exception.
+
+        A coroutine function among the arguments is handed on as a function that blocks until its
+        coroutine has ended. The caller's task awaits the coroutine if ``func`` calls it, and
+        another task if something else does. To hand it on as it is, wrap the call in a ``lambda``.
 
         Raises:
             RuntimeError: no loop of this model runs the coroutine.
         """
-        call = functools.partial(func, *args, **kwargs)
+        call = blocking_call(func, args, kwargs, self.await_coroutine)
         value: T = await self._new_call_greenlet().call(call, last=True)
         return value
 
     def calling(self, manager: AbstractContextManager[T]) -> AsyncContext[T]:
         """Return a blocking context manager as one for ``async with``.
 
-        One greenlet enters and leaves it.
+        One greenlet enters and leaves it. It is always left: a cancellation meanwhile is raised
+        afterwards.
 
         Raises:
             RuntimeError: no loop of this model runs the coroutine.
@@ -162,43 +166,6 @@ class LoopHandler(GreenHandler):
 
     # Callbacks.
 
-    def finish_callback(self, outcome: object) -> None:
-        """Await what a callback has returned, if it is a coroutine.
-
-        The loop itself calls the links of a stopped handler's results. It cannot wait, so it only
-        starts the coroutine.
-        """
-        if outcome is None or not isinstance(outcome, Coroutine):
-            return
-        hub = self.current_hub()
-        if hub is None:
-            self._await_in_loop(outcome)
-        elif hub.may_park(greenlet.getcurrent()):
-            callback = _CoroutineCallback(self)
-            token = _current_callback.set(callback)
-            try:
-                hub.run_coroutine(outcome)
-            finally:
-                callback.handler = None
-                _current_callback.reset(token)
-        else:
-            hub.spawn(functools.partial(hub.run_coroutine, outcome))
-
-    def _await_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Have a loop await a coroutine, and wait for its end, in a thread that runs no loop."""
-        hub = self.hub_for_tasks()
-        assert isinstance(hub, LoopHub)
-        result: AsyncResult[Any] = AsyncResult(self)
-
-        def run() -> None:
-            try:
-                result.set(hub.run_coroutine(coroutine))
-            except BaseException as error:
-                result.set_exception(error)
-
-        hub.call_soon_threadsafe(functools.partial(hub.spawn, run))
-        result.get()
-
     def deliver_exit(self, exception: BaseException) -> None:
         """Raise it in the loop, where an exit of one of the loop's own tasks would go.
 
@@ -209,11 +176,6 @@ class LoopHandler(GreenHandler):
             super().deliver_exit(exception)
         else:
             hub.call_soon(functools.partial(_raise, exception))
-
-    def in_callback(self) -> bool:
-        """Return True if the caller is one of this handler's own callbacks."""
-        callback = _current_callback.get()
-        return super().in_callback() or (callback is not None and callback.handler is self)
 
     # The home loop.
 
@@ -262,23 +224,6 @@ class LoopHandler(GreenHandler):
         """Let the tasks of the parent process stand still, for ever."""
         freeze_inherited()
         live_on_alone()
-
-
-class _CoroutineCallback:
-    """A callback that is a coroutine. The loop runs it in a task, while the worker waits for it.
-
-    A context variable marks the code that the callback runs. What that code starts inherits the
-    context and may outlive the callback. Then it no longer counts as a part of it.
-    """
-
-    def __init__(self, handler: LoopHandler) -> None:
-        #: The handler that runs the callback; None when it has ended.
-        self.handler: LoopHandler | None = handler
-
-
-_current_callback: contextvars.ContextVar[_CoroutineCallback | None] = contextvars.ContextVar(
-    "_current_callback", default=None
-)
 
 
 def _raise(exception: BaseException) -> None:

@@ -162,3 +162,25 @@ class LookUpTests(ConnectionSuite):
             resolver.patience = 0.1
             with pytest.raises(TimeoutError):
                 handler.create_connection(("slow.invalid", 1), timeout=0.05)
+
+    def test_c18_a_look_up_that_outlasts_the_program_says_nothing(self) -> None:
+        """Its connection has timed out, and the program, or its loop, ends before the answer."""
+        printed = self.run_script(
+            """
+            import _socket, contextlib, socket
+            answer, (deaf, _mute) = _socket.getaddrinfo, _socket.socketpair()
+            deaf.settimeout(0.5)
+            def answer_late(host, port, family=0, type=0, proto=0, flags=0):
+                if not flags & socket.AI_NUMERICHOST:
+                    with contextlib.suppress(TimeoutError):
+                        deaf.recv(1)
+                return answer(host, port, family, type, proto, flags)
+            _socket.getaddrinfo = socket.getaddrinfo = answer_late
+            with handler:
+                try:
+                    handler.create_connection(("slow.invalid", 1), timeout=0.05)
+                except OSError as error:
+                    print("no connection")
+            """
+        )
+        assert printed == "no connection\n"

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+import threading
 import time
 import types
 from typing import Any
@@ -244,3 +245,26 @@ class C18MakesSocketsThatAreInherited(Threads):
         sock = super().socket()
         sock.set_inheritable(True)
         return sock
+
+
+class C18LateLookUpsComplain(Threads):
+    """A look-up that fails after its connection has timed out prints its traceback."""
+
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Any:
+        result: Any = handler_core.AsyncResult(self)
+        in_time = True
+
+        def ask() -> None:
+            try:
+                result.set(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+            except OSError as error:
+                result.set_exception(error)
+                if not in_time:
+                    raise
+
+        threading.Thread(target=ask).start()
+        try:
+            return result.get(timeout=timeout)
+        except handler_core.HandlerTimeoutError:
+            in_time = False
+            raise

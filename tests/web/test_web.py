@@ -16,6 +16,10 @@ import httpx
 import pytest
 import uvicorn
 from kazoo.client import KazooClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from handler_core import get_handler
 from handler_core.testing import LIMIT, ZooKeeperServer
@@ -68,9 +72,10 @@ def run(hosts: str, test: Callable[[Any], Awaitable[None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def starlette_client() -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the application by uvicorn, in this loop."""
-    config = uvicorn.Config(load("starlette_app").app, log_config=None, lifespan="on")
+async def starlette_client(app: Any = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an application by uvicorn, in this loop: by default that of the documentation."""
+    app = app or load("starlette_app").app
+    config = uvicorn.Config(app, log_config=None, lifespan="auto")
     web = uvicorn.Server(config)
     web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -105,6 +110,52 @@ def test_starlette_takes_a_lock(hosts: str) -> None:
             answers = await asyncio.gather(*(client.post("/visits") for _ in range(20)))
             assert sorted(int(answer.text) for answer in answers) == list(range(1, 21))
             assert (await zk.get_async("/web/visits"))[0] == b"20"
+
+    run(hosts, test)
+
+
+def test_starlette_releases_the_lock_of_a_client_that_goes_away(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        handler = zk.handler
+        lock = zk.Lock("/web/held", "the first")
+
+        async def held() -> AsyncIterator[bytes]:
+            async with handler.calling(lock):
+                yield b"held"
+                await asyncio.Event().wait()
+
+        async def hold(_: Request) -> StreamingResponse:
+            return StreamingResponse(held())
+
+        async with starlette_client(Starlette(routes=[Route("/", hold)])) as client:
+            async with client.stream("GET", "/") as answer:
+                assert await anext(answer.aiter_raw()) == b"held"
+                assert await handler.call(lock.contenders) == ["the first"]
+            async with handler.calling(zk.Lock("/web/held", "the next")):
+                assert await handler.call(lock.contenders) == ["the next"]
+            while lock.is_acquired:
+                await asyncio.sleep(0.001)
+
+    run(hosts, test)
+
+
+def test_a_watch_that_is_a_coroutine_function(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        values: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def watch(data: bytes | None, stat: Any) -> bool:
+            if data:  # a request within a watch
+                assert (await zk.get_async("/web/watched"))[0]
+            await values.put(data)
+            return data != b"last"  # kazoo ends a watch that returns False
+
+        await zk.create_async("/web/watched", b"first", makepath=True)
+        await zk.handler.call(zk.DataWatch, "/web/watched", watch)
+        assert await values.get() == b"first"
+        for value in (b"last", b"after that"):
+            await zk.set_async("/web/watched", value)
+        assert await values.get() in (b"last", b"after that")
+        assert values.empty()
 
     run(hosts, test)
 

@@ -222,6 +222,7 @@ class CallGreenlet:
             if self._outside is not self._task:
                 self._hub.swap_task(self._outside)
             self._task = self._outside = None
+            self._cancellation.raised = None  # it refers to this frame, and so to itself
             self._set_idle()
             if self._last:
                 break

@@ -190,20 +190,26 @@ class Workers(Model):
         Without the lock: to start a thread is to wait for it, and the wait may be interrupted.
         """
         while self._unstarted:
-            self._unstarted = False
-            for mailbox in (self._callbacks, self._completions):
-                with self._lock:
-                    worker = mailbox.worker
-                    if worker is None or worker.started:
-                        continue
-                    # Busy from now on: a signal handler or a finalizer that dispatches meanwhile
-                    # has nothing to start.
-                    worker.started = mailbox.busy = True
-                self._start_worker(mailbox, worker)
+            try:
+                self._unstarted = False
+                self._start_worker(self._callbacks)
+                self._start_worker(self._completions)
+            except BaseException:
+                self._unstarted = True  # Ctrl-C, say: the next call starts what is left
+                raise
 
-    def _start_worker(self, mailbox: Mailbox, worker: Worker) -> None:
-        """Start the task of one worker. Without the lock."""
+    def _start_worker(self, mailbox: Mailbox) -> None:
+        """Start the task of the mailbox's worker if it has none. Without the lock."""
+        worker: Worker | None = None
         try:
+            with self._lock:
+                unstarted = mailbox.worker
+                if unstarted is None or unstarted.started:
+                    return
+                worker = unstarted
+                # Busy from now on: a signal handler or a finalizer that dispatches meanwhile has
+                # nothing to start.
+                worker.started = mailbox.busy = True
             # Started in one empty context, so as to keep none alive, and run in another.
             worker.task = Context().run(
                 self.spawn_worker, Context().run, self._work, mailbox, worker
@@ -226,13 +232,13 @@ class Workers(Model):
                 self._start_workers()
             raise
 
-    def _withdraw_worker(self, mailbox: Mailbox, worker: Worker) -> bool:
+    def _withdraw_worker(self, mailbox: Mailbox, worker: Worker | None) -> bool:
         """Take its right from a worker that has not begun; return False if it has begun.
 
         Without the lock.
         """
         with self._lock:
-            if mailbox.worker is not worker or worker.identity is not None:
+            if worker is None or mailbox.worker is not worker or worker.identity is not None:
                 return False
             mailbox.retire()
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -268,7 +269,7 @@ def test_ctrl_c_while_a_worker_starts_makes_no_second_one() -> None:
     assert most == [1] * 4
 
 
-@pytest.mark.parametrize("name", ["_ensure_worker", "_put_drain"])
+@pytest.mark.parametrize("name", ["_ensure_worker", "_start_workers", "_put_drain"])
 def test_ctrl_c_at_any_instruction_leaves_a_handler_that_stops(name: str) -> None:
     handlers: list[SequentialThreadingHandler] = []
 
@@ -296,6 +297,56 @@ def test_ctrl_c_at_any_instruction_leaves_a_handler_that_stops(name: str) -> Non
         assert not stopper.is_alive()
         assert not handlers[-1].running
     assert instructions > 10
+
+
+class ExitInterrupted(SequentialThreadingHandler):
+    """Ctrl-C comes as the lock is given back, once: at the end of a ``with`` block."""
+
+    #: After how many blocks.
+    blocks = 0
+
+    def new_native_rlock(self) -> Any:
+        lock = super().new_native_rlock()
+        main = threading.current_thread()
+
+        class InterruptedLock:
+            _is_owned = lock._is_owned
+
+            def __enter__(_) -> None:
+                lock.acquire()
+
+            def __exit__(_, *error: object) -> None:
+                lock.release()
+                if threading.current_thread() is main:
+                    self.blocks -= 1
+                    if self.blocks == 0:
+                        raise KeyboardInterrupt
+
+        return InterruptedLock()
+
+
+def test_ctrl_c_as_the_lock_is_given_back_leaves_a_handler_that_works() -> None:
+    interrupted = 0
+    while True:
+        handler = ExitInterrupted()
+        handler.start()
+        handler.blocks = interrupted + 1
+        result = handler.async_result()
+        try:
+            result.link(repr)
+            handler.dispatch_callback(Callback("test", len, ("",)))
+            result.set()
+            handler.stop()
+        except KeyboardInterrupt:
+            interrupted += 1
+        else:
+            break
+        ran = threading.Event()
+        ended(*start_threads(handler.start))
+        ended(*start_threads(functools.partial(dispatch, handler, ran.set)))
+        assert ran.wait(LIMIT), interrupted
+        ended(*start_threads(handler.stop))
+    assert interrupted > 5
 
 
 def test_a_thousand_links_that_ask_the_program_to_end_are_all_called() -> None:

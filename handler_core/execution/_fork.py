@@ -8,11 +8,12 @@ operations, never in the middle of one. There the handler becomes empty and stop
 
 from __future__ import annotations
 
-import _thread
 import os
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from handler_core.execution._native_lock import NativeRLock
 
 __all__ = ["run_in_child", "running_handlers", "this_process", "watch_for_fork"]
 
@@ -52,7 +53,7 @@ class _ForkGuard:
 
     def __init__(self) -> None:
         # A native lock, in a patched process too: a green one could switch in the midst of a fork.
-        self._lock = _thread.RLock()
+        self._lock = NativeRLock()
         self._handlers: weakref.WeakSet[Forkable] = weakref.WeakSet()
         self._held: list[Forkable] = []
         self.in_child: list[Callable[[], object]] = []

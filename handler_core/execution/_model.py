@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from handler_core.execution._native_lock import new_rlock
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 
@@ -54,7 +55,7 @@ class Model:
         ``threading`` is patched. The lock is re-entrant because a signal handler or a finalizer may
         set a result while its own thread holds the lock. Nothing ever waits while holding it.
         """
-        return threading.RLock()
+        return new_rlock()
 
     def current_task(self) -> Hashable:
         """Return what tells the running task (thread, greenlet) from all others."""

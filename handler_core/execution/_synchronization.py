@@ -8,13 +8,13 @@ never during a wait. A lock is handed over to the task that has waited longest.
 
 from __future__ import annotations
 
-import _thread
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Any
 
+from handler_core.execution._native_lock import NativeRLock
 from handler_core.execution._waiter import Waiter
 
 __all__ = ["Condition", "Event", "Lock", "RLock"]
@@ -25,7 +25,7 @@ class Event:
 
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
-        self._guard = _thread.RLock()
+        self._guard = NativeRLock()
         self._set = False
         self._waiters: deque[Waiter] = deque()
 
@@ -79,7 +79,7 @@ class Lock:
 
     def __init__(self, new_waiter: Callable[[], Waiter]) -> None:
         self._new_waiter = new_waiter
-        self._guard = _thread.RLock()
+        self._guard = NativeRLock()
         self._locked = False
         self._waiters: deque[Waiter] = deque()
 
@@ -283,7 +283,7 @@ def _next_waiter(waiters: deque[Waiter]) -> Waiter | None:
     return None
 
 
-def _withdraw(guard: _thread.RLock, waiters: deque[Waiter], waiter: Waiter) -> bool:
+def _withdraw(guard: NativeRLock, waiters: deque[Waiter], waiter: Waiter) -> bool:
     """Take a waiter back; return False if a waking side has found it: it counts as woken."""
     with guard:
         if waiter in waiters:

@@ -28,7 +28,6 @@ import contextlib
 import errno
 import os
 import socket
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._fork import run_in_child
+from handler_core.execution._native_lock import new_rlock
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
     Args:
         module: the socket module: ``socket``, or that of a green model.
     """
-    return connect_pair(module, threading.RLock)
+    return connect_pair(module, new_rlock)
 
 
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:

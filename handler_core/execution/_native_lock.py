@@ -1,0 +1,46 @@
+"""The re-entrant lock of OS threads, which a ``with`` block always gives back.
+
+CPython 3.14 runs signal handlers between the end of a lock's ``__enter__`` and the beginning of the
+``with`` block (https://github.com/python/cpython/issues/148874). If a signal handler raises there,
+as that of Ctrl-C does, the lock stays locked, and every thread that needs it waits for ever. Older
+and newer versions run no signal handler there.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handler_core.execution._interfaces import LockLike
+
+__all__ = ["NativeRLock", "new_rlock"]
+
+if sys.version_info[:2] == (3, 14):
+
+    class NativeRLock(_thread.RLock):
+        """A lock for OS threads, in a patched process too: no library patches ``_thread.RLock``."""
+
+        __slots__ = ()
+
+        def __enter__(self) -> bool:
+            # A signal handler that raises in here finds an `except` clause. None runs between the
+            # `return` of a Python function and the `with` block.
+            depth = self._recursion_count()
+            try:
+                return self.acquire()
+            except BaseException:
+                if self._recursion_count() > depth:
+                    self.release()
+                raise
+
+else:
+    NativeRLock = _thread.RLock
+
+
+def new_rlock() -> LockLike:
+    """Return a lock like that of ``threading.RLock()``: a green one in a patched process."""
+    lock = threading.RLock()
+    return NativeRLock() if type(lock) is _thread.RLock else lock

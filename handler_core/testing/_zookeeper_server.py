@@ -1,7 +1,7 @@
 """A real ZooKeeper server, for tests and demonstrations.
 
-It is Debian's package of ZooKeeper 3.8. It runs as a single server on a loopback port, and its data
-folder is removed with it. This module needs only the standard library and a POSIX shell.
+It is Debian's package of ZooKeeper 3.8 or 3.9. It runs as a single server on a loopback port, and
+its data folder is removed with it. This module needs only the standard library and a POSIX shell.
 
 **The server never outlives its maker.** The shell that becomes the server first starts a guard
 process. The guard reads from a pipe that only the maker's process holds open. The pipe closes

@@ -1,6 +1,7 @@
 """The command line and the settings of a ZooKeeper server.
 
-Debian's packages ``zookeeper`` (3.8) and, for TLS, ``libnetty-java`` install what is named here.
+Debian's packages ``zookeeper`` (3.8 or 3.9) and, for TLS, ``libnetty-java`` install what is named
+here.
 """
 
 from __future__ import annotations

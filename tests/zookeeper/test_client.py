@@ -172,8 +172,10 @@ def test_chroot(
 
 def test_commands(client: KazooClient) -> None:
     assert client.command(b"ruok") == "imok"
-    assert "Mode: standalone" in client.command(b"srvr")
-    assert client.server_version()[:2] == (3, 8)
+    described = client.command(b"srvr")
+    assert "Mode: standalone" in described
+    version = ".".join(map(str, client.server_version()))
+    assert described.startswith(f"Zookeeper version: {version}-")
 
 
 def test_a_dead_host_in_the_list_is_passed_over(

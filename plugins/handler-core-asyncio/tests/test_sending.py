@@ -174,6 +174,8 @@ def test_an_error_is_raised_by_the_next_send() -> None:
     run(test)
 
 
+# The fork is the point. pytest-timeout has a thread, so `fork` warns. Python 3.15 raises that.
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_child_sends_nothing_of_its_parents() -> None:
     async def test(handler: Any, connection: Any, other: socket.socket) -> None:
         def send() -> int:

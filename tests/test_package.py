@@ -62,6 +62,7 @@ OF_A_HANDLER = [
     "queue_impl",
     "queue_empty",
     "is_active",
+    "distance_to_caller",
 ]
 
 OF_A_RESULT = [

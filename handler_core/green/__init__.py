@@ -18,7 +18,7 @@ from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 if typing.TYPE_CHECKING:
     from handler_core.green._fork import FreezableTask, freeze_inherited, is_frozen
     from handler_core.green._handler import GreenHandler
-    from handler_core.green._hub import Hub
+    from handler_core.green._hub import Hub, distance_to_hub
     from handler_core.green._inherited_hub import (
         remove_frozen_listeners,
         renew_hub,
@@ -33,6 +33,7 @@ __all__ = [
     "GreenTask",
     "GreenWaiter",
     "Hub",
+    "distance_to_hub",
     "freeze_inherited",
     "is_frozen",
     "remove_frozen_listeners",
@@ -45,7 +46,7 @@ __getattr__, __dir__ = _lazy_names(
     {
         "._fork": "FreezableTask freeze_inherited is_frozen",
         "._handler": "GreenHandler",
-        "._hub": "Hub",
+        "._hub": "Hub distance_to_hub",
         "._inherited_hub": "remove_frozen_listeners renew_hub stop_frozen_watchers",
         "._task": "GreenTask",
         "._waiter": "GreenWaiter",

@@ -19,6 +19,7 @@ are, whether other callers watch them too, and what the hub's own poll can repor
 from __future__ import annotations
 
 import abc
+import math
 import sys
 import time
 import weakref
@@ -32,7 +33,7 @@ from handler_core.network._poll_set import take_poll_set
 from handler_core.network._select import LONGEST_TURN, SHORTEST_SLEEP, cooperative_select
 from handler_core.network._select_arguments import FileObject, SelectLists
 
-__all__ = ["Hub"]
+__all__ = ["Hub", "distance_to_hub"]
 
 
 class Hub(abc.ABC):
@@ -187,6 +188,26 @@ class Hub(abc.ABC):
             self.await_readable(nested, self.new_waiter(greenlet), timeout)
 
         return cooperative_select(poll_set, sockets, timeout, await_readable)
+
+
+def distance_to_hub(greenlet: Any, hub: Any) -> float:
+    """Return how far up ``hub`` is from ``greenlet``; infinity if the hub does not run it.
+
+    A model with a hub returns this from :meth:`handler_core.Handler.distance_to_caller`.
+
+    Args:
+        greenlet: the current greenlet.
+        hub: the greenlet that runs the hub of this thread; None if there is none.
+    """
+    steps = 0
+    while greenlet is not None:
+        if greenlet is hub:
+            # In the hub itself the distance is that of its children. A loop that runs in it is
+            # nearer.
+            return max(steps, 1) - 0.5
+        greenlet = greenlet.parent
+        steps += 1
+    return math.inf
 
 
 class _ThreadEnd:

@@ -83,11 +83,28 @@ class Handler(Lifecycle):
 
     @classmethod
     def is_active(cls) -> bool:
-        """Return True if this model runs the caller. Then ``get_handler()`` chooses it.
+        """Return True if this model runs the caller. Then ``get_handler()`` may choose it.
 
-        For example, the library has patched this process, or its loop runs in this thread.
+        For example, the library has patched this process, or its loop runs the calling task. A loop
+        that runs in this thread need not run the caller: a greenlet beside it is no task of the
+        loop. If several models run the caller, :meth:`distance_to_caller` decides.
         """
         return False
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return how far from the caller this model runs.
+
+        If several models are active, ``get_handler()`` takes the one with the smallest distance.
+        It asks only those whose :meth:`is_active` returns True.
+
+        The distance is counted in greenlets. It is 0, the default, if the caller runs in the
+        greenlet that runs the model's loop, and 1 in a greenlet that was made in that one. The
+        distance to a hub is a half less than the number of steps from a greenlet up to the hub. So
+        the hub is nearer than a loop around it, and farther than a loop in the calling greenlet.
+        ``math.inf`` means that the library has patched the process, and runs nothing here.
+        """
+        return 0
 
     def __enter__(self) -> Self:
         self.start()

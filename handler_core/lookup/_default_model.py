@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from importlib_metadata import EntryPoint
 
@@ -40,11 +41,13 @@ def choose_entry(excluded: Collection[str] = ()) -> tuple[EntryPoint, str]:
     if name:
         entry = find_entry(HANDLERS, name, _HANDLER_VARIABLE)
         return entry, f"the variable {_HANDLER_VARIABLE} says so"
-    for candidate in candidates():
-        if candidate not in excluded:
-            active = _active_entry(candidate)
-            if active is not None:
-                return active, "it runs the caller"
+    nearest = _nearest_entry(name for name in candidates() if name not in excluded)
+    if nearest is not None:
+        return nearest, "it runs the caller"
+    installed = entries_by_name(HANDLERS)
+    if DEFAULT_MODEL not in installed and len(installed) == 1:
+        (only,) = installed
+        return find_entry(HANDLERS, only), "it is the only model that is installed"
     entry = find_entry(HANDLERS, DEFAULT_MODEL)
     return entry, "no installed model runs the caller, and it is the default"
 
@@ -61,8 +64,22 @@ def candidates() -> list[str]:
     ]
 
 
-def _active_entry(name: str) -> EntryPoint | None:
-    """Return the model's entry point if the model runs the caller, None if not.
+def _nearest_entry(names: Iterable[str]) -> EntryPoint | None:
+    """Return the entry point of the model that runs nearest to the caller; None if none runs it.
+
+    If two are as near, it is the first.
+    """
+    nearest: EntryPoint | None = None
+    smallest = math.inf
+    for name in names:
+        found = _entry_and_distance(name)
+        if found is not None and (nearest is None or found[1] < smallest):
+            nearest, smallest = found
+    return nearest
+
+
+def _entry_and_distance(name: str) -> tuple[EntryPoint, float] | None:
+    """Return the model's entry point and its distance to the caller, if it runs the caller.
 
     The program has not named this model. So a broken plugin is logged, and does not break the
     program.
@@ -74,7 +91,11 @@ def _active_entry(name: str) -> EntryPoint | None:
         logger().warning("passing over a broken plugin: %s", error)
         return None
     try:
-        return entry if cls.is_active() else None
+        return (entry, float(cls.distance_to_caller())) if cls.is_active() else None
     except (Exception, SystemExit):
-        logger().warning("passing over %s: is_active() failed", PluginOrigin(entry), exc_info=True)
+        logger().warning(
+            "passing over %s: it does not say whether it runs the caller",
+            PluginOrigin(entry),
+            exc_info=True,
+        )
         return None

@@ -23,7 +23,8 @@ def get_handler(name: str | None = None, *, wrappers: Sequence[object] = ()) -> 
             the first of these names the model: the environment variable
             ``HANDLER_CORE_HANDLER``; the installed model that runs the caller
             (:meth:`Handler.is_active`; only plugins whose library is already imported are
-            asked); ``"threading"``.
+            asked), and if several do, the innermost (:meth:`Handler.distance_to_caller`);
+            ``"threading"``; the only model that is installed.
         wrappers: plugins to put around the hooks: objects, or names from the entry-point group
             ``handler_core.wrappers``. The first is outermost. The wrappers that the environment
             variable ``HANDLER_CORE_WRAPPERS`` names, separated by commas, come around them.

@@ -8,6 +8,7 @@ special to asyncio: its loop as a hub, and results that a coroutine may await.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from handler_core_greenlet import LoopHandler, PrivateLoop
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core_asyncio._hub import AsyncioHub, FutureWaker, run_private_loop
+from handler_core_asyncio._loop_greenlet import distance_to_loop
 
 __all__ = ["AsyncResult", "AsyncioTimeoutError", "SequentialAsyncioHandler"]
 
@@ -64,8 +66,17 @@ class SequentialAsyncioHandler(LoopHandler):
 
     @classmethod
     def is_active(cls) -> bool:
-        """Return True if an asyncio loop runs in this thread."""
-        return asyncio._get_running_loop() is not None
+        """Return True if an asyncio loop runs the caller."""
+        return cls.distance_to_caller() < math.inf
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return 0 in a coroutine and in a handler's task, 1 in a greenlet that was made there.
+
+        It is infinite in a greenlet of gevent or eventlet, though a loop may run beside it.
+        """
+        loop = asyncio._get_running_loop()
+        return math.inf if loop is None else distance_to_loop(loop)
 
     start = inherit_hook(LoopHandler.start)
     stop = inherit_hook(LoopHandler.stop)

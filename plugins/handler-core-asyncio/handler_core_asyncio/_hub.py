@@ -21,6 +21,7 @@ import greenlet  # type: ignore[import-untyped]
 from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
 
 from handler_core.green import GreenWaiter
+from handler_core_asyncio._loop_greenlet import runs_loop
 
 __all__ = ["AsyncioHub", "FutureWaker", "run_private_loop"]
 
@@ -83,6 +84,10 @@ class AsyncioHub(LoopHub):
         """Return True while a thread runs the loop."""
         return self.loop.is_running()
 
+    def is_loop(self, greenlet: Any) -> bool:
+        """Return True if this greenlet runs the loop."""
+        return runs_loop(greenlet, self.loop)
+
     def call_soon(self, func: Callable[[], object]) -> None:
         """Have the loop call ``func``. Only the loop's thread calls this."""
         if self.is_awake():
@@ -94,8 +99,11 @@ class AsyncioHub(LoopHub):
         """Return True if the loop looks at ``call_soon`` again before it sleeps.
 
         It is also False in a plain callback of the loop, which cannot be told from a signal handler
-        that interrupts the loop's sleep. Only the loop's thread calls this.
+        that interrupts the loop's sleep, and where another greenlet may call this while the loop
+        sleeps. Only the loop's thread calls this.
         """
+        if self.shares_thread:
+            return False
         return self.may_park(greenlet.getcurrent()) or asyncio.current_task(self.loop) is not None
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:

@@ -1,11 +1,25 @@
 """Runs a program as the interpreter does, but in a greenlet of an event loop.
 
-``python in_loop.py asyncio -c SOURCE`` or ``python in_loop.py uvloop -m pytest ...``.
+``python in_loop.py asyncio -c SOURCE`` or ``python in_loop.py uvloop -m pytest ...``. Instead of
+the loop's name, ``gevent`` and ``eventlet`` stand for asyncio's own loop in a process that this
+library has patched first.
 """
 
-import asyncio
 import runpy
 import sys
+import warnings
+
+if sys.argv[1] == "gevent":
+    from gevent import monkey
+
+    monkey.patch_all()
+elif sys.argv[1] == "eventlet":
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+        import eventlet
+    eventlet.monkey_patch()
+
+import asyncio
 import threading
 
 from handler_core import get_handler

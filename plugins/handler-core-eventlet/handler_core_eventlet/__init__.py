@@ -7,6 +7,7 @@ handler too: the modules ``_hub`` and ``_doorbell`` say how they wake a greenlet
 from __future__ import annotations
 
 import _socket
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from eventlet.green import socket  # type: ignore[import-untyped]
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook, wrap
-from handler_core.green import GreenHandler
+from handler_core.green import GreenHandler, distance_to_hub
 from handler_core.network import AddressInfo
 from handler_core_eventlet._hub import EventletHub, library_hub
 from handler_core_eventlet._task_greenlet import TaskGreenlet
@@ -62,13 +63,17 @@ class SequentialEventletHandler(GreenHandler):
     @classmethod
     def is_active(cls) -> bool:
         """Return True if eventlet has patched this process, or runs the caller."""
-        if patcher.is_monkey_patched("thread") or patcher.is_monkey_patched("socket"):
-            return True
+        return (
+            patcher.is_monkey_patched("thread")
+            or patcher.is_monkey_patched("socket")
+            or cls.distance_to_caller() < math.inf
+        )
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return how far up the hub is; infinity if eventlet has only patched this process."""
         hub = library_hub()
-        ancestor: Any = None if hub is None else greenlet.getcurrent()
-        while ancestor is not None and ancestor is not hub.greenlet:
-            ancestor = ancestor.parent
-        return ancestor is not None
+        return distance_to_hub(greenlet.getcurrent(), None if hub is None else hub.greenlet)
 
     @classmethod
     def current_hub(cls, make: bool = False) -> EventletHub | None:

@@ -6,6 +6,7 @@ handler too: the module ``_hub`` says how they wake a greenlet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
-from handler_core.green import GreenHandler
+from handler_core.green import GreenHandler, distance_to_hub
 from handler_core_gevent._hub import GeventHub
 
 __all__ = ["AsyncResult", "GeventTimeoutError", "SequentialGeventHandler"]
@@ -46,13 +47,16 @@ class SequentialGeventHandler(GreenHandler):
     @classmethod
     def is_active(cls) -> bool:
         """Return True if gevent has patched this process, or runs the caller."""
-        if monkey.is_module_patched("threading") or monkey.is_module_patched("socket"):
-            return True
-        hub = get_hub_if_exists()
-        ancestor: Any = None if hub is None else gevent.getcurrent()
-        while ancestor is not None and ancestor is not hub:
-            ancestor = ancestor.parent
-        return ancestor is not None
+        return (
+            monkey.is_module_patched("threading")
+            or monkey.is_module_patched("socket")
+            or cls.distance_to_caller() < math.inf
+        )
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return how far up the hub is; infinity if gevent has only patched this process."""
+        return distance_to_hub(gevent.getcurrent(), get_hub_if_exists())
 
     @classmethod
     def current_hub(cls, make: bool = False) -> GeventHub | None:

@@ -17,20 +17,20 @@ import _socket
 import contextlib
 import functools
 import os
-import threading
 import time
 from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet import socket as _sockets
 from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._sleep_and_select import select
 
 __all__ = ["LoopConnection"]
 
 # Guards what is put aside. It is never held while anything waits, so all connections share it:
 # those of one loop do not contend for it.
-_guard = threading.Lock()
+_guard = allocate_lock()
 
 
 class LoopConnection(Connection):

@@ -5,7 +5,6 @@ It has everything that is the same for every loop.
 
 from __future__ import annotations
 
-import _thread
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.execution import AsyncResult, Task, ThreadWaiter, Waiter, wrap
+from handler_core.execution import AsyncResult, Task, Waiter, wrap
 from handler_core.green import freeze_inherited
 from handler_core.network import AddressInfo, FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
@@ -25,9 +24,10 @@ from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._coroutine_callbacks import CoroutineCallbacks
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
+from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, Queue
-from handler_core_greenlet._sleep_and_select import sleep
+from handler_core_greenlet._sleep_and_select import sleep, thread_select, thread_waiter
 
 __all__ = ["LoopHandler"]
 
@@ -49,7 +49,7 @@ class LoopHandler(CoroutineCallbacks):
     sleep_func = staticmethod(sleep)
     queue_impl = Queue
     queue_empty = Empty
-    native_lock = staticmethod(_thread.allocate_lock)
+    native_lock = staticmethod(allocate_lock)
     keeps_context = True
 
     # For coroutines.
@@ -123,7 +123,7 @@ class LoopHandler(CoroutineCallbacks):
     def new_waiter(self) -> Waiter:
         """Return a waiter for this greenlet, or for this thread if it runs no loop."""
         hub = self.current_hub()
-        return ThreadWaiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+        return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
 
     def select_in_hub(
         self,
@@ -133,10 +133,10 @@ class LoopHandler(CoroutineCallbacks):
         timeout: float | None,
     ) -> SelectLists:
         """Wait as ``select.select`` does, while other greenlets and the loop run."""
-        hub = running_hub()
-        if hub is None:
-            return super().select_in_hub(rlist, wlist, xlist, timeout)
         timeout = checked_timeout(timeout)
+        hub = running_hub() or self.current_hub()
+        if hub is None:
+            return thread_select(rlist, wlist, xlist, timeout)
         if len(wlist) == 1 and not rlist and not xlist:
             # A client asks before each request if there is room for it, and mostly there is.
             (connection,) = wlist

@@ -15,7 +15,6 @@ from __future__ import annotations
 import abc
 import contextvars
 import functools
-import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Protocol
@@ -25,10 +24,12 @@ import greenlet  # type: ignore[import-untyped]
 from handler_core.green import FreezableTask, GreenWaiter, Hub
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
+from handler_core_greenlet._native import get_ident, local, threads_are_green
+from handler_core_greenlet._siblings import SiblingWaiter, is_stray, keep_strays_out
 
 __all__ = ["AwaitedCall", "LoopHub", "TaskGreenlet", "all_hubs", "hub_of_thread", "running_hub"]
 
-_thread_local = threading.local()
+_thread_local = local()
 
 _hubs: weakref.WeakSet[LoopHub] = weakref.WeakSet()
 
@@ -92,11 +93,14 @@ class LoopHub(Hub):
     is_private = False
 
     def __init__(self) -> None:
-        super().__init__(threading.local)
+        super().__init__(local)
         # By their `id`. Another thread, or a signal handler, may add one while they are read.
         self._served: weakref.WeakValueDictionary[int, _ServedHandler] = (
             weakref.WeakValueDictionary()
         )
+        #: True in a process that gevent or eventlet has patched. There, other greenlets of this
+        #: thread run while the loop sleeps. What they give to the loop must wake it.
+        self.shares_thread = threads_are_green()
         self.adopt()
         _hubs.add(self)
 
@@ -131,7 +135,7 @@ class LoopHub(Hub):
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
         """Do what ``socket.getaddrinfo`` does, while the current greenlet is parked."""
 
-    # What a model may say besides, if its library has tasks.
+    # What a model may say besides.
 
     def running_task(self) -> Any:
         """Return the task that the loop's library takes for the running one, or None."""
@@ -144,22 +148,29 @@ class LoopHub(Hub):
         """
         return None
 
+    def is_loop(self, greenlet: Any) -> bool:
+        """Return True if this greenlet runs the loop. It may not wait.
+
+        In a patched process, another greenlet of the loop's thread may.
+        """
+        return True
+
     # The thread of the loop.
 
     def adopt(self) -> None:
         """Take the current thread, which runs the loop, for the thread of the hub."""
-        self._thread: int | None = threading.get_ident()
+        self._thread: int | None = get_ident()
         _thread_local.hub = self
 
     def is_mine(self) -> bool:
         """Return True in the thread that runs the loop."""
         # The loop's library could say which loop runs here. But asyncio then asks the system for
         # the number of the process, each time, and this is asked many times for each request.
-        return self._thread == threading.get_ident() and self.is_running()
+        return self._thread == get_ident() and self.is_running()
 
     def is_in_this_thread(self) -> bool:
         """Return True in the loop's thread, also while the loop does not run."""
-        return self._thread == threading.get_ident()
+        return self._thread == get_ident()
 
     def leave_to_parent(self) -> None:
         """Belong to no thread of this process. Only a forked child calls this."""
@@ -191,6 +202,14 @@ class LoopHub(Hub):
     def may_park(self, greenlet: Any) -> bool:
         """Return True for a greenlet that was made here, unless it has forked this process."""
         return isinstance(greenlet, TaskGreenlet) and greenlet.hub is not None
+
+    def new_waiter(self, greenlet: Any) -> GreenWaiter:
+        """Return a waiter for the current greenlet; see :meth:`Hub.new_waiter`."""
+        if self.may_park(greenlet):
+            return GreenWaiter(self, greenlet)
+        if self.shares_thread and not self.is_loop(greenlet):
+            return SiblingWaiter(self, greenlet)
+        return super().new_waiter(greenlet)  # it raises
 
     def switch(self) -> None:
         """Switch to the loop; return when it switches back to this greenlet."""
@@ -225,6 +244,9 @@ class LoopHub(Hub):
         self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
     ) -> None:
         """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
+        if isinstance(waiter, SiblingWaiter):
+            waiter.await_readable(nested.fileno(), timeout)
+            return
         watch = nested.watch
         if not isinstance(watch, DescriptorWatch) or watch.hub is not self:
             if watch is not None:
@@ -250,9 +272,25 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
         if not isinstance(func, FreezableTask):
             func = FreezableTask(func)
         super().__init__(func, current.parent if hub.may_park(current) else current)
+        if hub.shares_thread:
+            keep_strays_out(self.parent)
         #: The hub whose loop runs it. None in a forked child, for the greenlet that has forked.
         self.hub: LoopHub | None = hub
         self.gr_context = contextvars.copy_context()
+
+    if threads_are_green():
+
+        def switch(self, *args: Any, **kwargs: Any) -> Any:
+            """Switch to this greenlet; see ``greenlet.switch``."""
+            expected = self.parent is greenlet.getcurrent() or not is_stray(self)
+            return super().switch(*args, **kwargs) if expected else None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # eventlet makes its hub the parent of each greenlet that waits in it. But the loop's
+        # greenlet waits until this one switches back. eventlet is prepared for a ValueError.
+        if name == "parent" and self.hub is not None and not self.hub.is_forked():
+            raise ValueError("a task of an event loop returns to the loop")
+        super().__setattr__(name, value)
 
 
 def running_hub() -> LoopHub | None:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 
 from handler_core_greenlet._hub import LoopHub
+from handler_core_greenlet._native import threads_are_green
 
 __all__ = ["PrivateLoop"]
 
@@ -36,8 +37,16 @@ class PrivateLoop:
         """Return the loop's hub.
 
         Raises:
-            RuntimeError: no thread can be started.
+            RuntimeError: no thread can be started, or gevent or eventlet has patched the process.
         """
+        if threads_are_green():
+            # The loop's thread would be a greenlet beside the caller, and a caller that waits would
+            # stop it.
+            raise RuntimeError(
+                f"no loop runs this caller, and the thread of a loop of its own ({self._name}) "
+                "would be a greenlet, because this process is patched: choose the model that runs "
+                "the caller, by get_handler()"
+            )
         with self._lock:
             if not self._hubs:
                 started = threading.Event()

@@ -12,10 +12,18 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import ThreadWaiter, Waiter
-from handler_core.network import FileObject, SelectLists, blocking_select, checked_timeout
+from handler_core.network import (
+    FileObject,
+    SelectLists,
+    blocking_select,
+    checked_timeout,
+    poll_select,
+)
 from handler_core_greenlet._hub import running_hub
+from handler_core_greenlet._native import allocate_lock
+from handler_core_greenlet._siblings import thread_has_siblings
 
-__all__ = ["new_waiter", "select", "sleep"]
+__all__ = ["new_waiter", "select", "sleep", "thread_select", "thread_waiter"]
 
 
 def new_waiter() -> Waiter:
@@ -25,7 +33,12 @@ def new_waiter() -> Waiter:
         RuntimeError: the caller runs the event loop and may not block.
     """
     hub = running_hub()
-    return ThreadWaiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+    return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
+
+
+def thread_waiter() -> ThreadWaiter:
+    """Return a waiter for this thread, which runs no loop."""
+    return ThreadWaiter(None if thread_has_siblings() else allocate_lock)
 
 
 def sleep(seconds: float) -> None:
@@ -56,6 +69,20 @@ def select(
     timeout = checked_timeout(timeout)
     hub = running_hub()
     if hub is None:
-        return blocking_select(rlist, wlist, xlist, timeout)
+        return thread_select(rlist, wlist, xlist, timeout)
     current: Any = greenlet.getcurrent()
     return hub.select(current, rlist, wlist, xlist, timeout)
+
+
+def thread_select(
+    rlist: Sequence[FileObject],
+    wlist: Sequence[FileObject],
+    xlist: Sequence[FileObject],
+    timeout: float | None,
+) -> SelectLists:
+    """Wait as ``select.select`` does, in a thread that runs no loop.
+
+    ``timeout`` is one that :func:`checked_timeout` returned.
+    """
+    wait = poll_select if thread_has_siblings() else blocking_select
+    return wait(rlist, wlist, xlist, timeout)

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import errno
 import os
-import socket as _native
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler_core_greenlet._hub import running_hub
+from handler_core_greenlet._native import unpatched
 from handler_core_greenlet._sleep_and_select import select
+
+if TYPE_CHECKING:
+    import socket as _native
+else:
+    _native = unpatched("socket")
 
 __all__ = ["create_connection", "fromfd", "getaddrinfo", "socket", "socketpair"]
 

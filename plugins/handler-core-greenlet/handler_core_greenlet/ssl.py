@@ -5,11 +5,16 @@ Any name that is not defined here is the standard library's.
 
 from __future__ import annotations
 
-import ssl as _native
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handler_core_greenlet import socket as _sockets
+from handler_core_greenlet._native import unpatched
+
+if TYPE_CHECKING:
+    import ssl as _native
+else:
+    _native = unpatched("ssl")
 
 __all__ = ["SSLContext", "SSLSocket", "create_default_context"]
 

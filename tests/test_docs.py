@@ -118,6 +118,7 @@ def test_the_pages_that_must_have_programs_are_found() -> None:
         "README.md",
         "docs/tutorial/quickstart.md",
         "docs/howto/asyncio.md",
+        "docs/howto/forks.md",
     }
 
 

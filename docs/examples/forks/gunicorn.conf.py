@@ -1,0 +1,15 @@
+"""What gunicorn calls in each worker: ``gunicorn --workers 4 wsgi_app:app``."""
+
+
+def post_worker_init(worker):
+    """Connect. By now the worker class of gevent has patched the process."""
+    import client
+
+    client.connect()
+
+
+def worker_exit(server, worker):
+    """End the session, so that its ephemeral nodes are gone at once."""
+    import client
+
+    client.disconnect()

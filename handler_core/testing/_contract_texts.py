@@ -83,8 +83,8 @@ _LINES = (
         "Order",
         "Callbacks run one at a time, in the order of dispatch; links run on a second worker, one "
         "at a time, in the order in which the results were set; neither can block the other. A "
-        "wrapper gets the very object that was dispatched. None sees the context variables of "
-        "another request.",
+        "wrapper gets the very object that was dispatched. No callback or link sees the context "
+        "variables of another request.",
     ),
     (
         "Exceptions",
@@ -96,7 +96,7 @@ _LINES = (
         "Dispatch from anywhere",
         "dispatch_callback may be called from any thread of the operating system, and wakes an "
         "idle worker; what is no callback is refused with a TypeError. A handler of signal.signal "
-        "may dispatch, spawn, and set a result or an event, and wakes a waiting caller at once.",
+        "may dispatch, link, spawn, and set a result or an event, and wakes whoever waits at once.",
     ),
     (
         "The outcome",

@@ -126,7 +126,10 @@ class CallGreenlet:
         if error is None and kept is None:
             return self._value
         try:
-            _raise_both(error, None if isinstance(error, self._hub.cancelled_error) else kept)
+            if error is not None and (kept is None or isinstance(error, self._hub.cancelled_error)):
+                raise error
+            assert kept is not None
+            _raise_in_the_midst(kept, error)
         finally:
             # Without this the exceptions would refer to themselves, by this frame.
             del self, error, kept
@@ -235,15 +238,13 @@ class CallGreenlet:
             self.on_idle()
 
 
-def _raise_both(error: BaseException | None, kept: BaseException | None) -> NoReturn:
-    """Raise ``kept``, with ``error`` as its context; or that one of them that there is."""
+def _raise_in_the_midst(kept: BaseException, error: BaseException | None) -> NoReturn:
+    """Raise ``kept``, with ``error`` as its context if there is one."""
     try:
         if error is not None:
             raise error
     finally:
         try:
-            if kept is not None:
-                raise kept
+            raise kept
         finally:
             del error, kept
-    raise AssertionError("there is neither")

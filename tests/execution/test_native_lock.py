@@ -14,6 +14,7 @@ from handler_core import Callback, Handler, create_socket_pair
 from handler_core.execution import Lifecycle
 from handler_core.execution._synchronization import Event, Lock
 from handler_core.execution._waiter import ThreadWaiter
+from handler_core.green import GreenHandler
 
 #: How often each call is interrupted. CPython 3.14's own lock fails within some ten times.
 TIMES = 500
@@ -61,8 +62,9 @@ def in_another_thread(function: Callable[[], object]) -> None:
     assert not thread.is_alive(), "a lock is locked for ever"
 
 
-def test_a_with_block_always_gives_the_lock_back() -> None:
-    lock: Any = Lifecycle().new_native_rlock()
+@pytest.mark.parametrize("model", [Lifecycle, GreenHandler])
+def test_a_with_block_always_gives_the_lock_back(model: Any) -> None:
+    lock: Any = model.new_native_rlock(Lifecycle())
 
     def once() -> None:
         with lock:

@@ -46,9 +46,14 @@ class SiblingWaiter(GreenWaiter):
 def thread_has_siblings() -> bool:
     """Return True in a thread whose other greenlets must run while the caller waits.
 
-    In a patched process the main thread has such greenlets. Any other OS thread may block.
+    In a patched process the main thread has such greenlets. Any other OS thread may block, and so
+    may a task that has forked the process: it goes on alone.
     """
-    return threads_are_green() and threading.get_native_id() == _main_thread
+    return (
+        threads_are_green()
+        and threading.get_native_id() == _main_thread
+        and getattr(greenlet.getcurrent(), "hub", True) is not None
+    )
 
 
 def is_stray(resumed: Any) -> bool:

@@ -82,14 +82,16 @@ class Task:
 
     def __init__(self, future: Future[object]) -> None:
         self._future = future
+        self._process = os.getpid()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the task has ended, for ``timeout`` seconds at the most."""
-        wait([self._future], timeout)
+        if self.is_alive():
+            wait([self._future], timeout)
 
     def is_alive(self) -> bool:
-        """Return True while the task has not ended."""
-        return not self._future.done()
+        """Return True while the task has not ended. In a forked child, the parent's have ended."""
+        return self._process == os.getpid() and not self._future.done()
 
 
 class SequentialPoolHandler(Handler):

@@ -129,7 +129,8 @@ def test_starlette_releases_the_lock_of_a_client_that_goes_away(hosts: str) -> N
 
         async with starlette_client(Starlette(routes=[Route("/", hold)])) as client:
             async with client.stream("GET", "/") as answer:
-                assert await anext(answer.aiter_raw()) == b"held"
+                chunks = answer.aiter_raw()
+                assert await anext(chunks) == b"held"
                 assert await handler.call(lock.contenders) == ["the first"]
             async with handler.calling(zk.Lock("/web/held", "the next")):
                 assert await handler.call(lock.contenders) == ["the next"]

@@ -235,12 +235,13 @@ class TestStarlette(OwnLoop):
                     return StreamingResponse(body())
 
                 async with served(Starlette(routes=[Route("/", hold)])) as url:
-                    for _ in range(5):
+                    for _ in range(3):
                         async with (
                             httpx.AsyncClient(trust_env=False, timeout=LIMIT) as client,
                             client.stream("GET", url) as answer,
                         ):
-                            assert await anext(answer.aiter_raw()) == b"held"
+                            chunks = answer.aiter_raw()
+                            assert await anext(chunks) == b"held"
                             assert lock.held
                         while lock.held:
                             await asyncio.sleep(0.001)

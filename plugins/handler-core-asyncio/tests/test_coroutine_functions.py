@@ -8,6 +8,7 @@ import copy
 import functools
 import gc
 import inspect
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -510,7 +511,8 @@ class TestElsewhere(OwnLoop):
         gc.collect()
         assert sorted(ended) == ["a callback", "a function in a task", "a link", "a task"]
         assert complaints == []
-        assert caplog.records == []
+        # asyncio warns of slow callbacks, on a busy machine.
+        assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 class TestIdentity(OwnLoop):

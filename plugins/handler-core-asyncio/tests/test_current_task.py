@@ -263,4 +263,5 @@ class TestCurrentTask(OwnLoop):
                 await asyncio.create_task(handler.call(work), name="by name")
 
         run(main())
-        assert [getattr(record, "taskName", None) for record in caplog.records] == ["by name"]
+        records = [record for record in caplog.records if record.name == "test"]
+        assert [getattr(record, "taskName", None) for record in records] == ["by name"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -54,7 +55,8 @@ class TestLookUps(OwnLoop):
         yield complaints
         gc.collect()
         assert complaints == []
-        assert caplog.records == []
+        # asyncio warns of slow callbacks, on a busy machine.
+        assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
     def listen(self, complaints: list[Any]) -> SlowResolver:
         loop: Any = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from asyncio_process import AsyncioProcess
+from own_loop import own_loop
 
 from handler_core.testing import Suite
 
@@ -55,6 +56,7 @@ class TestFork(AsyncioProcess, Suite):
         )
         assert printed == "[True]\n"
 
+    @own_loop
     def test_a_function_that_forks_may_run_a_loop_in_the_child(self) -> None:
         printed = self.run_script(
             """
@@ -88,6 +90,7 @@ class TestFork(AsyncioProcess, Suite):
         )
         assert printed == "7\n"
 
+    @own_loop
     def test_a_child_ends_after_what_it_has_dispatched(self) -> None:
         """The function that has forked returns, while the child's handler runs on."""
         printed = self.run_script(

@@ -75,7 +75,7 @@ class ContextTests(Suite):
         self, idle: Handler, wrapped: bool, linked: bool, where: str
     ) -> None:
         """Not even the first one, which starts the worker. A restart makes a new worker."""
-        if wrapped:
+        if wrapped and idle._run_callback is None:  # or the author has wrapped it
             bind_wrappers(idle, [_Wrapper()])
         for attempt in range(2):
             self.serve(idle, "a task", "starting", idle.start)

@@ -8,11 +8,12 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads
+from broken.base import Threads, also
 
 # C19
 
 
+@also(5)  # the tests of forks use pairs
 class C19HoldsSome(Threads):
     """Makes a pair that holds only what the system's buffer holds."""
 

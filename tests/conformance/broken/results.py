@@ -332,6 +332,7 @@ class _LinkedTwice(handler_core.AsyncResult[Any]):
                 self._links = [*(self._links or ()), callback]
 
 
+@also(7)  # a link that is known again counts once
 class C13CountsTwice(Threads):
     result_class = _LinkedTwice
 

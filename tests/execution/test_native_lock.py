@@ -35,6 +35,10 @@ def interruptions() -> Iterator[Callable[[Callable[[], object]], None]]:
             armed = False
             raise Interrupted
 
+    def repeat(function: Callable[[], object]) -> None:
+        while armed:
+            function()
+
     def interrupt(function: Callable[[], object]) -> None:
         nonlocal armed
         for number in range(TIMES):
@@ -42,8 +46,9 @@ def interruptions() -> Iterator[Callable[[Callable[[], object]], None]]:
                 armed = True
                 # It comes again, for one that comes just before a thread blocks does not wake it.
                 signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + number % 60), 0.01)
-                while armed:
-                    function()
+                # The loop is a function of its own: the jump back of a loop at the end of a block
+                # is outside the block on CPython 3.13.
+                repeat(function)
 
     previous = signal.signal(signal.SIGALRM, on_signal)
     try:

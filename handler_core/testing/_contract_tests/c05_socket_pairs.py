@@ -87,7 +87,10 @@ class ForkedPairTests(Suite):
                     pass
                 else:
                     raise AssertionError("received from an empty pair")
-                other.send(b"x")
+                def send():
+                    handler.sleep_func(0.05)
+                    other.send(b"x")
+                handler.spawn(send)
                 assert handler.select([one, other], [], [], 60)[0] == [one]
                 os._exit(7)
             print(exit_status(pid))

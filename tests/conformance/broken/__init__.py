@@ -10,6 +10,8 @@ from __future__ import annotations
 from broken import (
     callbacks,
     connections,
+    forked_pairs,
+    frozen_tasks,
     lifecycle,
     pairs,
     primitives,
@@ -21,12 +23,14 @@ from broken.base import ALSO, Threads
 
 __all__ = ["ALSO", "HANDLERS", "Threads"]
 
-#: All broken handlers by name, in the order of the contract.
+#: All broken handlers by name.
 HANDLERS = {
     name: cls
     for module in (
         lifecycle,
         processes,
+        frozen_tasks,
+        forked_pairs,
         callbacks,
         results,
         selecting,

@@ -1,0 +1,131 @@
+"""Handlers that break C5, by what their socket pairs are in a forked child."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import socket
+from typing import Any
+from unittest import mock
+
+from handler_core_gevent import SequentialGeventHandler
+
+from broken.base import Threads
+from handler_core.network._socket_mixin import mixin_of
+from handler_core.network._socket_pair import _Pair
+
+
+def with_pair(kind: type[_Pair]) -> Any:
+    """Return a ``create_socket_pair`` whose pairs do at fork what this class says."""
+
+    def create_socket_pair(self: Any) -> Any:
+        ends = super(type(self), self).create_socket_pair()
+        mixin_of(ends[0])._pair.__class__ = kind
+        return ends
+
+    return create_socket_pair
+
+
+class _BrokenPair(_Pair):
+    def ends(self) -> list[Any]:
+        """Return the ends that are still open."""
+        ends = [ref() for ref in self._ends]
+        return [end for end in ends if end is not None and end.fileno() >= 0]
+
+
+class C5ChildSharesThePair(Threads):
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            pass
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildHasTheBacklogOfThePair(Threads):
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            backlogs = [bytes(end._outgoing._backlog) for end in self.ends()]
+            super().renew()
+            for end, backlog in zip(self.ends(), backlogs, strict=True):
+                end._outgoing._backlog += backlog
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildSendsToTheParent(Threads):
+    """Renews what the ends receive from, and not what they send to."""
+
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            descriptors = [os.dup(end.fileno()) for end in self.ends()]
+            super().renew()
+            for end, descriptor in zip(self.ends(), descriptors, strict=True):
+                end._outgoing.renew(_socket.socket(fileno=descriptor))
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildOpensAnEndAgain(Threads):
+    """Renews both ends, though one was closed. Its sender stays open."""
+
+    others: list[Any] = []  # noqa: RUF012
+
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            super().renew()
+            ends = self.ends()
+            if len(ends) == 1:
+                ours, other = socket.socketpair()
+                os.dup2(ours.fileno(), ends[0].fileno())
+                ours.close()
+                C5ChildOpensAnEndAgain.others.append(other)
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildsPairIsBlocking(Threads):
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            super().renew()
+            for end in self.ends():
+                os.set_blocking(end.fileno(), True)
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildsPairIsInherited(Threads):
+    """Has ``exec`` keep the child's ends open, as ``dup2`` does by itself."""
+
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            super().renew()
+            for end in self.ends():
+                os.set_inheritable(end.fileno(), True)
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildSelectsOnTheParentsPair(SequentialGeventHandler):
+    """Leaves the parent's pair in the ``epoll`` of an earlier ``select``."""
+
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            kept = [(end, end._dependents) for end in self.ends()]
+            for end, _ in kept:
+                end._dependents = None
+            super().renew()
+            for end, dependents in kept:
+                end._dependents = dependents
+
+    create_socket_pair = with_pair(_Pair)
+
+
+class C5ChildReplacesOtherFiles(Threads):
+    """Renews a pair by its numbers, though they may be another file's by then."""
+
+    class _Pair(_BrokenPair):
+        def renew(self) -> None:
+            self._files = [mock.ANY, mock.ANY]
+            super().renew()
+
+    create_socket_pair = with_pair(_Pair)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -272,7 +273,8 @@ class Suite:
 
         The prelude runs before the program. The program finds a new handler as ``handler``, the
         class ``Callback``, and a function ``exit_status(pid)`` that waits for a child. It must end
-        by itself within :data:`LIMIT` seconds, with exit status 0 and without a traceback.
+        by itself within :data:`LIMIT` seconds, with exit status 0 and without a traceback. What it
+        has forked, and has not ended, is killed.
         """
         source = "\n".join(
             (
@@ -285,15 +287,28 @@ class Suite:
                 textwrap.dedent(body),
             )
         )
-        ended = subprocess.run(
+        with subprocess.Popen(
             [*self.interpreter, "-c", source],
             # CPython warns of any fork in a process with threads. These tests fork on purpose.
             env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=LONG,
-            check=False,
-        )
-        assert ended.returncode == 0, f"exit status {ended.returncode}:\n{ended.stderr}"
-        assert "Traceback" not in ended.stderr, ended.stderr
-        return ended.stdout
+            start_new_session=True,
+        ) as process:
+            try:
+                printed, errors = process.communicate(timeout=LONG)
+            finally:
+                _kill_group(process)
+        assert process.returncode == 0, f"exit status {process.returncode}:\n{errors}"
+        assert "Traceback" not in errors, errors
+        return printed
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill a process that leads a group, and all others of the group."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

@@ -24,6 +24,7 @@ import broken
 import pytest
 from fake_plugins import Site
 
+from handler_core.testing import Suite
 from handler_core.testing._contract_texts import CONTRACT
 
 HERE = Path(__file__).parent
@@ -220,6 +221,10 @@ class Made(broken.Threads):
 """
 
 
+class Forking(Suite):
+    handler_name = "threading"
+
+
 def run_authors_test(site: Site, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     test = site.folder / "test_authors.py"
     test.write_text(AUTHORS_TEST + textwrap.indent(textwrap.dedent(source), "    "))
@@ -282,6 +287,31 @@ def test_a_shorter_time_limit_of_the_author_counts(site: Site) -> None:
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED
     assert "Timeout (>1.0s) from pytest-timeout" in ended.stdout
     assert "Overdue" not in ended.stdout
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_a_process_of_a_test_has_forked_ends_with_it(status: int, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    body = f"""
+        import os, time
+        begun, begin = os.pipe()
+        if not os.fork():
+            os.open({str(fifo)!r}, os.O_WRONLY)
+            os.close(1)
+            os.close(2)
+            os.write(begin, b"x")
+            time.sleep(1000)
+        os.read(begun, 1)
+        os._exit({status})
+    """
+    outcome = pytest.raises(AssertionError) if status else contextlib.nullcontext()
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)) as reader:
+        os.set_blocking(reader.fileno(), True)
+        with outcome:
+            Forking().run_script(body)
+        assert reader.read() == ""  # when nobody is left who could write
 
 
 @pytest.mark.parametrize("what", ["__init__", "start", "stop"])

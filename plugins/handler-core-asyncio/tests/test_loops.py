@@ -169,19 +169,17 @@ class TestLoops(OwnLoop):
             loop.run_until_complete(main())
             loop.close()
 
-        def left() -> tuple[int, int]:
+        def left() -> int:
             gc.collect()
-            objects = gc.get_objects()
-            return (
-                sum(isinstance(each, LoopHub) for each in objects),
-                sum(isinstance(each, TaskGreenlet) for each in objects),
-            )
+            return sum(isinstance(each, (LoopHub, TaskGreenlet)) for each in gc.get_objects())
 
         live()
         before = left()
         for _ in range(10):
             live()
-        assert left() <= before  # the last hub of a thread stays
+        # Each loop would leave a hub, and two greenlets. The last hub of a thread stays, and what
+        # has a finalizer may stay until the next collection.
+        assert left() < before + 10
         assert len(ran) == 11 * 2
 
     def test_an_idle_worker_comes_again_after_the_end_of_its_loop(self) -> None:

@@ -43,15 +43,17 @@ __all__ = ["Suite", "calling", "names_no_model"]
 T = TypeVar("T")
 
 # Under load, gevent's `waitpid` may miss the end of a child, and would then wait for ever. The next
-# SIGCHLD makes it look again. For every other model the signal has no effect.
+# SIGCHLD makes it look again, when gevent's hub turns. In a process that gevent has patched, that
+# is during `time.sleep`. For every other model these two calls have no effect.
 _EXIT_STATUS = """
 def exit_status(pid):
-    import os, signal
+    import os, signal, time
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
         os.kill(os.getpid(), signal.SIGCHLD)
+        time.sleep(0)
         handler.sleep_func(0.01)
 """
 

@@ -11,12 +11,6 @@ from handler_core_greenlet._native import unpatched
 
 LOOP: asyncio.AbstractEventLoop | None = asyncio._get_running_loop()
 
-# The source that patches a process.
-_PRELUDES = {
-    "gevent": "from gevent import monkey; monkey.patch_all()",
-    "eventlet": "import eventlet; eventlet.monkey_patch()",
-}
-
 
 def _is_patched_by(library: str) -> bool:
     modules: Any = sys.modules
@@ -26,7 +20,7 @@ def _is_patched_by(library: str) -> bool:
 
 
 #: The library that has patched this process, or "".
-PATCHED_BY = next(filter(_is_patched_by, _PRELUDES), "")
+PATCHED_BY = next(filter(_is_patched_by, ("gevent", "eventlet")), "")
 
 _KIND = PATCHED_BY or ("asyncio" if type(LOOP).__module__.startswith("asyncio.") else "uvloop")
 
@@ -38,5 +32,4 @@ class AsyncioProcess:
 
     handler_name = "asyncio"
     start_os_thread = staticmethod(unpatched("_thread").start_new_thread)
-    prelude = _PRELUDES.get(PATCHED_BY, "") if LOOP is None else ""
     interpreter = (sys.executable,) if LOOP is None else (sys.executable, str(IN_LOOP), _KIND)

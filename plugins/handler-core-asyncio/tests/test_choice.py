@@ -57,19 +57,27 @@ def test_the_innermost_model_is_chosen(hub: str, loop: str) -> None:
         import greenlet
         from handler_core import get_handler
 
+        class Greenlet(greenlet.greenlet):
+            pass
+
         def name():
             return get_handler().name
 
         def beside():
             return getattr(spawn(name), join)()
 
+        def all_three():
+            return name(), beside(), Greenlet(name).switch()
+
         async def main():
+            loop = asyncio.get_running_loop()
             handler = get_handler("asyncio")
-            called_soon = asyncio.get_running_loop().create_future()
-            asyncio.get_running_loop().call_soon(lambda: called_soon.set_result(name()))
-            print(name(), beside(), greenlet.greenlet(name).switch())
-            print(await called_soon)
-            print(await handler.call(name))
+            called_soon = loop.create_future()
+            loop.call_soon(lambda: called_soon.set_result(all_three()))
+            print(*all_three())
+            print(*await called_soon)
+            print(*await handler.call(all_three))
+            print(*await handler.call(lambda: (handler.sleep_func(0.001), all_three())[1]))
 
         run(main())
         getattr(spawn(run, main()), join)()
@@ -77,7 +85,7 @@ def test_the_innermost_model_is_chosen(hub: str, loop: str) -> None:
         """,
     )
     library, _, patched = hub.partition(" ")
-    in_the_loop = f"asyncio {library} asyncio\nasyncio\nasyncio\n"
+    in_the_loop = f"asyncio {library} asyncio\n" * 4
     outside = f"{library} {library if patched else 'threading'}\n"
     assert printed == in_the_loop + in_the_loop + outside
 
@@ -87,7 +95,7 @@ def test_a_loop_of_a_sibling_does_not_run_the_caller(hub: str) -> None:
     printed = printed_by(
         HUBS[hub],
         """
-        import asyncio, gevent.event, greenlet
+        import asyncio, gevent.event, greenlet, uvloop
         from handler_core import get_handler
         from handler_core_asyncio import SequentialAsyncioHandler
 
@@ -95,19 +103,68 @@ def test_a_loop_of_a_sibling_does_not_run_the_caller(hub: str) -> None:
             assert asyncio._get_running_loop() is not None
             return get_handler().name, SequentialAsyncioHandler.is_active()
 
-        async def wait_for(event):
-            event.wait()
+        def run_callback(loop, callback):
+            loop.call_soon(lambda: (callback(), loop.stop()))
+            loop.run_forever()
+            loop.close()
 
-        event = gevent.event.Event()
-        running = gevent.spawn(asyncio.run, wait_for(event))
-        gevent.sleep(0)
-        print(*names(), *gevent.spawn(names).get(), *greenlet.greenlet(names).switch())
-        event.set()
-        running.get()
+        async def call(func):
+            func()
+
+        for new_loop in asyncio.new_event_loop, uvloop.new_event_loop:
+            event = gevent.event.Event()
+            for run in (
+                lambda: run_callback(new_loop(), event.wait),
+                lambda: new_loop().run_until_complete(call(event.wait)),
+            ):
+                running = gevent.spawn(run)
+                gevent.sleep(0)
+                print(*names(), *gevent.spawn(names).get(), *greenlet.greenlet(names).switch())
+                event.set()
+                running.get()
+                event.clear()
         """,
     )
     main = "gevent" if "patched" in hub else "threading"
-    assert printed == f"{main} False gevent False {main} False\n"
+    assert printed == f"{main} False gevent False {main} False\n" * 4
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_an_os_thread_and_the_tasks_of_another_handler(hub: str) -> None:
+    printed = printed_by(
+        HUBS[hub],
+        """
+        import asyncio
+        from handler_core import Callback, get_handler
+        from handler_core_asyncio import SequentialAsyncioHandler
+        from handler_core_greenlet._native import unpatched
+
+        def names():
+            return get_handler().name, SequentialAsyncioHandler.is_active()
+
+        def of_callback(handler):
+            with handler:
+                result = handler.callback_object()
+                handler.dispatch_callback(Callback("test", lambda: result.set(names()), ()))
+                return result.get()
+
+        async def main():
+            of_thread = []
+            unpatched("_thread").start_new_thread(lambda: of_thread.append(names()), ())
+            while not of_thread:
+                await asyncio.sleep(0.001)
+            print(*of_thread)
+            # A callback of the library's handler, and of this one.
+            library = spawn.__module__.partition(".")[0]
+            print(getattr(spawn(of_callback, get_handler(library)), join)())
+            print(await get_handler().call(of_callback, get_handler()))
+
+        asyncio.run(main())
+        """,
+    )
+    library, _, patched = hub.partition(" ")
+    other = library if patched else "threading"
+    assert printed == f"('{other}', False)\n('{library}', False)\n('asyncio', True)\n"
 
 
 def test_on_eventlets_asyncio_hub() -> None:
@@ -116,17 +173,33 @@ def test_on_eventlets_asyncio_hub() -> None:
         import eventlet, eventlet.asyncio, eventlet.hubs, greenlet
         eventlet.hubs.use_hub("eventlet.hubs.asyncio")
         eventlet.monkey_patch()
+        import asyncio
         from handler_core import get_handler
+        from handler_core_asyncio import SequentialAsyncioHandler
 
         def name():
             return get_handler().name
 
+        def names():
+            return name(), SequentialAsyncioHandler.is_active()
+
+        def waits_in_both(handler):
+            for sleep in (eventlet.sleep, handler.sleep_func) * 2:
+                sleep(0.001)
+            return name(), asyncio.current_task()
+
         async def coroutine():
+            handler = get_handler()
             print("in a coroutine", name())
-            print("called by it", await get_handler().call(name))
+            print("in a greenlet of it", greenlet.greenlet(name).switch())
+            print("called by it", await handler.call(name))
+            called, task = await handler.call(waits_in_both, handler)
+            print("called by it", called, task is asyncio.current_task())
+            print("beside it", await handler.call(lambda: eventlet.spawn(names).wait()))
 
         def green():
-            print("in a green thread", name())
+            print("in a green thread", *names())
+            print("in a greenlet of it", *greenlet.greenlet(names).switch())
             handler = get_handler()
             handler.start()
             result = handler.callback_object()
@@ -143,9 +216,13 @@ def test_on_eventlets_asyncio_hub() -> None:
     )
     assert printed.splitlines() == [
         "main eventlet",
-        "in a green thread eventlet",
+        "in a green thread eventlet False",
+        "in a greenlet of it eventlet False",
         "1",
         "spawn_n eventlet",
         "in a coroutine asyncio",
+        "in a greenlet of it asyncio",
         "called by it asyncio",
+        "called by it asyncio True",
+        "beside it ('eventlet', False)",
     ]

@@ -174,6 +174,15 @@ class CallGreenlet:
             self._cancellation.before_wait()
         return self._switch_to_loop()
 
+    def leave_task(self) -> None:
+        """Take the caller's task for the running one no longer. Called in the greenlet.
+
+        The greenlet is about to go on in the loop in a way of its own, and to come back in one.
+        """
+        if self._outside is not self._task:
+            self._hub.swap_task(self._outside)
+            self._outside = self._task
+
     def _switch_to_loop(self) -> Any:
         if self._outside is not self._task:
             self._hub.swap_task(self._outside)

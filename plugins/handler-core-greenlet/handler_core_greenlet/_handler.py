@@ -150,7 +150,7 @@ class LoopHandler(CoroutineCallbacks):
         If the caller does not wait for it to the end, the look-up is cancelled.
         """
         hub = running_hub()
-        if hub is None:
+        if hub is None or hub.is_sibling(greenlet.getcurrent()):
             return super().look_up(host, port, timeout)
         module = self.socket_module
         result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)

@@ -25,7 +25,12 @@ from handler_core.green import FreezableTask, GreenWaiter, Hub
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
 from handler_core_greenlet._native import get_ident, local, threads_are_green
-from handler_core_greenlet._siblings import SiblingWaiter, is_stray, keep_strays_out
+from handler_core_greenlet._siblings import (
+    SiblingWaiter,
+    is_hub_of_eventlet,
+    is_stray,
+    keep_strays_out,
+)
 
 __all__ = ["AwaitedCall", "LoopHub", "TaskGreenlet", "all_hubs", "hub_of_thread", "running_hub"]
 
@@ -75,6 +80,9 @@ class _Call(Protocol):
 
     def await_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Have a coroutine awaited; return or raise what it does. Called in the greenlet."""
+
+    def leave_task(self) -> None:
+        """Take the caller's task for the running one no longer. Called in the greenlet."""
 
 
 class LoopHub(Hub):
@@ -203,11 +211,19 @@ class LoopHub(Hub):
         """Return True for a greenlet that was made here, unless it has forked this process."""
         return isinstance(greenlet, TaskGreenlet) and greenlet.hub is not None
 
+    def is_sibling(self, greenlet: Any) -> bool:
+        """Return True for a greenlet of gevent or eventlet that the loop lets run while it sleeps.
+
+        Args:
+            greenlet: one of this thread.
+        """
+        return self.shares_thread and not (self.may_park(greenlet) or self.is_loop(greenlet))
+
     def new_waiter(self, greenlet: Any) -> GreenWaiter:
         """Return a waiter for the current greenlet; see :meth:`Hub.new_waiter`."""
         if self.may_park(greenlet):
             return GreenWaiter(self, greenlet)
-        if self.shares_thread and not self.is_loop(greenlet):
+        if self.is_sibling(greenlet):
             return SiblingWaiter(self, greenlet)
         return super().new_waiter(greenlet)  # it raises
 
@@ -288,9 +304,18 @@ class TaskGreenlet(greenlet.greenlet):  # type: ignore[misc]
     def __setattr__(self, name: str, value: object) -> None:
         # eventlet makes its hub the parent of each greenlet that waits in it. But the loop's
         # greenlet waits until this one switches back. eventlet is prepared for a ValueError.
-        if name == "parent" and self.hub is not None and not self.hub.is_forked():
+        if name == "parent":
             raise ValueError("a task of an event loop returns to the loop")
         super().__setattr__(name, value)
+
+    def switch_out(self) -> None:
+        """Leave the task of asyncio to the loop. eventlet calls this before a wait in its hub."""
+        if self.call is not None and is_hub_of_eventlet(self.parent):
+            self.call.leave_task()
+
+    def set_parent(self, parent: Any) -> None:
+        """Return to ``parent`` at the end. Only a forked child calls this."""
+        super().__setattr__("parent", parent)
 
 
 def running_hub() -> LoopHub | None:

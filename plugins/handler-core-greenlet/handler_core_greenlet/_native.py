@@ -10,19 +10,38 @@ the modules again, for this package alone.
 from __future__ import annotations
 
 import _thread
+import contextvars
 import importlib
 import socket
 import sys
+import threading
 from collections.abc import Callable
-from types import BuiltinFunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
-__all__ = ["allocate_lock", "get_ident", "local", "threads_are_green", "unpatched"]
+__all__ = [
+    "allocate_lock",
+    "get_ident",
+    "local",
+    "start_os_thread",
+    "threads_are_green",
+    "unpatched",
+]
 
 
 def threads_are_green() -> bool:
     """Return True in a process whose threads are greenlets, because a library has patched it."""
-    return not isinstance(_thread.start_new_thread, BuiltinFunctionType)
+    return _is_green(_thread.start_new_thread)
+
+
+def start_os_thread(func: Callable[[], object], name: str) -> None:
+    """Run ``func`` in a daemon thread of the operating system, in an empty context."""
+    # The thread outlives the caller, and must not keep the caller's context alive.
+    context = contextvars.Context()
+    if threads_are_green():
+        context.run(_native_thread.start_new_thread, func, ())
+    else:
+        context.run(threading.Thread(target=func, name=name, daemon=True).start)
 
 
 def unpatched(name: str) -> ModuleType:
@@ -32,7 +51,7 @@ def unpatched(name: str) -> ModuleType:
         name: one of the modules that the libraries patch and this package uses.
     """
     assert name in _PATCHED
-    if socket.socket.__module__ == "socket" and not threads_are_green():
+    if not (threads_are_green() or _is_green(socket.socket)):
         return importlib.import_module(name)
     if name not in _imported_again:
         patched = {name: sys.modules.pop(name, None) for name in _PATCHED}
@@ -49,8 +68,16 @@ def unpatched(name: str) -> ModuleType:
     return _imported_again[name]
 
 
+def _is_green(patched: Any) -> bool:
+    """Return True for what gevent or eventlet has put in the place of an original.
+
+    A debugger may have put something of its own there, and its threads are no greenlets.
+    """
+    return bool(patched.__module__.startswith(("gevent.", "eventlet.")))
+
+
 #: What :func:`unpatched` returns, and what it needs. ``ssl`` imports ``socket``, and so on.
-_PATCHED = ("_thread", "queue", "select", "selectors", "socket", "ssl")
+_PATCHED = ("_thread", "queue", "select", "selectors", "socket", "ssl", "time")
 
 _imported_again: dict[str, ModuleType] = {}
 

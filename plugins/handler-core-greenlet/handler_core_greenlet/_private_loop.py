@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import contextvars
+import functools
 import os
 import threading
 import weakref
 from collections.abc import Callable
 
+from handler_core.execution import ThreadWaiter
+from handler_core_greenlet._fork import runs_alone
 from handler_core_greenlet._hub import LoopHub
-from handler_core_greenlet._native import threads_are_green
+from handler_core_greenlet._native import allocate_lock, start_os_thread, threads_are_green
 
 __all__ = ["PrivateLoop"]
 
@@ -39,29 +41,24 @@ class PrivateLoop:
         Raises:
             RuntimeError: no thread can be started, or gevent or eventlet has patched the process.
         """
-        if threads_are_green():
-            # The loop's thread would be a greenlet beside the caller, and a caller that waits would
-            # stop it.
+        if threads_are_green() and not runs_alone():
+            # The loop's thread would not be one of the library's, as all others are.
             raise RuntimeError(
-                f"no loop runs this caller, and the thread of a loop of its own ({self._name}) "
-                "would be a greenlet, because this process is patched: choose the model that runs "
-                "the caller, by get_handler()"
+                "no event loop runs in this thread, and a process that gevent or eventlet has "
+                f"patched gets none of its own ({self._name}): call this where a loop runs, or "
+                "choose the model that runs the caller, by get_handler()"
             )
         with self._lock:
             if not self._hubs:
-                started = threading.Event()
+                started = ThreadWaiter(allocate_lock)
 
                 def begun(hub: LoopHub) -> None:
                     hub.is_private = True
                     self._hubs.append(hub)
-                    started.set()
+                    started.wake()
 
-                thread = threading.Thread(
-                    target=self._run, args=(begun,), name=self._name, daemon=True
-                )
-                # The loop outlives the caller, and must not keep the caller's context alive.
-                contextvars.Context().run(thread.start)
-                started.wait()
+                start_os_thread(functools.partial(self._run, begun), self._name)
+                started.park()
             return self._hubs[0]
 
     def leave_to_parent(self) -> None:

@@ -19,7 +19,13 @@ from handler_core.execution import ThreadWaiter
 from handler_core.green import GreenWaiter
 from handler_core_greenlet._native import threads_are_green
 
-__all__ = ["SiblingWaiter", "is_stray", "keep_strays_out", "thread_has_siblings"]
+__all__ = [
+    "SiblingWaiter",
+    "is_hub_of_eventlet",
+    "is_stray",
+    "keep_strays_out",
+    "thread_has_siblings",
+]
 
 
 class SiblingWaiter(GreenWaiter):
@@ -44,16 +50,11 @@ class SiblingWaiter(GreenWaiter):
 
 
 def thread_has_siblings() -> bool:
-    """Return True in a thread whose other greenlets must run while the caller waits.
+    """Return True in a thread that runs greenlets of the library.
 
-    In a patched process the main thread has such greenlets. Any other OS thread may block, and so
-    may a task that has forked the process: it goes on alone.
+    In a patched process the main thread does. Any other OS thread may block.
     """
-    return (
-        threads_are_green()
-        and threading.get_native_id() == _main_thread
-        and getattr(greenlet.getcurrent(), "hub", True) is not None
-    )
+    return threads_are_green() and threading.get_native_id() == _main_thread
 
 
 def is_stray(resumed: Any) -> bool:
@@ -78,8 +79,7 @@ def keep_strays_out(loop: Any) -> None:
     Or else the loop would go on before the task to which it has switched comes back. When the task
     comes back, the loop would be in its next ``select``, which would end with nothing.
     """
-    hub = _hub_of_eventlet()
-    if hub is None or loop is hub.greenlet or hasattr(loop, "_keeps_strays_out"):
+    if is_hub_of_eventlet(loop) or hasattr(loop, "_keeps_strays_out"):
         return
     switch = loop.switch
 
@@ -88,6 +88,12 @@ def keep_strays_out(loop: Any) -> None:
 
     loop.switch = switch_if_expected
     loop._keeps_strays_out = True
+
+
+def is_hub_of_eventlet(loop: Any) -> bool:
+    """Return True if the greenlet that runs the loop runs eventlet's hub by it."""
+    hub = _hub_of_eventlet()
+    return hub is not None and loop is hub.greenlet
 
 
 def _hub_of_eventlet() -> Any:

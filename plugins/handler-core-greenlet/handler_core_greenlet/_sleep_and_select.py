@@ -19,11 +19,14 @@ from handler_core.network import (
     checked_timeout,
     poll_select,
 )
+from handler_core_greenlet._fork import runs_alone
 from handler_core_greenlet._hub import running_hub
-from handler_core_greenlet._native import allocate_lock
+from handler_core_greenlet._native import allocate_lock, unpatched
 from handler_core_greenlet._siblings import thread_has_siblings
 
 __all__ = ["new_waiter", "select", "sleep", "thread_select", "thread_waiter"]
+
+_native_time = unpatched("time")
 
 
 def new_waiter() -> Waiter:
@@ -38,7 +41,7 @@ def new_waiter() -> Waiter:
 
 def thread_waiter() -> ThreadWaiter:
     """Return a waiter for this thread, which runs no loop."""
-    return ThreadWaiter(None if thread_has_siblings() else allocate_lock)
+    return ThreadWaiter(None if _others_run() else allocate_lock)
 
 
 def sleep(seconds: float) -> None:
@@ -50,7 +53,8 @@ def sleep(seconds: float) -> None:
     """
     hub = running_hub()
     if hub is None or seconds < 0:
-        time.sleep(seconds)  # raises if it is negative
+        module = time if _others_run() else _native_time
+        module.sleep(seconds)  # raises if it is negative
         return
     waiter = hub.new_waiter(greenlet.getcurrent())
     if seconds > 0:
@@ -84,5 +88,10 @@ def thread_select(
 
     ``timeout`` is one that :func:`checked_timeout` returned.
     """
-    wait = poll_select if thread_has_siblings() else blocking_select
+    wait = poll_select if _others_run() else blocking_select
     return wait(rlist, wlist, xlist, timeout)
+
+
+def _others_run() -> bool:
+    """Return True if other greenlets of this thread must run while the caller waits."""
+    return thread_has_siblings() and not runs_alone()

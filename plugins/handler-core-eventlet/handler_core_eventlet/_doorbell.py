@@ -21,24 +21,35 @@ class Doorbell:
     """
 
     def __init__(self) -> None:
-        self._reader, self._button = _socket.socketpair()
-        self._reader.setblocking(False)
-        self._button.setblocking(False)
+        self._sockets = _Sockets()
 
     def fileno(self) -> int:
         """Return the descriptor that the hub watches."""
-        return self._reader.fileno()
+        return self._sockets.reader.fileno()
 
     def ring(self) -> None:
         """Make the descriptor readable. Any thread may call this."""
         with contextlib.suppress(BlockingIOError):  # the pair is full of earlier rings
-            self._button.send(b"\0")
+            self._sockets.button.send(b"\0")
 
     def silence(self) -> None:
         """Take back all rings."""
         with contextlib.suppress(BlockingIOError):
-            self._reader.recv(65536)
+            self._sockets.reader.recv(65536)
+
+
+class _Sockets:
+    """The sockets of a doorbell.
+
+    They are an object of their own, because a weak reference to an object with ``__del__`` still
+    gives the object while ``__del__`` runs. Other threads have weak references to the doorbell.
+    """
+
+    def __init__(self) -> None:
+        self.reader, self.button = _socket.socketpair()
+        self.reader.setblocking(False)
+        self.button.setblocking(False)
 
     def __del__(self) -> None:
-        self._reader.close()
-        self._button.close()
+        self.reader.close()
+        self.button.close()

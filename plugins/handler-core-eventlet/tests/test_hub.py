@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import _socket
+import weakref
 from typing import Any
 
 import eventlet
+import pytest
 from eventlet import hubs
 from eventlet_process import (
     dispatch,
 )
+from handler_core_eventlet._doorbell import Doorbell
 
 from handler_core.testing import LIMIT
 
@@ -41,3 +45,23 @@ def test_a_callback_that_always_finds_another_lets_others_run(handler: Any) -> N
         eventlet.sleep(0.001)
     stop.append(True)
     handler.stop()
+
+
+def test_nobody_rings_a_doorbell_whose_sockets_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Doorbell | None] = []
+    pair = _socket.socketpair
+
+    class Socket:
+        def __init__(self, plain: Any) -> None:
+            self._plain = plain
+            self.setblocking = plain.setblocking
+
+        def close(self) -> None:
+            seen.append(reference())
+            self._plain.close()
+
+    monkeypatch.setattr(_socket, "socketpair", lambda: [Socket(each) for each in pair()])
+    bell = Doorbell()
+    reference = weakref.ref(bell)
+    del bell
+    assert seen == [None, None]

@@ -16,12 +16,14 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["test_conformance", "own", "threading_conformance"])
-def test_in_a_patched_process(name: str) -> None:
+def test_in_a_patched_process(name: str, request: pytest.FixtureRequest) -> None:
+    keyword = request.config.getoption("keyword")  # it selects among these tests too
     conformance = HERE / "test_conformance.py"
     own = sorted({*HERE.glob("test_*.py")} - {conformance, Path(__file__)})
     files = own if name == "own" else [HERE / f"{name}.py"]
+    pytest_patched = [sys.executable, HERE / "patched_pytest.py"]
     ended = subprocess.run(
-        [sys.executable, HERE / "patched_pytest.py", "-q", "--timeout", "120", *files],
+        [*pytest_patched, "-q", "--timeout", "120", "-k", keyword, *files],
         capture_output=True,
         text=True,
         timeout=850,

@@ -22,6 +22,7 @@ if typing.TYPE_CHECKING:
     from handler_core.execution._interfaces import IAsyncResult, IHandler, LockLike, Task
     from handler_core.execution._result_decorators import capture_exceptions, wrap
     from handler_core.execution._synchronization import Condition, Event, Lock, RLock
+    from handler_core.execution._task_thread import TaskThread
 
 __all__ = [
     "AsyncResult",
@@ -37,6 +38,7 @@ __all__ = [
     "LockLike",
     "RLock",
     "Task",
+    "TaskThread",
     "ThreadWaiter",
     "Waiter",
     "Waker",
@@ -51,5 +53,6 @@ __getattr__, __dir__ = _lazy_names(
         "._result_decorators": "capture_exceptions wrap",
         "._interfaces": "IAsyncResult IHandler LockLike Task",
         "._synchronization": "Condition Event Lock RLock",
+        "._task_thread": "TaskThread",
     },
 )

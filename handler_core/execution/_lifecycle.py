@@ -15,6 +15,7 @@ it.
 
 from __future__ import annotations
 
+import sys
 from contextvars import Context
 from typing import NoReturn
 
@@ -63,6 +64,8 @@ class Lifecycle(Dispatch):
         with self._lock:
             if self._state is State.STOPPED:
                 return
+            if sys.is_finalizing():
+                self.forget_workers()  # no other thread runs, and this one runs what is left
             waiter = None if self.in_callback() or self._is_idle() else self.new_waiter()
             if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
@@ -164,8 +167,8 @@ class Lifecycle(Dispatch):
         self._drain = None
         left = len(self._callbacks.items) + len(self._completions.items)
         raise RuntimeError(
-            "the thread (or event loop) that started this handler has ended, and its workers with "
-            f"it; {left} callbacks are left, and run after the next start()"
+            "the thread (or its hub or loop) that started this handler has ended, and its workers "
+            f"with it; {left} callbacks are left, and run after the next start()"
         )
 
 

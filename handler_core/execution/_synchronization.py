@@ -236,7 +236,7 @@ class Condition:
 
     def notify(self, n: int = 1) -> None:
         """Wake ``n`` of the waiting tasks. The caller holds the lock."""
-        for _ in range(min(n, len(self._waiters))):
+        for _ in range(n):
             waiter = _next_waiter(self._waiters)
             if waiter is None:
                 return
@@ -272,13 +272,10 @@ def _lock_timeout(blocking: bool, timeout: float) -> float | None:
 
 
 def _next_waiter(waiters: deque[Waiter]) -> Waiter | None:
-    """Take out and return the waiter that has waited longest; None if there is none.
-
-    In a forked child, it passes over those of the parent's tasks.
-    """
+    """Take out the one that has waited longest and can still go on; return None without one."""
     while waiters:
         waiter = waiters.popleft()
-        if not waiter.is_frozen():
+        if not waiter.is_lost():
             return waiter
     return None
 

@@ -9,6 +9,7 @@ thread is here.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,10 +44,11 @@ class Waiter(Waker, Protocol):
             not lost.
         """
 
-    def is_frozen(self) -> bool:
-        """Return True in a forked child, if the caller is the parent's and never goes on here.
+    def is_lost(self) -> bool:
+        """Return True if the caller can never go on.
 
-        What is handed over to one waiter only, as a lock is, goes to the next one then.
+        Its hub has ended, or it is one of the parent process in a forked child. What is handed over
+        to one caller only, such as a lock, goes to the next one then.
         """
 
 
@@ -70,9 +72,20 @@ class ThreadWaiter:
         self._lock.acquire()
 
     def park(self, timeout: float | None = None) -> bool:
-        """Block this thread until :meth:`wake`, for ``timeout`` seconds at the most."""
+        """Block this thread until :meth:`wake`, for ``timeout`` seconds at the most.
+
+        Raises:
+            RuntimeError: the interpreter is ending, so that no other thread runs, and there is no
+                timeout. Only a finalizer gets there.
+        """
         if timeout is None:
-            self._lock.acquire()
+            if not sys.is_finalizing():
+                self._lock.acquire()
+            elif not self._lock.acquire(False):
+                raise RuntimeError(
+                    "the interpreter is ending, and no other thread can end this wait: wait "
+                    "before, in a function that atexit.register() was given"
+                )
             return True
         deadline = time.monotonic() + timeout
         while True:
@@ -89,6 +102,6 @@ class ThreadWaiter:
         except RuntimeError:  # it was woken before
             pass
 
-    def is_frozen(self) -> bool:
+    def is_lost(self) -> bool:
         """Return True in a forked child, for a thread of the parent: it was not copied."""
         return self._generation != this_process.generation

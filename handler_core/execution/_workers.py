@@ -16,6 +16,7 @@ moves.
 from __future__ import annotations
 
 import enum
+import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -222,15 +223,25 @@ class Workers(Model):
             # an atexit function). The next call tries again. A `stop` runs in its own thread what
             # is still there.
             self._withdraw_worker(mailbox, worker)
+            if sys.is_finalizing():
+                return  # nothing can be imported any more, and `logging` imports
             logger().error("%d callbacks wait, no worker can start: %s", len(mailbox.items), error)
         except BaseException:
             # Ctrl-C: it is unknown if there is a task now. If there is one and it has begun, all
             # is well. If it has not begun, it ends before it begins.
-            if self._withdraw_worker(mailbox, worker):
-                with self._lock:
-                    self._ensure_worker(mailbox)
-                self._start_workers()
+            self._replace_worker(mailbox, worker)
             raise
+
+    def _replace_worker(self, mailbox: Mailbox, worker: Worker | None) -> None:
+        """Start another worker if this one has not begun, and its task never will.
+
+        Without the lock.
+        """
+        if self._withdraw_worker(mailbox, worker):
+            with self._lock:
+                if mailbox is self._callbacks or mailbox is self._completions:
+                    self._ensure_worker(mailbox)
+            self._start_workers()
 
     def _withdraw_worker(self, mailbox: Mailbox, worker: Worker | None) -> bool:
         """Take its right from a worker that has not begun; return False if it has begun.

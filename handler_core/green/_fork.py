@@ -24,7 +24,7 @@ from typing import Any
 
 from handler_core.execution._fork import this_process
 
-__all__ = ["FreezableTask", "freeze_inherited", "frozen_greenlets", "is_frozen"]
+__all__ = ["FreezableTask", "freeze_inherited", "frozen_greenlets", "is_frozen", "task_of"]
 
 
 class FreezableTask:
@@ -56,6 +56,10 @@ class FreezableTask:
             func(*args, **kwargs)
         finally:
             del current.switch, current.throw, _running[current]
+
+    def has_not_begun(self) -> bool:
+        """Return True before the call."""
+        return hasattr(self, "_func")
 
     def is_frozen(self) -> bool:
         """Return True in a forked child, if the task is the parent's and has not forked it."""
@@ -93,6 +97,13 @@ def is_frozen(greenlet: object) -> bool:
     """Return True in a forked child for a greenlet of one of the parent's tasks."""
     task = _running.get(greenlet)
     return task is not None and task.is_frozen()
+
+
+def task_of(greenlet: Any) -> FreezableTask | None:
+    """Return the task that runs a greenlet, or an ancestor of it; None if none does."""
+    while greenlet is not None and greenlet not in _running:
+        greenlet = greenlet.parent
+    return _running.get(greenlet)
 
 
 def frozen_greenlets() -> list[Any]:

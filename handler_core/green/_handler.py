@@ -6,6 +6,7 @@ child ends. The hub (:class:`Hub`) does the rest.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from handler_core.execution._synchronization import Event, Lock, RLock
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 from handler_core.green._fork import freeze_inherited
 from handler_core.green._hub import Hub
-from handler_core.green._task import GreenTask
+from handler_core.green._task import GreenTask, TaskRun
 from handler_core.handler._handler import Handler
 from handler_core.network._select import LONGEST_TURN, blocking_select
 from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
@@ -117,7 +118,9 @@ class GreenHandler(Handler):
     def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
         """Run a worker in the home hub."""
         assert self.home is not None
-        return self._spawn_in(self.home, func, args, {})
+        *_, mailbox, worker = args
+        again = functools.partial(self._replace_worker, mailbox, worker)
+        return self._spawn_in(self.home, func, args, {}, again)
 
     def give_way(self) -> None:
         """Let other greenlets run if this worker has gone on for some milliseconds."""
@@ -139,12 +142,14 @@ class GreenHandler(Handler):
         func: Callable[..., object],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        if_never_begun: Callable[[], object] | None = None,
     ) -> GreenTask:
-        task = GreenTask(self, func, args, kwargs)
+        task = GreenTask(self, hub, func, args, kwargs, if_never_begun)
+        run = TaskRun(task)
         if hub.is_mine():
-            hub.spawn(task.run)
+            hub.spawn(run)
         else:
-            hub.call_soon_threadsafe(lambda: hub.spawn(task.run))
+            hub.call_soon_threadsafe(lambda: hub.spawn(run))
         return task
 
     # Select.

@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import abc
 import math
-import sys
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from handler_core.execution._waiter import Waiter
+from handler_core.execution._waiter import Waker
+from handler_core.green._hub_end import HubEnd
 from handler_core.green._waiter import GreenWaiter
 from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._poll_set import take_poll_set
@@ -51,12 +50,14 @@ class Hub(abc.ABC):
         self.parked_at = time.monotonic()
         #: The local storage of the hub's thread. What a model stores in it ends with the thread.
         self.thread_local = native_local()
-        end = _ThreadEnd()
-        self._end = weakref.ref(end)
-        self.thread_local.end = end
+        self._end = HubEnd(self.thread_local)
 
     #: The hub's name in an error message.
     title: ClassVar[str]
+
+    #: False once the program has destroyed the hub. Its greenlets are not resumed then, whatever
+    #: still calls for them; the main greenlet of the thread is, and goes on in the next hub.
+    resumes = True
 
     #: What an error message tells the caller to write in place of a call that would block the hub.
     advice: ClassVar[str] = "call it in a greenlet of its own, with handler.spawn(...)"
@@ -105,8 +106,11 @@ class Hub(abc.ABC):
     # What a model may override.
 
     def has_ended(self) -> bool:
-        """Return True if the hub's thread has ended."""
-        return self._end() is None
+        """Return True if the hub has ended: its thread has, or :meth:`end` was called.
+
+        The greenlets of such a hub never go on.
+        """
+        return self._end.has_come()
 
     def await_readable(
         self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
@@ -139,20 +143,19 @@ class Hub(abc.ABC):
         else:
             self.call_soon_threadsafe(func)
 
-    def wake_at_end(self, waiter: Waiter) -> bool:
-        """Wake ``waiter`` when the hub's thread ends; return False if it has ended already."""
-        end = self._end()
-        if end is None:
-            return False
-        end.waiters.add(waiter)
-        return True
+    def wake_at_end(self, waiter: Waker) -> bool:
+        """Wake ``waiter`` when the hub ends; return False if it has ended already.
+
+        The waiter is not kept alive.
+        """
+        return not self.has_ended() and self._end.watch(waiter)
 
     def end(self) -> None:
-        """Let the hub count as ended, before its thread ends. Only that thread calls this.
+        """Let the hub count as ended, before its thread ends. Any thread may call this.
 
         It wakes the waiters of :meth:`wake_at_end`.
         """
-        self.thread_local.end = None
+        self._end.come()
 
     def new_waiter(self, greenlet: Any) -> GreenWaiter:
         """Return a waiter for the current greenlet.
@@ -208,18 +211,3 @@ def distance_to_hub(greenlet: Any, hub: Any) -> float:
         greenlet = greenlet.parent
         steps += 1
     return math.inf
-
-
-class _ThreadEnd:
-    """An object in a thread's local storage. It is freed when the thread ends."""
-
-    __slots__ = ("__weakref__", "waiters")
-
-    def __init__(self) -> None:
-        self.waiters: weakref.WeakSet[Waiter] = weakref.WeakSet()
-
-    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        # As the interpreter ends, the modules are gone, and no caller waits.
-        if not is_finalizing():
-            for waiter in self.waiters:
-                waiter.wake()

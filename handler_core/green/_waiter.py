@@ -20,12 +20,13 @@ class _ParkingHub(Protocol):
     """What a waiter needs of its hub."""
 
     parked_at: float
-
-    def has_ended(self) -> bool:
-        """Return True if the hub's thread has ended."""
+    resumes: bool
 
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""
+
+    def has_ended(self) -> bool:
+        """Return True if the hub has ended."""
 
     def call(self, func: Callable[[], object]) -> None:
         """Have the hub call ``func``. Any thread may call this."""
@@ -79,12 +80,19 @@ class GreenWaiter:
         self._woken = True
         self._resume()
 
-    def is_frozen(self) -> bool:
-        """Return True in a forked child, if the parked greenlet never goes on there."""
-        return is_frozen(self._greenlet) or self._hub.has_ended()
+    def is_lost(self) -> bool:
+        """Return True if the hub never resumes the greenlet.
+
+        The hub has ended, or the greenlet is one of the parent process in a forked child.
+        """
+        # If the program has destroyed the hub, the main greenlet goes on in the next one.
+        greenlet = self._greenlet
+        return is_frozen(greenlet) or (
+            self._hub.has_ended() and (self._hub.resumes or greenlet.parent is not None)
+        )
 
     def _resume(self) -> None:
         # The hub calls this. A greenlet that has not parked here waits elsewhere, or runs: a
         # switch would disturb it.
-        if self._parked:
+        if self._parked and (self._hub.resumes or self._greenlet.parent is None):
             self._greenlet.switch()

@@ -65,7 +65,9 @@ _LINES = (
     (
         "The interpreter exits",
         "A program can always end, without a hang and without a traceback, also where a callback "
-        "blocks for ever or nobody has called stop.",
+        "blocks for ever or nobody has called stop. No call waits for what can never come: to join "
+        "oneself, or a task whose thread, hub or loop has ended, raises a RuntimeError or returns, "
+        "and is_alive tells the truth.",
     ),
     (
         "Fork",

@@ -175,6 +175,13 @@ class Suite:
         """Run ``func(*args)`` in a thread of the operating system."""
         return OSThread(self.start_os_thread, func, args)
 
+    def home_thread(self, handler: Handler, func: Callable[[], Any]) -> OSThread:
+        """Run ``func`` in a thread of the operating system that can be the home of ``handler``.
+
+        A model overrides this if not every thread can be.
+        """
+        return self.os_thread(func)
+
     def run_in(self, where: str, handler: Handler, func: Callable[[], object]) -> Callable[[], Any]:
         """Run ``func`` in "a task" or in "an OS thread", and return a function that joins it."""
         if where == "a task":

@@ -97,3 +97,45 @@ def test_the_interpreter_exits_with_a_blocked_callback() -> None:
         """)
         == "at its end\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "outcomes"),
+    [
+        ("handler.stop()", {"returned"}),
+        ("handler.dispatch_callback(last), handler.stop()", {"last returned"}),
+        ("task.join()", {"refused", "returned"}),  # some Pythons have ended the thread by then
+        ("task.join(0.01)", {"returned"}),
+        ("handler.async_result().get()", {"refused"}),
+        ("handler.async_result().wait(0.01)", {"returned"}),
+        ("handler.spawn(int)", {"refused"}),
+    ],
+)
+def test_c4_a_finalizer_that_runs_when_no_thread_runs_any_more(
+    call: str, outcomes: set[str]
+) -> None:
+    program = f"""
+        import os, threading
+        from handler_core import Callback, get_handler
+
+        handler = get_handler("threading")
+        handler.start()
+        idle = threading.Event()
+        handler.dispatch_callback(Callback("test", idle.set, ()))
+        idle.wait()
+        task = handler.spawn(threading.Event().wait)
+        last = Callback("test", os.write, (1, b"last "))
+
+        class Client:
+            def __del__(self, handler=handler, task=task, last=last, write=os.write):
+                try:
+                    {call}
+                except RuntimeError as error:
+                    assert "interpreter" in str(error), error
+                    write(1, b"refused")
+                else:
+                    write(1, b"returned")
+
+        client = Client()
+    """
+    assert run(program) in outcomes

@@ -35,7 +35,8 @@ class AsyncioHub(LoopHub):
         super().__init__()
         self.loop = loop
         self._look_ups: set[asyncio.Task[Any]] = set()
-        # asyncio tells only asynchronous generators that their loop is about to end.
+        _announce_close(loop)
+        # asyncio tells only asynchronous generators that their loop is about to be closed.
         self._until_shutdown = self._wait_for_shutdown()
         first: Any = self._until_shutdown.__anext__()
         with contextlib.suppress(StopIteration):  # it has reached its first yield
@@ -64,17 +65,9 @@ class AsyncioHub(LoopHub):
             return None
         hub = getattr(loop, "_handler_core_hub", None)
         if not isinstance(hub, cls) or hub.has_ended() or hub.is_forked():
-            cls._end_last_one()
             hub = loop._handler_core_hub = cls(loop)
         hub.adopt()
         return hub
-
-    @classmethod
-    def _end_last_one(cls) -> None:
-        """End this thread's last hub if its loop was closed without a word to its generators."""
-        last = hub_of_thread()
-        if isinstance(last, cls) and last.loop.is_closed():
-            last.end()
 
     def has_ended(self) -> bool:
         """Return True if the loop is closed, or about to be, or its thread has ended."""
@@ -258,6 +251,20 @@ class _CallFuture(asyncio.Future[None]):
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _announce_close(loop: Any) -> None:
+    """Have the hub of a loop hear of ``loop.close()``. asyncio has no hook for that."""
+    if "close" in vars(loop):
+        return
+    close = loop.close
+
+    def close_and_tell() -> None:
+        close()
+        vars(loop).pop("close", None)
+        loop._handler_core_hub.end()
+
+    loop.close = close_and_tell
 
 
 def run_private_loop(begun: Callable[[AsyncioHub], None]) -> None:

@@ -3,13 +3,15 @@
 A process that gevent or eventlet has patched gets no private loop. What needs one there is refused.
 """
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from asyncio_process import PATCHED_BY, AsyncioProcess
 
 from handler_core import Handler
-from handler_core.testing import HandlerConformance
+from handler_core.testing import HandlerConformance, OSThread
 
 
 class TestAsyncio(AsyncioProcess, HandlerConformance):
@@ -29,6 +31,10 @@ class TestAsyncio(AsyncioProcess, HandlerConformance):
             idle.start()
             task = self.os_thread(idle.spawn, idle.sleep_func, 0.01).result(idle)
             self.ended(task)
+
+        def home_thread(self, handler: Any, func: Callable[[], Any]) -> OSThread:
+            """The home runs a loop."""
+            return self.os_thread(lambda: asyncio.run(handler.call(func)))
 
     def refused_in_a_thread(self, handler: Handler, func: Callable[[], object]) -> None:
         thread = self.os_thread(func)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from typing import Any
 
 import pytest
@@ -70,6 +71,104 @@ class TestLoops(OwnLoop):
         thread.result(new_handler())
         assert "has ended" in str(stopped[0])
         assert not handler.running
+
+    @pytest.mark.parametrize("closed", [False, True], ids=["thread ends", "loop is closed"])
+    @pytest.mark.parametrize("name", ["stop", "join"])
+    def test_c4_who_waits_elsewhere_hears_of_a_loop_that_is_not_shut_down(
+        self, name: str, closed: bool
+    ) -> None:
+        """Its asynchronous generators are told nothing."""
+        handler, other = new_handler(), new_handler()
+        tasks: list[Any] = []
+        blocked, end, leave = threading.Event(), threading.Event(), threading.Event()
+
+        def block() -> None:
+            blocked.set()
+            handler.event_object().wait()
+
+        async def main() -> None:
+            handler.start()
+            handler.dispatch_callback(Callback("test", block, ()))
+            tasks.append(handler.spawn(handler.event_object().wait))
+            while not end.is_set():
+                await asyncio.sleep(0.001)
+
+        def home() -> None:
+            loop = (OwnLoop.new_loop or asyncio.new_event_loop)()
+            loop.run_until_complete(main())
+            if closed:
+                loop.close()
+                leave.wait(LIMIT)
+
+        def wait() -> str:
+            try:
+                handler.stop() if name == "stop" else tasks[0].join()
+            except RuntimeError as error:
+                return str(error)
+            return ""
+
+        thread = self.os_thread(home)
+        assert blocked.wait(LIMIT)
+        waiter = self.os_thread(wait)
+        other.sleep_func(0.01)
+        end.set()
+        assert ("has ended" in waiter.result(other)) is (name == "stop")
+        self.until(other, lambda: not tasks[0].is_alive())
+        leave.set()
+        thread.result(other)
+
+    def test_c4_the_thread_of_a_loop_that_does_not_run_does_not_wait_for_its_tasks(self) -> None:
+        handler = new_handler()
+
+        async def main() -> Any:
+            return handler.spawn(handler.event_object().wait)
+
+        with asyncio.Runner(loop_factory=OwnLoop.new_loop) as runner:
+            task = runner.run(main())
+            for timeout in (None, LIMIT):
+                with pytest.raises(RuntimeError, match=r"await handler\.call"):
+                    task.join(timeout)
+            assert task.is_alive()
+        task.join()
+        assert not task.is_alive()
+
+    def test_c4_an_executor_hears_of_the_end_before_the_loop_waits_for_it(self) -> None:
+        handler = new_handler()
+        ended: list[bool] = []
+
+        async def main() -> None:
+            task = handler.spawn(handler.event_object().wait)
+
+            def wait() -> None:
+                task.join()
+                ended.append(task.is_alive())
+
+            asyncio.get_running_loop().run_in_executor(None, wait)
+            await asyncio.sleep(0.01)
+
+        run(main())
+        assert ended == [False]
+
+    def test_c4_queues_and_locks_serve_those_whose_loop_still_runs(self) -> None:
+        handler = new_handler()
+        queue, lock = handler.queue_impl(), handler.lock_object()
+
+        async def wait_for_ever() -> None:
+            handler.spawn(queue.get)
+            handler.spawn(lock.acquire)
+            await asyncio.sleep(0.01)
+
+        async def wait() -> None:
+            waits = [handler.call(queue.get), handler.call(lock.acquire)]
+            tasks = [asyncio.ensure_future(wait) for wait in waits]
+            await asyncio.sleep(0.01)
+            queue.put(1)
+            lock.release()
+            assert await asyncio.gather(*tasks) == [1, True]
+
+        lock.acquire()
+        run(wait_for_ever())
+        run(wait())
 
     def test_sockets_are_forgotten_with_their_loop(self) -> None:
         handler = new_handler()

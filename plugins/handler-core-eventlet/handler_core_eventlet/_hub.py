@@ -58,9 +58,11 @@ class EventletHub(Hub):
         self._library = library
         self._process = os.getpid()
         self._calls: deque[Callable[[], object]] = deque()
-        self._scheduled = False
+        #: The greenlet of eventlet's that runs the hub, once a timer for the calls is in it.
+        self._scheduled_in: Any = None
         self._running = False
         self._install_doorbell()
+        self._announce_abort()
 
     @classmethod
     def current(cls, make: bool) -> EventletHub | None:
@@ -69,13 +71,17 @@ class EventletHub(Hub):
         The main thread gets a hub if it has none. Other threads do if ``make`` is true.
         """
         library = library_hub()
+        hub: EventletHub | None = getattr(_thread_local, "hub", None)
+        if hub is not None:
+            if hub._library is library:
+                return hub
+            hub.end()  # the thread has left it, by `hubs.use_hub()`
+            del _thread_local.hub
         if library is None:
             if not make and _thread.get_native_id() != _main_thread:
                 return None
             library = hubs.get_hub()
-        hub: EventletHub | None = getattr(_thread_local, "hub", None)
-        if hub is None or hub._library is not library:
-            hub = _thread_local.hub = cls(library)
+        hub = _thread_local.hub = cls(library)
         return hub
 
     @classmethod
@@ -100,14 +106,38 @@ class EventletHub(Hub):
         """Return True in the thread of this hub."""
         return library_hub() is self._library
 
+    def has_ended(self) -> bool:
+        """Return True if the hub's thread has ended or has left it, or the hub was aborted.
+
+        ``abort()`` drops all timers. eventlet says that it makes all greenlets unreachable.
+        """
+        is_in_this_thread = hasattr(self.thread_local, "doorbell")
+        return super().has_ended() or (is_in_this_thread and not self.is_mine())
+
+    def _announce_abort(self) -> None:
+        """Hear of ``abort()``. eventlet has no hook for that."""
+        library = self._library
+        abort = type(library).abort
+
+        def abort_and_tell(wait: bool = False) -> None:
+            if library.running:
+                _thread_local.hub = None
+                self.resumes = False
+                self._calls.clear()
+                self.end()
+            abort(library, wait)
+
+        library.abort = abort_and_tell
+
     def spawn(self, func: Callable[[], object]) -> None:
         """Run ``func`` in a new greenlet. Only the hub's thread calls this."""
-        self.call_soon(TaskGreenlet(func, self._library.greenlet).switch)
+        if self.resumes:
+            self.call_soon(TaskGreenlet(func, self._library.greenlet).switch)
 
     def call_soon(self, func: Callable[[], object]) -> None:
         """Have the hub call ``func``. Only the hub's thread calls this."""
         self._calls.append(func)
-        if self._scheduled or self._running:
+        if self._running or self._is_scheduled():
             return  # `_run_calls` is on its way
         if greenlet.getcurrent() is self._library.greenlet:
             # This may be a signal handler, and the hub may be about to sleep.
@@ -160,6 +190,8 @@ class EventletHub(Hub):
 
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""
+        if self._calls and not self._running and not self._is_scheduled():
+            self._schedule()  # the hub was aborted, and has dropped the timer
         self._library.switch()
 
     def leave_frozen(self) -> None:
@@ -180,7 +212,7 @@ class EventletHub(Hub):
         # A timer runs the calls, and not this listener. A greenlet that ends with an exception
         # raises it in the caller that has resumed it. If a listener raises, eventlet gives up its
         # descriptor. If a timer raises, eventlet only prints that.
-        if not self._scheduled:
+        if not self._is_scheduled():
             self._schedule()
         bell = self._doorbell()
         if bell is not None:
@@ -189,18 +221,23 @@ class EventletHub(Hub):
     def _schedule(self) -> None:
         # In this order, an interrupt between the two lines costs a needless timer, but no call.
         self._library.schedule_call_global(0, self._run_calls)
-        self._scheduled = True
+        self._scheduled_in = self._library.greenlet
+
+    def _is_scheduled(self) -> bool:
+        # eventlet runs the hub in a new greenlet when the last one has ended.
+        greenlet = self._scheduled_in
+        return greenlet is self._library.greenlet and not greenlet.dead
 
     def _run_calls(self) -> None:
         self._running = True
-        self._scheduled = False
+        self._scheduled_in = None
         calls = self._calls
         try:
             for _ in range(len(calls)):
                 calls.popleft()()
         finally:
             self._running = False
-            if calls and not self._scheduled:
+            if calls and not self._is_scheduled():
                 self._schedule()
 
     def _renew(self) -> None:

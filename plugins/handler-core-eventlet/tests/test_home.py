@@ -9,6 +9,7 @@ import pytest
 from eventlet import hubs
 from eventlet_process import (
     OSThread,
+    Script,
     dispatch,
     native_thread,
     until,
@@ -94,3 +95,76 @@ def test_doorbells_end_with_their_threads() -> None:
     for _ in range(20):
         OSThread(use).join()
     until(lambda: not [bell for bell in bells if bell() is not None])
+
+
+ABANDON = """
+from eventlet import hubs
+ran = []
+def wait():
+    handler.event_object().wait()
+handler.start()
+done = handler.event_object()
+handler.dispatch_callback(Callback("test", done.set, ()))
+assert done.wait({limit})
+tasks = [handler.spawn(wait), handler.spawn(eventlet.sleep, 3600)]
+lock = handler.lock_object()
+lock.acquire()
+handler.spawn(lock.acquire)
+eventlet.sleep(0.01)
+{abandon}
+"""
+
+
+class TestAbandonedHub(Script):
+    """A hub that was aborted, or that its thread has left for another one."""
+
+    @pytest.fixture(
+        params=[
+            "hubs.get_hub().abort()",
+            "hubs.get_hub().abort(wait=True)",
+            "eventlet.spawn(hubs.get_hub().abort); handler.event_object().wait(0.01)",
+            "hubs.use_hub()",
+        ],
+        ids=["abort", "abort and wait", "abort elsewhere", "use_hub"],
+    )
+    def abandoned(self, request: pytest.FixtureRequest) -> str:
+        """Return the beginning of a program that gives the hub of its main thread up."""
+        return ABANDON.format(limit=LIMIT, abandon=request.param)
+
+    def test_c1_stop_says_so(self, abandoned: str) -> None:
+        program = """
+        handler.dispatch_callback(Callback("test", ran.append, (1,)))
+        try:
+            handler.stop()
+        except RuntimeError as error:
+            print(error)
+        assert not handler.running
+        handler.start()
+        handler.dispatch_callback(Callback("test", ran.append, (2,)))
+        handler.stop()
+        print(ran)
+        """
+        refusal, ran = self.run_script(f"{abandoned}\nif True:{program}").splitlines()
+        assert "has ended" in refusal
+        assert ran == "[1, 2]"
+
+    def test_c4_its_tasks_have_ended(self, abandoned: str) -> None:
+        program = """
+        for task in tasks:
+            assert not task.is_alive()
+            task.join()
+        another = handler.spawn(eventlet.sleep, 0.01)
+        assert another.is_alive()
+        another.join()
+        assert not another.is_alive()
+        """
+        self.run_script(f"{abandoned}\nif True:{program}")
+
+    def test_c4_a_lock_goes_to_a_task_of_the_next_hub(self, abandoned: str) -> None:
+        program = """
+        task = handler.spawn(lock.acquire)
+        eventlet.sleep(0.01)
+        lock.release()
+        task.join()
+        """
+        self.run_script(f"{abandoned}\nif True:{program}")

@@ -132,3 +132,31 @@ def test_ctrl_c_interrupts_a_wait_of_the_main_greenlet() -> None:
         """
     )
     assert printed == "interrupted\ngoes on\n"
+
+
+@pytest.mark.parametrize("what", ["task", "worker"])
+def test_c4_what_is_killed_before_it_begins(
+    handler: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    from handler_core_eventlet import _hub
+
+    killed: list[Any] = []
+
+    class Killed(_hub.TaskGreenlet):  # type: ignore[misc]
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            monkeypatch.undo()
+            killed.append(self)
+            eventlet.kill(self)
+
+    monkeypatch.setattr(_hub, "TaskGreenlet", Killed)
+    if what == "task":
+        task = handler.spawn(int)
+        task.join(LIMIT)
+        assert not task.is_alive()
+    else:
+        ran: list[int] = []
+        dispatch(handler, ran.append, 1)
+        handler.stop()
+        assert ran == [1]
+    assert killed[0].dead

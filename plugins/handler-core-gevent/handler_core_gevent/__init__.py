@@ -19,6 +19,7 @@ import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import GreenHandler, distance_to_hub
 from handler_core_gevent._hub import GeventHub
+from handler_core_gevent._queue import Queue
 
 __all__ = ["AsyncResult", "GeventTimeoutError", "SequentialGeventHandler"]
 
@@ -40,7 +41,7 @@ class SequentialGeventHandler(GreenHandler):
     timeout_exception = GeventTimeoutError
     socket_module = socket
     sleep_func = staticmethod(gevent.sleep)
-    queue_impl = gevent.queue.Queue
+    queue_impl = Queue
     queue_empty = gevent.queue.Empty
     native_lock = staticmethod(monkey.get_original("_thread", "allocate_lock"))
 

@@ -9,6 +9,7 @@ every greenlet waits for something else still gets its ``LoopExit``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ class GeventHub(Hub):
         self._library = library
         self._keep_alive = library.loop.async_()
         self._parked: set[Any] = set()
+        self._announce_destroy()
 
     @classmethod
     def current(cls, make: bool) -> GeventHub | None:
@@ -66,6 +68,18 @@ class GeventHub(Hub):
     def has_ended(self) -> bool:
         """Return True if the hub's thread has ended, or the program has destroyed the hub."""
         return self._library.loop is None or super().has_ended()
+
+    def _announce_destroy(self) -> None:
+        """Hear of ``destroy()``. gevent has no hook for that."""
+        destroy = self._library.destroy
+
+        @functools.wraps(destroy)
+        def destroy_and_tell(*args: Any, **kwargs: Any) -> None:
+            destroy(*args, **kwargs)
+            self.resumes = False
+            self.end()
+
+        self._library.destroy = destroy_and_tell
 
     def spawn(self, func: Callable[[], object]) -> None:
         """Run ``func`` in a new greenlet. Only the hub's thread calls this."""

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Protocol
 
 import greenlet  # type: ignore[import-untyped]
 
+from handler_core.execution import Waker
 from handler_core.green import FreezableTask, GreenWaiter, Hub
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
@@ -204,6 +205,20 @@ class LoopHub(Hub):
         for handler in [reference() for reference in self._served.valuerefs()]:
             if handler is not None:
                 handler.end_idle_workers()
+
+    def wake_at_end(self, waiter: Waker) -> bool:
+        """Wake ``waiter`` when the loop ends; return False if it has ended already.
+
+        Raises:
+            RuntimeError: this is the loop's thread, and the loop does not run. It would not run
+                during the wait either.
+        """
+        if self.is_in_this_thread() and not self.is_running() and not self.has_ended():
+            raise RuntimeError(
+                "the event loop that would end this wait does not run: make this call while it "
+                "does, by `await handler.call(...)`"
+            )
+        return super().wake_at_end(waiter)
 
     # How a greenlet begins, parks and goes on.
 

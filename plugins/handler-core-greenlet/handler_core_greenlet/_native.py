@@ -14,10 +14,11 @@ import contextvars
 import importlib
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from handler_core.execution import TaskThread
 
 __all__ = [
     "allocate_lock",
@@ -41,7 +42,7 @@ def start_os_thread(func: Callable[[], object], name: str) -> None:
     if threads_are_green():
         context.run(_native_thread.start_new_thread, func, ())
     else:
-        context.run(threading.Thread(target=func, name=name, daemon=True).start)
+        context.run(TaskThread(func, name=name).start)
 
 
 def unpatched(name: str) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 import weakref
@@ -17,7 +16,7 @@ __all__ = ["PrivateLoop"]
 
 
 class PrivateLoop:
-    """A loop that starts when its hub is first asked for.
+    """A loop that starts when its hub is first asked for, and again if it has ended.
 
     Args:
         name: the name of the loop's thread.
@@ -40,6 +39,7 @@ class PrivateLoop:
 
         Raises:
             RuntimeError: no thread can be started, or gevent or eventlet has patched the process.
+            OSError: the loop cannot be made: there are no descriptors left, for example.
         """
         if threads_are_green() and not runs_alone():
             # The loop's thread would not be one of the library's, as all others are.
@@ -49,17 +49,34 @@ class PrivateLoop:
                 "choose the model that runs the caller, by get_handler()"
             )
         with self._lock:
-            if not self._hubs:
-                started = ThreadWaiter(allocate_lock)
-
-                def begun(hub: LoopHub) -> None:
-                    hub.is_private = True
-                    self._hubs.append(hub)
-                    started.wake()
-
-                start_os_thread(functools.partial(self._run, begun), self._name)
-                started.park()
+            if not self._hubs or self._hubs[0].has_ended():
+                self._start()
             return self._hubs[0]
+
+    def _start(self) -> None:
+        started = ThreadWaiter(allocate_lock)
+        hubs: list[LoopHub] = []
+        errors: list[BaseException] = []
+
+        def begun(hub: LoopHub) -> None:
+            hub.is_private = True
+            hubs.append(hub)
+            self._hubs = [*(each for each in self._hubs if not each.has_ended()), hub]
+            started.wake()
+
+        def run() -> None:
+            try:
+                self._run(begun)
+            except BaseException as error:
+                if hubs:
+                    raise
+                errors.append(error)
+                started.wake()
+
+        start_os_thread(run, self._name)
+        started.park()
+        if errors:
+            raise errors[0]
 
     def leave_to_parent(self) -> None:
         """Start anew, without the thread, which only the parent has. A forked child calls this."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from handler_core_greenlet import CallGreenlet, TaskGreenlet, running_hub, sleep
-from small_loop import SmallHandler
+from handler_core_greenlet import CallGreenlet, PrivateLoop, TaskGreenlet, running_hub, sleep
+from small_loop import SmallHandler, run_private_loop
 
 from handler_core import Callback
 from handler_core.testing import LIMIT
@@ -126,3 +126,28 @@ def test_what_a_call_greenlet_raises_and_how_it_is_ended(handler: SmallHandler) 
     call_greenlet.kill()
     assert idle.wait(LIMIT)
     assert ended == [True]
+
+
+class TestPrivateLoop:
+    def test_c4_a_loop_that_cannot_be_made(self) -> None:
+        """The caller gets the error of the loop's thread, and the next one may have more luck."""
+        attempts: list[int] = []
+
+        def run(begun: Any) -> None:
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise OSError("too many open files, as planned")
+            run_private_loop(begun)
+
+        loop = PrivateLoop("test", run)
+        with pytest.raises(OSError, match="as planned"):
+            loop.hub()
+        hub = loop.hub()
+        assert hub.is_private
+        assert loop.hub() is hub
+
+    def test_a_loop_that_has_ended_is_made_anew(self) -> None:
+        loop = PrivateLoop("test", run_private_loop)
+        hub = loop.hub()
+        hub.end()
+        assert loop.hub() is not hub

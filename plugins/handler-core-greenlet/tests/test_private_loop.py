@@ -16,6 +16,9 @@ from handler_core_greenlet import PrivateLoop
 class Hub:
     """A hub that does nothing."""
 
+    def has_ended(self) -> bool:
+        return False
+
 
 def test_a_signal_handler_asks_for_the_hub_that_its_thread_waits_for() -> None:
     main = threading.get_ident()

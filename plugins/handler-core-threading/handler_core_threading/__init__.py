@@ -8,14 +8,13 @@ module ``_green_threads`` has what such a process needs besides.
 from __future__ import annotations
 
 import _thread
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import handler_core
 from handler_core import Handler, HandlerTimeoutError, hookimpl, inherit_hook, poll_select
-from handler_core.execution import Waiter
+from handler_core.execution import TaskThread, Waiter
 from handler_core.network import LONGEST_TURN, SHORTEST_SLEEP
 
 __all__ = ["AsyncResult", "KazooTimeoutError", "SequentialThreadingHandler"]
@@ -84,15 +83,15 @@ class SequentialThreadingHandler(Handler):
 
         return new_waiter()
 
-    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> threading.Thread:
+    def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> TaskThread:
         """Run ``func(*args, **kwargs)`` in a daemon thread, which never keeps the program alive."""
-        thread: threading.Thread
+        thread: TaskThread
         if self.cooperative:
             from handler_core_threading._green_threads import GreenThread
 
             thread = GreenThread(func, args, kwargs)
         else:
-            thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
+            thread = TaskThread(func, args, kwargs)
         thread.start()
         return thread
 

@@ -29,6 +29,8 @@ _LONGEST_TIMER = 86400.0
 class _GeventHub:
     """gevent's hub of the current thread."""
 
+    resumes = True
+
     def __init__(self, gevent: Any) -> None:
         self.parked_at = time.monotonic()
         self._library = gevent.get_hub()
@@ -58,6 +60,8 @@ class _GeventHub:
 
 class _EventletHub:
     """eventlet's hub of the current thread."""
+
+    resumes = True
 
     def __init__(self, eventlet: Any) -> None:
         self.parked_at = time.monotonic()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from handler_core.execution import TaskThread
 from handler_core.green import (
     FreezableTask,
     freeze_inherited,
@@ -26,13 +27,13 @@ from handler_core_threading._green_hub import call_in_hub, in_hub
 __all__ = ["GreenThread", "freeze_inherited_threads"]
 
 
-class GreenThread(threading.Thread):
+class GreenThread(TaskThread):
     """A daemon thread that calls ``func(*args, **kwargs)``, and stands still in a forked child."""
 
     def __init__(
         self, func: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        super().__init__(target=func, args=args, kwargs=kwargs, daemon=True)
+        super().__init__(func, args, kwargs)
         self._over = threading.Event()
         self._begins_later = False
         self._task = FreezableTask(super()._bootstrap_inner)  # type: ignore[misc]
@@ -71,14 +72,14 @@ class GreenThread(threading.Thread):
         return not self._task.is_frozen() and (self._begins_later or super().is_alive())
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended, for ``timeout`` seconds at the most.
+        """Wait until the thread has ended; see :meth:`TaskThread.join`."""
+        if not self._task.is_frozen():
+            super().join(timeout)
 
-        On Python 3.13 eventlet's own ``join`` raises when the time is over.
-        """
-        if self._task.is_frozen():
-            return
-        if self is threading.current_thread() or self._over.wait(timeout):
-            super().join()
+    def _wait_for_end(self, timeout: float | None) -> None:
+        # On Python 3.13 eventlet's own `join` raises when the time is over.
+        if self._over.wait(timeout):
+            super()._wait_for_end(None)
 
 
 def freeze_inherited_threads() -> None:

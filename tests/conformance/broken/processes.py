@@ -7,17 +7,22 @@ import os
 import threading
 from typing import Any
 
+from handler_core_gevent import SequentialGeventHandler
+
 import handler_core
 from broken.base import Threads
 from handler_core import hookimpl
+from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
+from handler_core.green import GreenWaiter
 
 # C4
 
 
 class C4ThreadsKeepTheProgramAlive(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=False)
+        thread = TaskThread(func, args, kwargs)
+        thread.daemon = False
         thread.start()
         return thread
 
@@ -50,6 +55,96 @@ class C4SelectKeepsTheProgramAlive(Threads):
         run = handler_core.wrap(result)(handler_core.poll_select)
         threading.Thread(target=run, args=(rlist, wlist, xlist, timeout), daemon=False).start()
         return result.get()
+
+
+class C4JoinsItself(Threads):
+    class _Thread(TaskThread):
+        def join(self, timeout: float | None = None) -> None:
+            if self is threading.current_thread():
+                threading.Event().wait(timeout)
+            else:
+                super().join(timeout)
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        thread = self._Thread(func, args, kwargs)
+        thread.start()
+        return thread
+
+
+class C4JoinsInACircle(Threads):
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
+        thread.start()
+        return thread
+
+
+class C4JoinIsRefusedForGood(Threads):
+    """Refuses to join a task that has joined the caller before, for a moment."""
+
+    class _Thread(TaskThread):
+        def join(self, timeout: float | None = None) -> None:
+            caller: Any = threading.current_thread()
+            joined = vars(self).get("joined", set())
+            if caller in joined:
+                raise RuntimeError("a task cannot wait for one that waits for it")
+            if isinstance(caller, TaskThread):
+                vars(caller).setdefault("joined", set()).add(self)
+            super().join(timeout)
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        thread = self._Thread(func, args, kwargs)
+        thread.start()
+        return thread
+
+
+class C4TasksOutliveTheirHome(SequentialGeventHandler):
+    """Waits for the task alone, and not for its hub."""
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        task: Any = super().spawn(func, *args, **kwargs)
+        task.join = task._ended.wait
+        task.is_alive = lambda: not task._ended.ready()
+        return task
+
+
+class C4JoinHearsOfNoEnd(SequentialGeventHandler):
+    """Asks if the hub of the task has ended, but only before it waits."""
+
+    def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        task: Any = super().spawn(func, *args, **kwargs)
+
+        def join(timeout: float | None = None) -> None:
+            if task.is_alive():
+                task._ended.wait(timeout)
+
+        task.join = join
+        return task
+
+
+class C4LocksGoToTheLost(SequentialGeventHandler):
+    """Hands a lock over to a task whose hub has ended."""
+
+    class _Waiter(GreenWaiter):
+        def is_lost(self) -> bool:
+            return False
+
+    def new_waiter(self) -> Any:
+        hub: Any = self.current_hub()
+        return super().new_waiter() if hub is None else self._Waiter(hub, self.current_task())
+
+
+class C4WaitsInAFinalizer(Threads):
+    """Waits when the interpreter ends, and no other thread runs."""
+
+    class _Waiter(ThreadWaiter):
+        def park(self, timeout: float | None = None) -> bool:
+            return self._lock.acquire(True, -1 if timeout is None else timeout)  # type: ignore[no-any-return]
+
+    def new_waiter(self) -> Any:
+        return self._Waiter()
+
+    def forget_workers(self) -> None:
+        pass
 
 
 # C5

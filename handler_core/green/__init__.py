@@ -16,6 +16,7 @@ import typing
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 
 if typing.TYPE_CHECKING:
+    from handler_core.green._closed_socket import resume_listeners
     from handler_core.green._fork import FreezableTask, freeze_inherited, is_frozen
     from handler_core.green._handler import GreenHandler
     from handler_core.green._hub import Hub, distance_to_hub
@@ -38,12 +39,14 @@ __all__ = [
     "is_frozen",
     "remove_frozen_listeners",
     "renew_hub",
+    "resume_listeners",
     "stop_frozen_watchers",
 ]
 
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {
+        "._closed_socket": "resume_listeners",
         "._fork": "FreezableTask freeze_inherited is_frozen",
         "._handler": "GreenHandler",
         "._hub": "Hub distance_to_hub",

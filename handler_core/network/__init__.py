@@ -33,7 +33,7 @@ if typing.TYPE_CHECKING:
     from handler_core.network._connection import Connection
     from handler_core.network._resolver import AddressInfo
     from handler_core.network._selector_select import selector_select
-    from handler_core.network._socket_mixin import SocketMixin
+    from handler_core.network._socket_mixin import SocketMixin, watch_closed_descriptors
     from handler_core.network._socket_pair import create_socket_pair
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "poll_select",
     "selector_select",
     "take_poll_set",
+    "watch_closed_descriptors",
 ]
 
 __getattr__, __dir__ = _lazy_names(
@@ -66,7 +67,7 @@ __getattr__, __dir__ = _lazy_names(
         "._connection": "Connection",
         "._resolver": "AddressInfo",
         "._selector_select": "selector_select",
-        "._socket_mixin": "SocketMixin",
+        "._socket_mixin": "SocketMixin watch_closed_descriptors",
         "._socket_pair": "create_socket_pair",
     },
 )

@@ -20,7 +20,7 @@ from handler_core.network._connection import Connection
 from handler_core.network._deadline import Deadline
 from handler_core.network._resolver import LookUp, look_up_in_module, look_up_in_thread, resolve
 from handler_core.network._select import poll_select
-from handler_core.network._socket_mixin import mixed_socket
+from handler_core.network._socket_mixin import ClosingSocket, SocketMixin, add_mixin, mixed_socket
 from handler_core.network._socket_module import sibling_module
 from handler_core.network._tls import Select, do_handshake, new_tls_context
 
@@ -29,9 +29,19 @@ __all__ = ["connect", "create_tcp_connection", "create_tcp_socket"]
 
 def create_tcp_socket(module: ModuleType = socket) -> Any:
     """Return a new IPv4 TCP socket of ``module``, with ``TCP_NODELAY`` and close-on-exec."""
-    sock = module.socket(module.AF_INET, module.SOCK_STREAM)
+    sock = _with_mixin(module, ClosingSocket)(module.AF_INET, module.SOCK_STREAM)
     _set_options(module, sock)
     return sock
+
+
+def _with_mixin(module: ModuleType, mixin: type) -> Any:
+    """Return what makes a socket of the module with a mixin."""
+    # It is no class if somebody has patched the module with a function. Then there is no mixin.
+    if not inspect.isclass(module.socket) or (
+        mixin is ClosingSocket and issubclass(module.socket, SocketMixin)
+    ):
+        return module.socket
+    return functools.partial(mixed_socket, mixin, module.socket)
 
 
 def _set_options(module: ModuleType, sock: Any) -> None:
@@ -132,10 +142,7 @@ def connect(
             options=options,
             ciphers=ciphers,
         )
-    new_socket = module.socket
-    # It is no class if somebody has patched the module with a function. Then there is no mixin.
-    if context is None and inspect.isclass(new_socket):
-        new_socket = functools.partial(mixed_socket, connection_class, new_socket)
+    new_socket = module.socket if context else _with_mixin(module, connection_class)
     infos = resolve(host, port, deadline, look_up)
     errors: list[OSError] = []
     for position, (family, kind, protocol, _, sockaddr) in enumerate(infos):
@@ -152,6 +159,7 @@ def connect(
                 sock = context.wrap_socket(
                     sock, server_hostname=name, do_handshake_on_connect=False
                 )
+                add_mixin(ClosingSocket, sock)
                 do_handshake(ssl_module, sock, deadline, select)
             sock.settimeout(timeout)
         except OSError as error:

@@ -8,11 +8,15 @@ single descriptor: an ``epoll`` in which all the sockets are registered.
 A nested ``epoll`` is kept for the next call only if all its sockets are of handler-core's own
 classes, because these close it when they are closed. An ``epoll`` that was kept longer would never
 report a new socket that gets the number of a closed one.
+
+The kernel takes a descriptor that is closed out of the ``epoll``, and says nothing to who waits for
+it. So a socket of handler-core's own makes the ``epoll`` readable when it is closed meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -41,12 +45,25 @@ class NestedEpoll:
         event_masks: the events to watch for, by descriptor.
     """
 
-    __slots__ = ("__weakref__", "_close_on_release", "_epoll", "_in_use", "_sockets", "watch")
+    __slots__ = (
+        "__weakref__",
+        "_bell",
+        "_close_on_release",
+        "_epoll",
+        "_in_use",
+        "_sockets",
+        "lost_socket",
+        "watch",
+    )
 
     def __init__(self, sockets: list[Any], event_masks: dict[int, int]) -> None:
         self._sockets = [weakref.ref(sock) for sock in sockets if mixin_of(sock) is not None]
         self._in_use = True
         self._close_on_release = len(self._sockets) != len(sockets)
+        # A descriptor that is always readable, once it is there.
+        self._bell: int | None = None
+        #: True once one of its sockets was closed.
+        self.lost_socket = False
         #: The watch of the hub that waited for it last. The hub stores it for the next time.
         self.watch: Watch | None = None
         self._epoll = unpatched_select.epoll()
@@ -73,10 +90,28 @@ class NestedEpoll:
             self._close_epoll()
 
     def close(self) -> None:
-        """Close it as soon as it is not in use."""
+        """Close it as soon as it is not in use. Any thread may call this.
+
+        A socket that was closed calls it. Then an ``epoll`` that is in use becomes readable. A
+        socket that is about to be detached calls it too. Its descriptor stays open, and who waits
+        for it goes on waiting.
+        """
         self._close_on_release = True
         if not self._in_use:
             self._close_epoll()
+            return
+        sockets = [ref() for ref in self._sockets]
+        self.lost_socket = any(sock is None or sock.fileno() < 0 for sock in sockets)
+        if self.lost_socket and self._bell is None:
+            # The socket has left a free descriptor. If another task has taken that, and no other is
+            # free, the waiting task hears of nothing, as it would without this.
+            with contextlib.suppress(OSError):
+                self._bell = os.eventfd(1)
+                self._epoll.register(self._bell, unpatched_select.EPOLLIN)
+
+    def discard(self) -> None:
+        """Close it at the end of its use."""
+        self._close_on_release = True
 
     def _close_epoll(self) -> None:
         """Close the ``epoll`` after its watch has ended.
@@ -85,9 +120,15 @@ class NestedEpoll:
         """
         watch, self.watch = self.watch, None
         if watch is None:
-            self._epoll.close()
+            self._close_descriptors()
         else:
-            watch.end(self._epoll.close)
+            watch.end(self._close_descriptors)
+
+    def _close_descriptors(self) -> None:
+        self._epoll.close()
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            os.close(bell)
 
     def __del__(self) -> None:
         if hasattr(self, "_epoll"):  # it is missing if no descriptor was left for it

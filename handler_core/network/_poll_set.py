@@ -126,9 +126,10 @@ class PollSet:
         if nested is None:
             nested = NestedEpoll(members, self._event_masks)
             mixins = [mixin_of(sock) for sock in members]
-            if None not in mixins:
-                for mixin in mixins:
+            for mixin in mixins:
+                if mixin is not None:
                     mixin.close_with_socket(nested)
+            if None not in mixins:
                 self._nested_epoll = nested
         return nested
 

@@ -9,6 +9,7 @@ waits in the model's way for one nested ``epoll`` (see :class:`NestedEpoll`).
 
 from __future__ import annotations
 
+import errno
 import functools
 import select
 import threading
@@ -132,11 +133,13 @@ def cooperative_select(
                 await_readable(
                     nested, None if deadline is None else max(0, deadline - time.monotonic())
                 )
+                if nested.lost_socket:  # its number may stand for another one by now
+                    raise OSError(errno.EBADF, "a socket was closed while select waited for it")
                 ready = poll_set.poll(sockets, 0)
                 if any(ready) or (deadline is not None and time.monotonic() >= deadline):
                     break
         except BaseException:
-            nested.close()
+            nested.discard()
             raise
         finally:
             nested.release()

@@ -17,7 +17,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-__all__ = ["SocketMixin", "mixed_socket", "mixin_of"]
+__all__ = [
+    "ClosingSocket",
+    "SocketMixin",
+    "add_mixin",
+    "mixed_socket",
+    "mixin_of",
+    "watch_closed_descriptors",
+]
 
 
 class SocketMixin:
@@ -26,8 +33,8 @@ class SocketMixin:
     # What every socket class has.
     fileno: Callable[[], int]
     gettimeout: Callable[[], float | None]
-    family: int
-    type: int
+    family: Any
+    type: Any
     proto: int
 
     # The model's socket class.
@@ -37,10 +44,14 @@ class SocketMixin:
 
     def close(self) -> None:
         """Close this socket."""
+        fd = self.fileno()
         super().close()  # type: ignore[misc]
         if self.fileno() < 0:  # It stays open as long as a `makefile()` of it is open.
             self._close_dependents()
             self._on_close()
+            if fd >= 0:
+                for func in _watching:
+                    func(fd)
 
     def detach(self) -> int:
         """Return the descriptor, and leave it open without this socket."""
@@ -63,6 +74,8 @@ class SocketMixin:
         if self._dependents is None:
             self._dependents = weakref.WeakSet()
         self._dependents.add(dependent)
+        if self.fileno() < 0:  # another thread has closed it meanwhile
+            dependent.close()
 
     def _close_dependents(self) -> None:
         dependents, self._dependents = self._dependents, None
@@ -81,13 +94,42 @@ class SocketMixin:
             finalize()  # closes the descriptor, with a ResourceWarning
 
 
+class ClosingSocket(SocketMixin):
+    """A socket that resumes who waits for it when it is closed. So do those that it accepts."""
+
+    def accept(self) -> tuple[Any, Any]:
+        """Wait for a connection; return a socket for it, and the address of the other end."""
+        sock, address = super().accept()  # type: ignore[misc]
+        return (sock if mixin_of(sock) else _replaced(ClosingSocket, sock)), address
+
+
+# Called with each descriptor that the `close` of a socket with a mixin has closed.
+_watching: list[Callable[[int], object]] = []
+
+
+def watch_closed_descriptors(func: Callable[[int], object]) -> None:
+    """Have ``func(fd)`` called after each socket with a mixin that a program closes.
+
+    The thread that closes it calls the function. A model uses this whose library leaves those who
+    wait for a closed descriptor waiting for ever.
+    """
+    _watching.append(func)
+
+
 def mixed_socket(mixin: type, socket_class: type, *args: Any, **kw: Any) -> Any:
     """Return a new socket of ``socket_class`` with ``mixin``. Other arguments are for the class."""
     plain = socket_class(*args, **kw)
     wrapped = getattr(plain, "fd", None)
     if isinstance(wrapped, _socket.socket):
-        return socket_class(_add_mixin(mixin, wrapped))
-    return _add_mixin(mixin, plain)
+        return socket_class(_replaced(mixin, wrapped))
+    return _replaced(mixin, plain)
+
+
+def add_mixin(mixin: type, sock: Any) -> None:
+    """Add a mixin without state to a socket that cannot be made anew, as one of TLS."""
+    if mixin_of(sock) is None:
+        plain_class: Any = type(sock)
+        sock.__class__ = _mixed_class(mixin, plain_class)
 
 
 def mixin_of(sock: Any) -> Any:
@@ -98,7 +140,8 @@ def mixin_of(sock: Any) -> Any:
     return wrapped if isinstance(wrapped, SocketMixin) else None
 
 
-def _add_mixin(mixin: type, plain: Any) -> Any:
+def _replaced(mixin: type, plain: Any) -> Any:
+    """Return a socket with the mixin for the descriptor of a plain one, which is left without."""
     plain_class: Any = type(plain)
     mixed_class = _mixed_class(mixin, plain_class)
     return mixed_class(plain.family, plain.type, plain.proto, fileno=plain.detach())
@@ -107,4 +150,7 @@ def _add_mixin(mixin: type, plain: Any) -> Any:
 @functools.cache
 def _mixed_class(mixin: type, socket_class: Any) -> type:
     names = {"__doc__": mixin.__doc__, "_plain_class": socket_class}
+    if mixin is not ClosingSocket and not issubclass(socket_class, SocketMixin):
+        # So connections and the ends of a pair are of the class that `Handler.socket` returns.
+        socket_class = _mixed_class(ClosingSocket, socket_class)
     return type(mixin.__name__, (mixin, socket_class), names)

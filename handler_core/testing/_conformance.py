@@ -4,6 +4,7 @@ from handler_core.testing._contract_tests.c01_start_and_stop import StartAndStop
 from handler_core.testing._contract_tests.c02_draining import DrainTests
 from handler_core.testing._contract_tests.c02_nothing_is_lost import NothingIsLostTests
 from handler_core.testing._contract_tests.c03_stop_from_a_callback import StopFromACallbackTests
+from handler_core.testing._contract_tests.c04_closed_sockets import ClosedSocketTests
 from handler_core.testing._contract_tests.c04_endless_waits import EndlessWaitTests
 from handler_core.testing._contract_tests.c04_interpreter_exit import InterpreterExitTests
 from handler_core.testing._contract_tests.c05_fork import ForkTests
@@ -62,6 +63,7 @@ class HandlerConformance(
     ForkTests,
     FrozenTaskTests,
     ForkedPairTests,
+    ClosedSocketTests,
     EndlessWaitTests,
     InterpreterExitTests,
     StopFromACallbackTests,

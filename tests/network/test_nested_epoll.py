@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 from typing import Any
 
 import pytest
 
 from handler_core import create_socket_pair
-from handler_core.network import NestedEpoll, cooperative_select, take_poll_set
+from handler_core.network import NestedEpoll, _poll_set, cooperative_select, take_poll_set
 
 
 def wait_here(nested: NestedEpoll, timeout: float | None) -> None:
@@ -48,3 +49,54 @@ def test_a_wait_for_other_objects_with_the_same_numbers_gives_back_what_was_kept
         right.close()
         left.close()
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("when", ["before the wait", "while it waits", "as it begins"])
+def test_c4_a_socket_that_is_closed_ends_the_wait(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = create_socket_pair()
+    other, its_end = create_socket_pair()
+    before = len(os.listdir("/proc/self/fd"))
+
+    def wait(nested: NestedEpoll, timeout: float | None) -> None:
+        if when == "while it waits":
+            left.shutdown(socket.SHUT_RDWR)
+            left.close()
+        assert select.select([nested], [], [], 10)[0] == [nested]
+
+    class Closing(NestedEpoll):
+        __slots__ = ()
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            if when == "as it begins":
+                left.close()
+
+    monkeypatch.setattr(_poll_set, "NestedEpoll", Closing)
+    poll_set, sockets = take_poll_set([left, other], [], [])
+    if when == "before the wait":
+        left.close()
+    with pytest.raises(OSError, match=r"closed|Bad file"):
+        cooperative_select(poll_set, sockets, None, wait)
+    # Each end that is closed gives back two descriptors.
+    assert len(os.listdir("/proc/self/fd")) == before - 2
+    for end in (right, other, its_end):
+        end.close()
+
+
+def test_a_socket_that_is_detached_leaves_the_wait_alone() -> None:
+    left, right = create_socket_pair()
+    numbers: list[int] = []
+
+    def wait(nested: NestedEpoll, timeout: float | None) -> None:
+        if not numbers:
+            numbers.append(left.detach())
+            assert select.select([nested], [], [], 0.01)[0] == []
+            right.send(b"x")
+        assert select.select([nested], [], [], 10)[0] == [nested]
+
+    poll_set, sockets = take_poll_set([left], [], [])
+    assert cooperative_select(poll_set, sockets, None, wait) == ([left], [], [])
+    os.close(numbers[0])
+    right.close()

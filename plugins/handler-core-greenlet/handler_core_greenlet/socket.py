@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from handler_core.network import SocketMixin
 from handler_core_greenlet._hub import running_hub
 from handler_core_greenlet._native import unpatched
 from handler_core_greenlet._sleep_and_select import select
@@ -33,7 +34,7 @@ def __getattr__(name: str) -> Any:
     return getattr(_native, name)
 
 
-class socket(_native.socket):
+class socket(SocketMixin, _native.socket):
     """``socket.socket``, whose operations let the loop run while they wait."""
 
     def __init__(
@@ -202,6 +203,9 @@ class socket(_native.socket):
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file, by ``send``."""
         return self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined, no-any-return]
+
+
+socket._plain_class = socket
 
 
 def socketpair(

@@ -20,8 +20,10 @@ from handler_core.green import (
     freeze_inherited,
     remove_frozen_listeners,
     renew_hub,
+    resume_listeners,
     stop_frozen_watchers,
 )
+from handler_core.network import watch_closed_descriptors
 from handler_core_threading._green_hub import call_in_hub, in_hub
 
 __all__ = ["GreenThread", "freeze_inherited_threads"]
@@ -84,8 +86,7 @@ class GreenThread(TaskThread):
 
 def freeze_inherited_threads() -> None:
     """Let the parent's threads stand still. Only a forked child calls this, inside ``fork``."""
-    gevent, eventlet = sys.modules.get("gevent._hub_local"), sys.modules.get("eventlet.hubs")
-    hub = eventlet and getattr(eventlet._threadlocal, "hub", None)
+    gevent, hub = sys.modules.get("gevent._hub_local"), _eventlets_hub()
     if hub is not None:
         renew_hub(hub)  # gevent does that by itself
     if not freeze_inherited():
@@ -95,3 +96,18 @@ def freeze_inherited_threads() -> None:
     hub = gevent and gevent.get_hub_if_exists()
     if hub is not None:
         hub.loop.run_callback(stop_frozen_watchers, hub.loop)
+
+
+def _eventlets_hub() -> Any:
+    """Return eventlet's hub of this thread; None if there is none."""
+    hubs = sys.modules.get("eventlet.hubs")
+    return hubs and getattr(hubs._threadlocal, "hub", None)
+
+
+def _resume_who_waits(fd: int) -> None:
+    hub = _eventlets_hub()
+    if hub is not None:
+        resume_listeners(hub, fd)
+
+
+watch_closed_descriptors(_resume_who_waits)

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any
 
+import gevent.select  # type: ignore[import-untyped]
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
@@ -131,6 +132,14 @@ class C4LocksGoToTheLost(SequentialGeventHandler):
     def new_waiter(self) -> Any:
         hub: Any = self.current_hub()
         return super().new_waiter() if hub is None else self._Waiter(hub, self.current_task())
+
+
+class C4ForgetsWhoWaitsForAClosedSocket(SequentialGeventHandler):
+    """Waits for descriptors, and hears of no close."""
+
+    @hookimpl
+    def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
+        return gevent.select.select(rlist, wlist, xlist, timeout)
 
 
 class C4WaitsInAFinalizer(Threads):

@@ -1,0 +1,91 @@
+"""C4: nobody waits for a socket that another task has closed."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from handler_core import Handler
+from handler_core.testing._contract_tests.certificates import Certificates
+from handler_core.testing._contract_tests.connection_helpers import ConnectionSuite
+from handler_core.testing._time_limits import LIMIT
+from handler_core.testing.echo_server import running_server
+
+__all__ = ["ClosedSocketTests"]
+
+_WAYS = ["recv", "select", "select among others"]
+
+
+class ClosedSocketTests(ConnectionSuite):
+    """C4: a socket that is shut down and closed resumes who waits for it."""
+
+    @pytest.mark.parametrize("way", _WAYS)
+    @pytest.mark.parametrize("kind", ["connection", "end of a pair", "socket", "accepted socket"])
+    def test_c4_a_socket_that_is_closed_resumes_who_waits(
+        self, handler: Handler, kind: str, way: str
+    ) -> None:
+        """``recv`` returns nothing or raises; ``select`` reports the socket or raises."""
+        ends: list[Any] = []
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+            if kind == "connection":
+                sock = handler.create_connection(address, timeout=LIMIT)
+                ends.append(server.accept()[0])
+            elif kind == "end of a pair":
+                sock, other = handler.create_socket_pair()
+                ends.append(other)
+            elif kind == "socket":
+                sock = handler.socket()
+                sock.connect(address)
+                ends.append(server.accept()[0])
+            else:
+                listening = handler.socket()
+                listening.bind(("127.0.0.1", 0))
+                listening.listen()
+                ends.append(listening)
+                ends.append(socket.create_connection(listening.getsockname()))
+                sock = listening.accept()[0]
+        self.resumes_who_waits(handler, sock, way)
+        for end in ends:
+            end.close()
+
+    @pytest.mark.parametrize("way", _WAYS)
+    def test_c4_a_tls_connection_that_is_closed_resumes_who_waits(
+        self, handler: Handler, certificates: Certificates, way: str
+    ) -> None:
+        """It does as a plain one does."""
+        certificate = certificates.issue("localhost")
+        with running_server(certificate=certificate) as server:
+            sock = handler.create_connection(
+                server.address,
+                timeout=LIMIT,
+                use_ssl=True,
+                ca=certificates.authority,
+                hostname="localhost",
+            )
+            self.echoes(sock)  # what the server sends of its own accord has come by then
+            self.resumes_who_waits(handler, sock, way)
+
+    def resumes_who_waits(self, handler: Handler, sock: Any, way: str) -> None:
+        """Let a task wait for a socket, close that, and check that the task ends."""
+        sock.settimeout(None)
+        first, second = handler.create_socket_pair()
+        outcomes: list[Any] = []
+
+        def wait() -> None:
+            sockets = [sock, first] if way == "select among others" else [sock]
+            try:
+                outcomes.append(sock.recv(1) if way == "recv" else handler.select(sockets, [], []))
+            except (OSError, ValueError) as error:  # ValueError: it waits after the close
+                outcomes.append(error)
+
+        with first, second:
+            task = handler.spawn(wait)
+            handler.sleep_func(0.05)  # time for it to park
+            sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+            self.ended(task)
+        (outcome,) = outcomes
+        assert isinstance(outcome, Exception) or outcome in (b"", ([sock], [], []))

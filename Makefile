@@ -87,7 +87,7 @@ test-more: ## what make test-all does besides make test: 9 minutes
 test-within: ## of these the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
 
-coverage: $(VENV)/.dev zookeeper ## what make test and the tests in patched processes run of the code: 13 minutes
+coverage: $(VENV)/.dev zookeeper ## what make test and the tests in patched processes run of the code: 10 minutes
 	rm -f .coverage .coverage.*
 	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) $(PATCHED_TESTS) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600
 	$(BIN)/coverage combine --quiet

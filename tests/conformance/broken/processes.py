@@ -7,12 +7,11 @@ import os
 import threading
 from typing import Any
 
-import gevent.select  # type: ignore[import-untyped]
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
 from broken.base import Threads
-from handler_core import hookimpl
+from handler_core import fileobj_to_fd, hookimpl
 from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
 from handler_core.green import GreenWaiter
@@ -135,11 +134,17 @@ class C4LocksGoToTheLost(SequentialGeventHandler):
 
 
 class C4ForgetsWhoWaitsForAClosedSocket(SequentialGeventHandler):
-    """Waits for descriptors, and hears of no close."""
+    """Waits for bare descriptors, and hears of no close."""
 
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
-        return gevent.select.select(rlist, wlist, xlist, timeout)
+        lists = [list(each) for each in (rlist, wlist, xlist)]
+        numbers = [[fileobj_to_fd(fileobj) for fileobj in each] for each in lists]
+        ready = super().select(*numbers, timeout)
+        return tuple(
+            [fileobj for fileobj, fd in zip(each, fds, strict=True) if fd in found]
+            for each, fds, found in zip(lists, numbers, ready, strict=True)
+        )
 
 
 class C4WaitsInAFinalizer(Threads):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import posix
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -196,7 +197,7 @@ def test_a_forked_child_sends_nothing_of_its_parents() -> None:
             if not pid:
                 connection.close()
                 os._exit(0)
-            assert os.waitpid(pid, 0)[1] == 0
+            assert posix.waitpid(pid, 0)[1] == 0
             return len(there(other))
 
         assert await handler.call(send) == 1

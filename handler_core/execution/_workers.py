@@ -184,6 +184,9 @@ class Workers(Model):
         elif mailbox.worker is None and self._needs_worker(mailbox):
             self._unstarted = True
             mailbox.worker = Worker()
+            # Once more: the lock does not exclude a signal handler of this very thread. If that has
+            # set a result before there was a worker, it has found nothing to start.
+            self._unstarted = True
 
     def _start_workers(self) -> None:
         """Start the tasks of workers that have none.

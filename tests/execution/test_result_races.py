@@ -320,6 +320,25 @@ def test_a_signal_handler_may_set_what_its_thread_sets_and_waits_for(handler: Ha
     assert fired >= 100
 
 
+def test_a_set_in_the_midst_of_the_start_of_a_worker_starts_it_all_the_same() -> None:
+    handlers: list[Handler] = []
+    called: list[threading.Event] = []
+
+    def setup() -> tuple[Any, Any]:
+        handler = SequentialThreadingHandler()
+        handler.start()
+        first, second, event = handler.async_result(), handler.async_result(), threading.Event()
+        first.link(lambda _: event.set())
+        handlers.append(handler)
+        called.append(event)
+        return first.set, lambda: second.set_exception(Oops())
+
+    for number in at_each_instruction(SequentialThreadingHandler._ensure_worker, setup):
+        assert called[-1].wait(10), f"at instruction {number}"
+    for handler in handlers:
+        handler.stop()
+
+
 def test_a_finalizer_may_set_whatever_its_thread_is_doing(handler: Handler) -> None:
     class Cycle:
         def __init__(self, result: AsyncResult[int]) -> None:

@@ -91,3 +91,35 @@ class SignalTests(Suite):
             handler.stop()
             """
         )
+
+    def test_c9_a_signal_handler_may_interrupt_a_set_anywhere(self) -> None:
+        """It may set a result at the beginning of each function that a set of another one calls.
+
+        Python calls signal handlers there.
+        """
+        self.run_script(
+            f"""
+            import sys
+
+            def on_call(frame, what, _):
+                global calls
+                if what == "call" and frame.f_globals["__name__"].startswith("handler_core"):
+                    calls += 1
+                    if calls == number:
+                        sys.setprofile(None)
+                        other.set_exception(ValueError("as planned"))
+
+            number = calls = 0
+            while calls >= number:
+                number, calls = number + 1, 0
+                handler.start()
+                result, other = handler.callback_object(), handler.callback_object()
+                event = handler.event_object()
+                result.link(lambda _: event.set())
+                sys.setprofile(on_call)
+                result.set()
+                sys.setprofile(None)
+                assert event.wait({LIMIT / 2}), number
+                handler.stop()
+            """
+        )

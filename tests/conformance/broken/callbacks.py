@@ -17,6 +17,7 @@ from handler_core_gevent import SequentialGeventHandler
 import handler_core
 from broken.base import Threads, also, is_stranger
 from handler_core import Callback, ThreadWaiter, hookimpl
+from handler_core.execution._mailbox import Worker
 from handler_core.execution._workers import State
 
 # C7
@@ -406,6 +407,17 @@ class C9SleepsThroughSignals(Threads):
 
     def new_waiter(self) -> ThreadWaiter:
         return _DeafWaiter()
+
+
+class C9ForgetsAWorkerThatIsMade(Threads):
+    """A signal handler that sets a result as a worker is made keeps that worker from its start."""
+
+    def _ensure_worker(self, mailbox: Any) -> None:
+        if mailbox.worker is None and self._needs_worker(mailbox):
+            self._unstarted = True
+            mailbox.worker = Worker()
+        else:
+            super()._ensure_worker(mailbox)
 
 
 class C9EventsExcludeSignals(Threads):

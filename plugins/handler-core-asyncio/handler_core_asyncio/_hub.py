@@ -52,7 +52,10 @@ class AsyncioHub(LoopHub):
         """Let the hub count as ended; see :meth:`LoopHub.end`."""
         super().end()
         for look_up in self._look_ups:
-            look_up.cancel()
+            if self.loop.is_closed():  # without a shutdown: nothing can be cancelled any more
+                look_up._log_destroy_pending = False  # type: ignore[attr-defined]
+            else:
+                look_up.cancel()
 
     @classmethod
     def current(cls) -> AsyncioHub | None:

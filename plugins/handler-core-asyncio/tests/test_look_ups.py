@@ -131,6 +131,20 @@ class TestLookUps(OwnLoop):
         # asyncio cancels its tasks at the end. The others are never resumed.
         assert ran == ["it goes on"] * (where == "call")
 
+    def test_a_loop_is_closed_without_a_shutdown(self, complaints: list[Any]) -> None:
+        async def main() -> SlowResolver:
+            resolver = self.listen(complaints)
+            handler = new_handler()
+            handler.start()
+            handler.spawn(handler.create_connection, ADDRESS, LIMIT)
+            await resolver.begun.wait()
+            return resolver
+
+        loop = (OwnLoop.new_loop or asyncio.new_event_loop)()
+        resolver = loop.run_until_complete(main())
+        loop.close()
+        resolver.may_answer.set()
+
     def test_it_is_no_task_of_the_program(self, complaints: list[Any]) -> None:
         async def main() -> None:
             resolver = self.listen(complaints)

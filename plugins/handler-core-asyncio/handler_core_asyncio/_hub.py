@@ -136,13 +136,32 @@ class AsyncioHub(LoopHub):
             self.loop.remove_reader(fd)
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine in a task of its own, while the current greenlet is parked."""
+        """Run a coroutine in a task of its own, while the current greenlet is parked.
+
+        The greenlet raises an exit (``SystemExit``, ``KeyboardInterrupt``) that the coroutine has
+        raised, and the loop hears of it there. If the task raised it too, the loop would end twice,
+        and the second time in the midst of the program's clean-up.
+        """
         try:
             waiter = self.new_waiter(greenlet.getcurrent())
         except RuntimeError:
             coroutine.close()  # or Python would warn that it was never awaited
             raise
-        return self._wait_for_task(self.loop.create_task(coroutine), waiter)
+        exits: list[BaseException] = []
+        task = self.loop.create_task(_keep_exit(coroutine, exits))
+
+        def end(_: object) -> None:
+            coroutine.close()  # the task may have ended before it has begun
+            if exits:
+                raise exits.pop()
+
+        try:
+            value = self._wait_for_task(task, waiter)
+        except BaseException:
+            task.add_done_callback(end)
+            raise
+        end(task)
+        return value
 
     def _wait_for_task(self, task: asyncio.Task[Any], waiter: GreenWaiter) -> Any:
         """Park until a task has ended, and return or raise what it does.
@@ -249,6 +268,13 @@ class _CallFuture(asyncio.Future[None]):
             return super().cancel(msg)
         self._call.cancel(asyncio.CancelledError(*(() if msg is None else (msg,))))
         return True
+
+
+async def _keep_exit(coroutine: Coroutine[Any, Any, Any], exits: list[BaseException]) -> Any:
+    try:
+        return await coroutine
+    except (KeyboardInterrupt, SystemExit) as error:
+        exits.append(error)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

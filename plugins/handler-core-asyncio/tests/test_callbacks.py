@@ -117,6 +117,36 @@ class TestCallbacks(OwnLoop):
         errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
         assert [type(error) for error in errors] == [ValueError, asyncio.CancelledError]
 
+    @pytest.mark.parametrize("way", ["dispatch", "link", "spawn"])
+    @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+    def test_c8_an_exit_ends_the_loop_once(self, way: str, kind: type[BaseException]) -> None:
+        steps: list[str] = []
+
+        async def leave(*_: object) -> None:
+            await asyncio.sleep(0)
+            raise kind
+
+        async def main() -> None:
+            async with new_handler() as handler:
+                result = handler.async_result()
+                result.link(leave)
+                acts = {
+                    "dispatch": lambda: handler.dispatch_callback(Callback("test", leave, ())),
+                    "link": result.set,
+                    "spawn": lambda: handler.spawn(leave),
+                }
+                acts[way]()
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    steps.append("the loop ends")
+                    await handler.call(handler.sleep_func, 0.01)
+                    steps.append("the clean-up goes on to its end")
+
+        with pytest.raises(kind):
+            run(main())
+        assert steps == ["the loop ends", "the clean-up goes on to its end"]
+
     def test_a_link_that_is_set_while_stopped(self) -> None:
         async def main() -> None:
             linked = asyncio.Event()

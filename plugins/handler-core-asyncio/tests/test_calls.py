@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import threading
+from collections.abc import Iterator
 from typing import Any
 
+import greenlet
 import pytest
 from handler_core_greenlet import CallGreenlet, TaskGreenlet
 from own_loop import OwnLoop, new_handler, raise_, run
@@ -142,6 +145,62 @@ class TestCalling(OwnLoop):
                 assert await handler.call(rlock.acquire, False)
 
         run(main())
+
+    def test_it_may_be_made_in_another_task(self) -> None:
+        request = contextvars.ContextVar("request", default="none")
+        seen: list[str] = []
+
+        @contextlib.contextmanager
+        def manager() -> Iterator[None]:
+            seen.append(request.get())
+            yield
+            seen.append(request.get())
+
+        async def main() -> None:
+            request.set("first")
+            async with new_handler() as handler:
+                context = handler.calling(manager())
+
+                async def use() -> None:
+                    request.set("second")
+                    async with context:
+                        await asyncio.sleep(0)
+
+                await asyncio.create_task(use())
+
+        run(main())
+        assert seen == ["second", "second"]
+
+    def test_it_may_be_made_in_a_greenlet_of_somebody_else(self) -> None:
+        steps: list[str] = []
+
+        async def main() -> None:
+            async with new_handler() as handler:
+
+                @contextlib.contextmanager
+                def manager() -> Iterator[None]:
+                    for step in "enter", "entered":
+                        steps.append(step)
+                        handler.sleep_func(0.001)
+                    yield
+                    for step in "exit", "left":
+                        steps.append(step)
+                        handler.sleep_func(0.001)
+
+                def use() -> None:
+                    context = handler.calling(manager())
+                    switch = greenlet.getcurrent().parent.switch
+                    switch(context.__aenter__())
+                    steps.append("between")
+                    switch(context.__aexit__(None, None, None))
+
+                other = greenlet.greenlet(use)
+                awaitable = other.switch()
+                while not other.dead:
+                    awaitable = other.switch(await awaitable)
+
+        run(main())
+        assert steps == ["enter", "entered", "between", "exit", "left"]
 
     def test_exceptions_are_shown_to_it(self) -> None:
         class Manager:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import greenlet
 import pytest
 from handler_core_asyncio import SequentialAsyncioHandler
 from handler_core_greenlet import TaskGreenlet
@@ -144,6 +145,28 @@ class TestLookUps(OwnLoop):
         resolver = loop.run_until_complete(main())
         loop.close()
         resolver.may_answer.set()
+
+    def test_a_greenlet_of_somebody_else_is_refused_and_left_alone(
+        self, complaints: list[Any]
+    ) -> None:
+        async def main() -> None:
+            resolver = self.listen(complaints)
+            async with new_handler() as handler:
+
+                def connect() -> object:
+                    with pytest.raises(RuntimeError, match=r"await handler\.call\("):
+                        handler.create_connection(ADDRESS, LIMIT)
+                    return greenlet.getcurrent().parent.switch()
+
+                other = greenlet.greenlet(connect)
+                other.switch()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert not other.dead
+                assert other.switch("ours") == "ours"
+                assert not resolver.begun.is_set()
+
+        run(main())
 
     def test_it_is_no_task_of_the_program(self, complaints: list[Any]) -> None:
         async def main() -> None:

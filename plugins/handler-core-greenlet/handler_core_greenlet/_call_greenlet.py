@@ -39,8 +39,9 @@ class CallGreenlet:
         #: The loop's thread calls this when the greenlet is idle again.
         self.on_idle: Callable[[], object] | None = None
         self._hub = hub
-        self._greenlet = TaskGreenlet(hub, self._run)
-        self._greenlet.call = self
+        # Made by the first call. This may be another greenlet than the loop's, and in the context
+        # of another task than the one that calls.
+        self._greenlet: Any = None
         self._func: Callable[[], object] | None = None
         self._last = False
         self._value: Any = None
@@ -80,6 +81,9 @@ class CallGreenlet:
                 never collected.
             shielded: whether a cancellation of the caller waits until ``func`` has ended.
         """
+        if self._greenlet is None:
+            self._greenlet = TaskGreenlet(self._hub, self._run)
+            self._greenlet.call = self
         self._last = last
         self._func = func
         self._value = self._error = None

@@ -152,6 +152,7 @@ class LoopHandler(CoroutineCallbacks):
         hub = running_hub()
         if hub is None or hub.is_sibling(greenlet.getcurrent()):
             return super().look_up(host, port, timeout)
+        hub.new_waiter(greenlet.getcurrent())  # raises if the caller may not wait
         module = self.socket_module
         result: AsyncResult[Sequence[AddressInfo]] = AsyncResult(self)
         question = host, port, 0, module.SOCK_STREAM

@@ -7,7 +7,8 @@ stack, and the frame of the task that the loop runs now.
 
 The methods of uvloop are C, and have no frames. There the task tells. A callback that is no task
 has the frame of the function below, which has called the loop's method. The names in its code tell
-that. They do not tell it where C code has called that method.
+that. They do not tell it where C code has called that method. So if the thread has no hub, its
+first greenlet counts as the one that runs the loop.
 """
 
 from __future__ import annotations
@@ -32,20 +33,25 @@ def distance_to_loop(loop: asyncio.AbstractEventLoop) -> float:
 
     Returns:
         0 in the greenlet that runs the loop, and in a handler's task. 1 in a greenlet that was made
-        in one of them. Else infinity.
+        in one of them, and so on. Infinity in a greenlet of gevent or eventlet: its hub is between
+        it and the loop.
     """
-    current = greenlet.getcurrent()
-    if _is_task(current, loop) or runs_loop(current, loop):
-        return 0
-    parent = current.parent
-    if parent is None or not (_is_task(parent, loop) or runs_loop(parent, loop)):
-        return math.inf
     hub = _hub_of_eventlet()
-    if hub is None or parent is not hub.greenlet:
-        return 1
-    # The hub is the loop. A green thread is a child of its greenlet too, and no more a part of the
-    # loop than a greenlet of gevent is. What a coroutine has made there is nearer to the loop.
-    return math.inf if _runs_task_of(hub, loop) else 0
+    hubs = _hubs_of_thread()
+    steps, candidate = 0, greenlet.getcurrent()
+    while candidate is not None:
+        if _is_task(candidate, loop) or runs_loop(candidate, loop):
+            if not steps or hub is None or candidate is not hub.greenlet:
+                return steps
+            # The hub is the loop. A green thread is a child of its greenlet too, and no more a part
+            # of the loop than a greenlet of gevent is. What a coroutine has made there is nearer to
+            # the loop.
+            return math.inf if _runs_task_of(hub, loop) else steps - 1
+        if candidate in hubs:
+            break
+        candidate = candidate.parent
+        steps += 1
+    return math.inf
 
 
 def runs_loop(candidate: Any, loop: asyncio.AbstractEventLoop) -> bool:
@@ -70,12 +76,22 @@ def runs_loop(candidate: Any, loop: asyncio.AbstractEventLoop) -> bool:
         elif task_frame is None and not _RUN.isdisjoint(frame.f_code.co_names):
             return True
         frame = frame.f_back
-    return False
+    # C code has called the method: `Thread(target=loop.run_forever)`, for example. Without a hub,
+    # the thread runs nothing else.
+    c_called = not is_python and task_frame is None and candidate.parent is None
+    return c_called and not _hubs_of_thread()
 
 
 def _is_task(candidate: Any, loop: asyncio.AbstractEventLoop) -> bool:
     """Return True if this is the greenlet of a handler's task in that loop."""
     return isinstance(candidate, TaskGreenlet) and getattr(candidate.hub, "loop", None) is loop
+
+
+def _hubs_of_thread() -> list[Any]:
+    """Return the greenlets that run the hubs of gevent and eventlet in this thread."""
+    gevent, hub = sys.modules.get("gevent._hub_local"), _hub_of_eventlet()
+    hubs = [gevent and gevent.get_hub_if_exists(), hub and hub.greenlet]
+    return [each for each in hubs if each is not None]
 
 
 def _hub_of_eventlet() -> Any:

@@ -27,8 +27,8 @@ HUBS = {
 }
 
 LOOPS = {
-    "asyncio": "import asyncio; run = asyncio.run",
-    "uvloop": "import asyncio, uvloop; run = uvloop.run",
+    "asyncio": "import asyncio; from asyncio import new_event_loop, run",
+    "uvloop": "import asyncio; from uvloop import new_event_loop, run",
 }
 
 
@@ -66,18 +66,21 @@ def test_the_innermost_model_is_chosen(hub: str, loop: str) -> None:
         def beside():
             return getattr(spawn(name), join)()
 
-        def all_three():
-            return name(), beside(), Greenlet(name).switch()
+        def in_two():
+            return Greenlet(lambda: Greenlet(name).switch()).switch()
+
+        def all_four():
+            return name(), beside(), Greenlet(name).switch(), in_two()
 
         async def main():
             loop = asyncio.get_running_loop()
             handler = get_handler("asyncio")
             called_soon = loop.create_future()
-            loop.call_soon(lambda: called_soon.set_result(all_three()))
-            print(*all_three())
+            loop.call_soon(lambda: called_soon.set_result(all_four()))
+            print(*all_four())
             print(*await called_soon)
-            print(*await handler.call(all_three))
-            print(*await handler.call(lambda: (handler.sleep_func(0.001), all_three())[1]))
+            print(*await handler.call(all_four))
+            print(*await handler.call(lambda: (handler.sleep_func(0.001), all_four())[1]))
 
         run(main())
         getattr(spawn(run, main()), join)()
@@ -85,9 +88,27 @@ def test_the_innermost_model_is_chosen(hub: str, loop: str) -> None:
         """,
     )
     library, _, patched = hub.partition(" ")
-    in_the_loop = f"asyncio {library} asyncio\n" * 4
+    in_the_loop = f"asyncio {library} asyncio asyncio\n" * 4
     outside = f"{library} {library if patched else 'threading'}\n"
     assert printed == in_the_loop + in_the_loop + outside
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_thread_whose_function_is_the_loops_own(loop: str) -> None:
+    printed = printed_by(
+        LOOPS[loop],
+        """
+        import threading
+        from handler_core import get_handler
+
+        loop = new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        loop.call_soon_threadsafe(lambda: (print(get_handler().name), loop.stop()))
+        thread.join()
+        """,
+    )
+    assert printed == "asyncio\n"
 
 
 @pytest.mark.parametrize("hub", ["gevent", "gevent patched"])

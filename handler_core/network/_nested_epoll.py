@@ -104,8 +104,9 @@ class NestedEpoll:
         self.lost_socket = any(sock is None or sock.fileno() < 0 for sock in sockets)
         if self.lost_socket and self._bell is None:
             # The socket has left a free descriptor. If another task has taken that, and no other is
-            # free, the waiting task hears of nothing, as it would without this.
-            with contextlib.suppress(OSError):
+            # free, the waiting task hears of nothing, as it would without this. ValueError: it has
+            # ended its wait meanwhile, in its own thread, and closed the `epoll`.
+            with contextlib.suppress(OSError, ValueError):
                 self._bell = os.eventfd(1)
                 self._epoll.register(self._bell, unpatched_select.EPOLLIN)
 

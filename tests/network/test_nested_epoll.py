@@ -100,3 +100,23 @@ def test_a_socket_that_is_detached_leaves_the_wait_alone() -> None:
     assert cooperative_select(poll_set, sockets, None, wait) == ([left], [], [])
     os.close(numbers[0])
     right.close()
+
+
+def test_c4_a_socket_is_closed_in_another_thread_as_the_wait_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left, right = create_socket_pair()
+    before = len(os.listdir("/proc/self/fd"))
+    new_eventfd = os.eventfd
+
+    def eventfd(*args: int) -> int:
+        nested.release()  # the thread that waits does this while `close` is in a system call
+        return new_eventfd(*args)
+
+    poll_set, sockets = take_poll_set([left], [], [])
+    nested = poll_set.take_nested_epoll(sockets)
+    monkeypatch.setattr(os, "eventfd", eventfd)
+    left.close()
+    del nested, poll_set
+    assert len(os.listdir("/proc/self/fd")) == before - 2
+    right.close()

@@ -47,10 +47,11 @@ class NestedEpoll:
 
     __slots__ = (
         "__weakref__",
-        "_bell",
+        "_bells",
         "_close_on_release",
         "_epoll",
         "_in_use",
+        "_is_open",
         "_sockets",
         "lost_socket",
         "watch",
@@ -60,8 +61,11 @@ class NestedEpoll:
         self._sockets = [weakref.ref(sock) for sock in sockets if mixin_of(sock) is not None]
         self._in_use = True
         self._close_on_release = len(self._sockets) != len(sockets)
+        # Who takes the one item out closes the `epoll`. The waiting task may end its wait just as
+        # another thread closes a socket, and only one of the two may do it.
+        self._is_open = [True]
         # A descriptor that is always readable, once it is there.
-        self._bell: int | None = None
+        self._bells: list[int] = []
         #: True once one of its sockets was closed.
         self.lost_socket = False
         #: The watch of the hub that waited for it last. The hub stores it for the next time.
@@ -102,13 +106,17 @@ class NestedEpoll:
             return
         sockets = [ref() for ref in self._sockets]
         self.lost_socket = any(sock is None or sock.fileno() < 0 for sock in sockets)
-        if self.lost_socket and self._bell is None:
+        if self.lost_socket and not self._bells:
             # The socket has left a free descriptor. If another task has taken that, and no other is
-            # free, the waiting task hears of nothing, as it would without this. ValueError: it has
-            # ended its wait meanwhile, in its own thread, and closed the `epoll`.
-            with contextlib.suppress(OSError, ValueError):
-                self._bell = os.eventfd(1)
-                self._epoll.register(self._bell, unpatched_select.EPOLLIN)
+            # free, the waiting task hears of nothing, as it would without this.
+            try:
+                self._bells.append(os.eventfd(1))
+                self._epoll.register(self._bells[0], unpatched_select.EPOLLIN)
+            except OSError:
+                pass
+            except (ValueError, IndexError):
+                # The task has ended its wait meanwhile, in its own thread, and closed the `epoll`.
+                self._close_bells()
 
     def discard(self) -> None:
         """Close it at the end of its use."""
@@ -119,6 +127,10 @@ class NestedEpoll:
 
         A hub that still watched the number would watch whatever gets it next.
         """
+        try:
+            self._is_open.pop()
+        except IndexError:
+            return
         watch, self.watch = self.watch, None
         if watch is None:
             self._close_descriptors()
@@ -127,9 +139,13 @@ class NestedEpoll:
 
     def _close_descriptors(self) -> None:
         self._epoll.close()
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            os.close(bell)
+        self._close_bells()
+
+    def _close_bells(self) -> None:
+        # Two threads may do this at the same time.
+        while self._bells:
+            with contextlib.suppress(IndexError):
+                os.close(self._bells.pop())
 
     def __del__(self) -> None:
         if hasattr(self, "_epoll"):  # it is missing if no descriptor was left for it

@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import pytest
 
@@ -117,6 +118,28 @@ def test_c4_a_socket_is_closed_in_another_thread_as_the_wait_ends(
     nested = poll_set.take_nested_epoll(sockets)
     monkeypatch.setattr(os, "eventfd", eventfd)
     left.close()
-    del nested, poll_set
     assert len(os.listdir("/proc/self/fd")) == before - 2
+    right.close()
+
+
+def test_c4_an_epoll_is_closed_after_its_watch_whoever_closes_it() -> None:
+    class Watch:
+        ends: ClassVar[list[Callable[[], object]]] = []
+
+        def end(self, func: Callable[[], object]) -> None:
+            self.ends.append(func)  # the loop's thread does that later
+
+    left, right = create_socket_pair()
+    poll_set, sockets = take_poll_set([left], [], [])
+    nested = poll_set.take_nested_epoll(sockets)
+    nested.watch = Watch()
+    number = nested.fileno()
+    nested.release()
+    left.close()  # by another thread, which finds that it is not in use
+    nested.release()  # the task has not got further than this
+    assert nested.fileno() == number
+    (close,) = Watch.ends
+    close()
+    with pytest.raises(ValueError, match="closed"):
+        nested.fileno()
     right.close()

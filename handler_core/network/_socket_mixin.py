@@ -45,13 +45,14 @@ class SocketMixin:
     def close(self) -> None:
         """Close this socket."""
         fd = self.fileno()
+        afterwards = [func(fd) for func in _watching] if fd >= 0 else []
         super().close()  # type: ignore[misc]
         if self.fileno() < 0:  # It stays open as long as a `makefile()` of it is open.
             self._close_dependents()
             self._on_close()
-            if fd >= 0:
-                for func in _watching:
-                    func(fd)
+            for func in afterwards:
+                if func is not None:
+                    func()
 
     def detach(self) -> int:
         """Return the descriptor, and leave it open without this socket."""
@@ -103,15 +104,17 @@ class ClosingSocket(SocketMixin):
         return (sock if mixin_of(sock) else _replaced(ClosingSocket, sock)), address
 
 
-# Called with each descriptor that the `close` of a socket with a mixin has closed.
-_watching: list[Callable[[int], object]] = []
+# Called with each descriptor that the `close` of a socket with a mixin is about to close.
+_watching: list[Callable[[int], Callable[[], object] | None]] = []
 
 
-def watch_closed_descriptors(func: Callable[[int], object]) -> None:
-    """Have ``func(fd)`` called after each socket with a mixin that a program closes.
+def watch_closed_descriptors(func: Callable[[int], Callable[[], object] | None]) -> None:
+    """Have ``func(fd)`` called before each socket with a mixin that a program closes.
 
-    The thread that closes it calls the function. A model uses this whose library leaves those who
-    wait for a closed descriptor waiting for ever.
+    What it returns, unless that is None, is called when the descriptor is closed. The thread that
+    closes it calls both. A model uses this whose library leaves those who wait for a closed
+    descriptor waiting for ever. Afterwards another thread may have a new file of the same number,
+    and who waits for that one is none of them.
     """
     _watching.append(func)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,11 @@ from handler_core.testing.echo_server import running_server
 __all__ = ["ClosedSocketTests"]
 
 _WAYS = ["recv", "select", "select among others"]
+
+
+def _close(sock: Any) -> None:
+    sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
 
 
 class ClosedSocketTests(ConnectionSuite):
@@ -68,7 +74,31 @@ class ClosedSocketTests(ConnectionSuite):
             self.echoes(sock)  # what the server sends of its own accord has come by then
             self.resumes_who_waits(handler, sock, way)
 
-    def resumes_who_waits(self, handler: Handler, sock: Any, way: str) -> None:
+    @pytest.mark.parametrize("way", _WAYS)
+    @pytest.mark.parametrize("where", ["a task", "an OS thread"])
+    def test_c4_a_socket_resumes_who_waits_whoever_closes_it(
+        self, handler: Handler, where: str, way: str
+    ) -> None:
+        """Another thread may close it, and the number of its descriptor may be used again."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+            sock = handler.create_connection(address, timeout=LIMIT)
+            end, _ = server.accept()
+            again: list[Any] = []
+
+            def close() -> None:
+                _close(sock)
+                again.append(handler.create_connection(address, timeout=LIMIT))
+
+            self.resumes_who_waits(handler, sock, way, lambda: self.run_in(where, handler, close)())
+            other_end, _ = server.accept()
+            with end, other_end, again[0]:
+                other_end.send(b"x")
+                assert self.woken(lambda _: again[0].recv(1)) == b"x"
+
+    def resumes_who_waits(
+        self, handler: Handler, sock: Any, way: str, close: Callable[[], object] | None = None
+    ) -> None:
         """Let a task wait for a socket, close that, and check that the task ends."""
         sock.settimeout(None)
         first, second = handler.create_socket_pair()
@@ -84,8 +114,10 @@ class ClosedSocketTests(ConnectionSuite):
         with first, second:
             task = handler.spawn(wait)
             handler.sleep_func(0.05)  # time for it to park
-            sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+            if close is None:
+                _close(sock)
+            else:
+                close()
             self.ended(task)
         (outcome,) = outcomes
         assert isinstance(outcome, Exception) or outcome in (b"", ([sock], [], []))

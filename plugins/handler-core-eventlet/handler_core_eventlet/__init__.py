@@ -19,9 +19,9 @@ from eventlet.green import socket  # type: ignore[import-untyped]
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook, wrap
-from handler_core.green import GreenHandler, distance_to_hub, resume_listeners
+from handler_core.green import GreenHandler, distance_to_hub
 from handler_core.network import AddressInfo, watch_closed_descriptors
-from handler_core_eventlet._hub import EventletHub, library_hub
+from handler_core_eventlet._hub import EventletHub, library_hub, resume_who_waits
 from handler_core_eventlet._task_greenlet import TaskGreenlet
 
 __all__ = ["AsyncResult", "SequentialEventletHandler", "TimeoutError"]
@@ -142,11 +142,5 @@ class SequentialEventletHandler(GreenHandler):
         super().after_fork_in_child()
 
 
-def _resume_who_waits(fd: int) -> None:
-    hub = library_hub()
-    if hub is not None:
-        resume_listeners(hub, fd)
-
-
 AsyncResult.detached = SequentialEventletHandler()
-watch_closed_descriptors(_resume_who_waits)
+watch_closed_descriptors(resume_who_waits)

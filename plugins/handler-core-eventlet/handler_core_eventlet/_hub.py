@@ -15,6 +15,7 @@ own, and goes on.
 from __future__ import annotations
 
 import _thread
+import functools
 import heapq
 import os
 import threading
@@ -26,11 +27,11 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 from eventlet import hubs, patcher  # type: ignore[import-untyped]
 
-from handler_core.green import Hub, remove_frozen_listeners, renew_hub
+from handler_core.green import Hub, remove_frozen_listeners, renew_hub, resume_listeners
 from handler_core_eventlet._doorbell import Doorbell
 from handler_core_eventlet._task_greenlet import TaskGreenlet
 
-__all__ = ["EventletHub", "library_hub"]
+__all__ = ["EventletHub", "library_hub", "resume_who_waits"]
 
 # The longest timer that a hub gets, in seconds. epoll counts milliseconds in a C int.
 _LONGEST_TIMER = 86400.0
@@ -42,6 +43,9 @@ _native_local = patcher.original("threading").local
 
 # The hub of each thread.
 _thread_local = _native_local()
+
+# The hubs of all threads, by their `id`. A thread may add one while another reads them.
+_hubs: weakref.WeakValueDictionary[int, EventletHub] = weakref.WeakValueDictionary()
 
 # The thread that gets a hub though it has not asked for one. eventlet does not patch `native_id` or
 # `get_native_id`.
@@ -63,6 +67,7 @@ class EventletHub(Hub):
         self._running = False
         self._install_doorbell()
         self._announce_abort()
+        _hubs[id(self)] = self
 
     @classmethod
     def current(cls, make: bool) -> EventletHub | None:
@@ -194,6 +199,10 @@ class EventletHub(Hub):
             self._schedule()  # the hub was aborted, and has dropped the timer
         self._library.switch()
 
+    def resume_listeners(self, fd: int) -> Callable[[], None] | None:
+        """Return what resumes who waits for a descriptor; see ``resume_listeners``."""
+        return resume_listeners(self._library, fd, self.call)
+
     def leave_frozen(self) -> None:
         """Wait for nothing more that only frozen greenlets wait for, from the next turn on."""
         self._library.schedule_call_global(0, remove_frozen_listeners, self._library)
@@ -251,3 +260,26 @@ class EventletHub(Hub):
 def library_hub() -> Any:
     """Return eventlet's own hub of this thread, or None; make none."""
     return getattr(hubs._threadlocal, "hub", None)
+
+
+def resume_who_waits(fd: int) -> Callable[[], None] | None:
+    """Return what resumes the green threads that wait for a descriptor, once it is closed.
+
+    Those of all threads: another one may close a socket. See ``watch_closed_descriptors``.
+    """
+    found = [
+        resume
+        for hub in [reference() for reference in _hubs.valuerefs()]
+        if hub is not None and (resume := hub.resume_listeners(fd))
+    ]
+    if not found:
+        library = library_hub()  # a thread may wait for its sockets and for nothing else
+        return library and resume_listeners(
+            library, fd, functools.partial(library.schedule_call_global, 0)
+        )
+
+    def resume_all() -> None:
+        for resume in found:
+            resume()
+
+    return resume_all

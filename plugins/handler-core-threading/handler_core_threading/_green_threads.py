@@ -104,10 +104,9 @@ def _eventlets_hub() -> Any:
     return hubs and getattr(hubs._threadlocal, "hub", None)
 
 
-def _resume_who_waits(fd: int) -> None:
+def _resume_who_waits(fd: int) -> Callable[[], None] | None:
     hub = _eventlets_hub()
-    if hub is not None:
-        resume_listeners(hub, fd)
+    return None if hub is None else resume_listeners(hub, fd, call_in_hub)
 
 
 watch_closed_descriptors(_resume_who_waits)

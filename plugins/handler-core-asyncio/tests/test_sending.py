@@ -223,3 +223,41 @@ def test_a_thread_sends_what_was_put_aside_first() -> None:
         assert got == b"abc"
 
     run(test)
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_a_shutdown_waits_for_nobody_and_loses_nothing(how: int) -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def send() -> int:
+            sent = 0
+            connection.settimeout(0.01)
+            with suppress(TimeoutError):  # the other end receives nothing
+                while True:
+                    sent += connection.send(bytes(10_000))
+            connection.settimeout(None)
+            connection.shutdown(how)
+            connection.shutdown(socket.SHUT_WR)
+            for sends in (
+                connection.send,
+                connection.sendall,
+                lambda data: connection.sendmsg([data]),
+            ):
+                with pytest.raises(BrokenPipeError):
+                    sends(b"x")
+            if how == socket.SHUT_RDWR:
+                assert connection.recv(1) == b""
+            return sent
+
+        def receive() -> int:
+            received = 0
+            while data := other.recv(1_000_000):
+                received += len(data)
+            return received
+
+        sent = await handler.call(send)
+        assert await asyncio.to_thread(receive) == sent
+        if how == socket.SHUT_WR:
+            other.send(b"y")
+            assert await handler.call(connection.recv, 1) == b"y"
+
+    run(test)

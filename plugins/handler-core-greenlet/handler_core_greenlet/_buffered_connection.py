@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import errno
 import functools
 import os
 import time
@@ -55,6 +56,9 @@ class LoopConnection(Connection):
     # Why what was put aside could not be sent.
     _error_of_send: OSError | None = None
 
+    # True after a `shutdown` that an heir carries out when it has sent what was put aside.
+    _sends_no_more = False
+
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of ``data``; return how many bytes.
 
@@ -63,7 +67,7 @@ class LoopConnection(Connection):
         """
         hub = running_hub()
         if hub is None or flags:
-            self._send_what_is_aside()
+            self._begin_to_send()
         elif (self._aside or self._turn == hub.parked_at) and self.fileno() >= 0:
             count: int = self.until_done(self._put_aside, hub, data, writing=True)
             return count
@@ -90,22 +94,26 @@ class LoopConnection(Connection):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of ``data``, within one timeout."""
-        self._send_what_is_aside()
+        self._begin_to_send()
         super().sendall(data, flags)  # type: ignore[misc]
 
     def sendto(self, data: Any, *args: Any) -> int:
         """Send ``data``; the address is that of the other end."""
-        self._send_what_is_aside()
+        self._begin_to_send()
         return super().sendto(data, *args)  # type: ignore[misc, no-any-return]
 
     def sendmsg(self, buffers: Any, *args: Any) -> int:
         """Send buffers, with ancillary data."""
-        self._send_what_is_aside()
+        self._begin_to_send()
         return super().sendmsg(buffers, *args)  # type: ignore[misc, no-any-return]
 
     def shutdown(self, how: int) -> None:
-        """Shut one direction down, or both."""
-        self._send_what_is_aside()
+        """Shut one direction down, or both, without a wait. What is put aside is still sent."""
+        if how != _socket.SHUT_RD and (self._sends_no_more or self._leave_to_heir()):
+            self._sends_no_more = True
+            if how == _socket.SHUT_WR:
+                return
+            how = _socket.SHUT_RD
         super().shutdown(how)  # type: ignore[misc]
 
     def dup(self) -> Any:
@@ -120,8 +128,7 @@ class LoopConnection(Connection):
 
     def close(self) -> None:
         """Close this socket. What is put aside is still sent."""
-        if self._aside:
-            self._leave_to_heir()
+        self._leave_to_heir()
         super().close()
 
     def _put_aside(self, hub: LoopHub, data: Any) -> int:
@@ -196,8 +203,13 @@ class LoopConnection(Connection):
         del aside[:sent]
         return True
 
-    def _leave_to_heir(self) -> None:
-        """Have another socket send what the kernel does not take at once."""
+    def _leave_to_heir(self) -> bool:
+        """Have another socket send what the kernel does not take at once, and shut down after it.
+
+        Return False if nothing is left for one.
+        """
+        if not self._aside:
+            return False
         with _guard:
             self._offer()
             aside, self._aside = self._aside, None
@@ -207,8 +219,18 @@ class LoopConnection(Connection):
             self._hub.call(
                 functools.partial(self._hub.spawn, functools.partial(_send_and_close, heir, aside))
             )
+            return True
+        return False
+
+    def _begin_to_send(self) -> None:
+        """Send what is put aside, since what follows it goes to the kernel at once."""
+        self._send_what_is_aside()
+        if self._sends_no_more:
+            self._raise_error_of_send()
 
     def _raise_error_of_send(self) -> None:
+        if self._sends_no_more:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         error, self._error_of_send = self._error_of_send, None
         if error is not None:
             raise error
@@ -217,3 +239,4 @@ class LoopConnection(Connection):
 def _send_and_close(heir: Any, data: bytearray) -> None:
     with heir, contextlib.suppress(OSError):  # the other end has gone
         heir.sendall(data)
+        heir.shutdown(_socket.SHUT_WR)

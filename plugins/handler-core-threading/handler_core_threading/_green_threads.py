@@ -61,10 +61,10 @@ class GreenThread(TaskThread):
 
     def run(self) -> None:
         """Run the target, and note that it is over."""
-        # `Thread.start` waits until its thread has begun. If this thread forked before that caller
-        # has gone on, the caller would go on in the child too.
-        time.sleep(0)
         try:
+            # `Thread.start` waits until its thread has begun. If this thread forked before that
+            # caller has gone on, the caller would go on in the child too.
+            time.sleep(0)
             super().run()
         finally:
             self._over.set()

@@ -20,7 +20,10 @@ class _ParkingHub(Protocol):
     """What a waiter needs of its hub."""
 
     parked_at: float
-    resumes: bool
+
+    @property
+    def resumes(self) -> bool:
+        """False once the program has destroyed the hub."""
 
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""

@@ -122,7 +122,8 @@ class EventletHub(Hub):
     def _announce_abort(self) -> None:
         """Hear of ``abort()``. eventlet has no hook for that."""
         library = self._library
-        abort = type(library).abort
+        # An earlier hub of this thread, or another library, may have put something in front of it.
+        abort = getattr(library.abort, "abort_of_library", library.abort)
 
         def abort_and_tell(wait: bool = False) -> None:
             if library.running:
@@ -130,9 +131,11 @@ class EventletHub(Hub):
                 self.resumes = False
                 self._calls.clear()
                 self.end()
-            abort(library, wait)
+            abort(wait)
 
-        library.abort = abort_and_tell
+        announcing: Any = abort_and_tell
+        announcing.abort_of_library = abort
+        library.abort = announcing
 
     def spawn(self, func: Callable[[], object]) -> None:
         """Run ``func`` in a new greenlet. Only the hub's thread calls this."""

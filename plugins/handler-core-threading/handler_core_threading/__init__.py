@@ -42,6 +42,8 @@ class SequentialThreadingHandler(Handler):
         if _thread.start_new_thread.__module__.startswith(("gevent.", "eventlet.")):
             self.cooperative = True
             self._gave_way_at = time.monotonic()
+            #: The last worker that was started.
+            self._worker: Any = None
 
     @hookimpl
     def start(self) -> None:
@@ -94,6 +96,20 @@ class SequentialThreadingHandler(Handler):
             thread = TaskThread(func, args, kwargs)
         thread.start()
         return thread
+
+    def spawn_worker(self, func: Callable[..., object], *args: Any) -> TaskThread:
+        """Run a worker in a thread."""
+        thread = self.spawn(func, *args)
+        if self.cooperative:
+            self._worker = thread
+        return thread
+
+    def watch_home(self, waiter: Waiter) -> bool:
+        """Return False if the workers' hub has ended, in a patched process.
+
+        Nothing else in that hub waits any more, so nobody is to be woken when it ends.
+        """
+        return not self.cooperative or self._worker is None or not self._worker.hub.has_ended()
 
     def give_way(self) -> None:
         """Let other tasks run, in a patched process, where nothing else interrupts a task."""

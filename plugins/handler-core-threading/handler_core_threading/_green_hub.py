@@ -20,7 +20,7 @@ from typing import Any
 
 from handler_core.green import GreenWaiter
 
-__all__ = ["call_in_hub", "in_hub", "make_hub", "new_waiter"]
+__all__ = ["call_in_hub", "current_hub", "in_hub", "make_hub", "new_waiter"]
 
 # In seconds. A longer wait has several timers: epoll counts milliseconds in a C int.
 _LONGEST_TIMER = 86400.0
@@ -29,15 +29,17 @@ _LONGEST_TIMER = 86400.0
 class _GeventHub:
     """gevent's hub of the current thread."""
 
-    resumes = True
-
     def __init__(self, gevent: Any) -> None:
         self.parked_at = time.monotonic()
         self._library = gevent.get_hub()
         self.greenlet = self._library
 
     def has_ended(self) -> bool:
-        return False
+        return self._library.loop is None
+
+    @property
+    def resumes(self) -> bool:
+        return not self.has_ended()
 
     def switch(self) -> None:
         # The watcher keeps the loop running. Nothing ever triggers it.
@@ -49,7 +51,9 @@ class _GeventHub:
             watcher.close()
 
     def call(self, func: Callable[[], object]) -> None:
-        self._library.loop.run_callback_threadsafe(func)
+        loop = self._library.loop
+        if loop is not None:  # a destroyed hub has no greenlet left to wake
+            loop.run_callback_threadsafe(func)
 
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
         timer = self._library.loop.timer(min(seconds, _LONGEST_TIMER))
@@ -61,17 +65,22 @@ class _GeventHub:
 class _EventletHub:
     """eventlet's hub of the current thread."""
 
-    resumes = True
-
     def __init__(self, eventlet: Any) -> None:
         self.parked_at = time.monotonic()
         self._library = library = eventlet.hubs.get_hub()
+        if not hasattr(library, "handler_core_life"):
+            _announce_abort(library)
+        self._life = library.handler_core_life
         anchor = getattr(library, "handler_core_anchor", None)
         if anchor is None or not anchor.holds():
             library.handler_core_anchor = _Anchor(library)
 
     def has_ended(self) -> bool:
-        return False
+        return self._life is not self._library.handler_core_life
+
+    @property
+    def resumes(self) -> bool:
+        return not self.has_ended()
 
     @property
     def greenlet(self) -> Any:
@@ -107,6 +116,22 @@ class _EventletHub:
 
         library.mark_as_reopened(ready.fileno())
         listener = library.add(library.READ, ready.fileno(), answer, answer, None)
+
+
+def _announce_abort(library: Any) -> None:
+    """Begin a new life of an eventlet hub at each ``abort()``, which drops what waits in the hub.
+
+    eventlet has no hook for that. A hub that was aborted may run again.
+    """
+    abort = library.abort
+    library.handler_core_life = object()
+
+    def abort_and_tell(wait: bool = False) -> None:
+        if library.running:
+            library.handler_core_life = object()
+        abort(wait)
+
+    library.abort = abort_and_tell
 
 
 class _Anchor:
@@ -151,7 +176,7 @@ def new_waiter() -> GreenWaiter:
     Raises:
         RuntimeError: the caller is the hub, which runs all threads. A signal handler may be.
     """
-    hub = _hub_class()()
+    hub = current_hub()
     current = _current_greenlet()
     if current is hub.greenlet:
         raise RuntimeError(
@@ -163,17 +188,22 @@ def new_waiter() -> GreenWaiter:
 
 def in_hub() -> bool:
     """Return True if the caller is the hub. A signal handler may be."""
-    return _current_greenlet() is _hub_class()().greenlet
+    return _current_greenlet() is current_hub().greenlet
+
+
+def current_hub() -> _GeventHub | _EventletHub:
+    """Return the hub of the current thread. It is made if there is none."""
+    return _hub_class()()
 
 
 def make_hub() -> None:
     """Make the hub of the current thread now. A signal handler cannot, in the midst of this."""
-    _hub_class()()
+    current_hub()
 
 
 def call_in_hub(func: Callable[[], object]) -> None:
     """Have the hub call ``func``, and wake the hub at once. A signal handler may call this."""
-    _hub_class()().call(func)
+    current_hub().call(func)
 
 
 def _do_nothing(_: object) -> None:

@@ -24,7 +24,7 @@ from handler_core.green import (
     stop_frozen_watchers,
 )
 from handler_core.network import watch_closed_descriptors
-from handler_core_threading._green_hub import call_in_hub, in_hub
+from handler_core_threading._green_hub import call_in_hub, current_hub, in_hub
 
 __all__ = ["GreenThread", "freeze_inherited_threads"]
 
@@ -38,6 +38,8 @@ class GreenThread(TaskThread):
         super().__init__(func, args, kwargs)
         self._over = threading.Event()
         self._begins_later = False
+        #: The hub that runs the thread.
+        self.hub = current_hub()
         self._task = FreezableTask(super()._bootstrap_inner)  # type: ignore[misc]
 
     def _bootstrap_inner(self) -> None:
@@ -70,13 +72,19 @@ class GreenThread(TaskThread):
             self._over.set()
 
     def is_alive(self) -> bool:
-        """Return True while the thread has not ended. In a child, the parent's have ended."""
-        return not self._task.is_frozen() and (self._begins_later or super().is_alive())
+        """Return True while the thread has not ended.
+
+        It ends with its hub, if not before. In a forked child, the parent's threads have ended.
+        """
+        return not self._never_goes_on() and (self._begins_later or super().is_alive())
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended; see :meth:`TaskThread.join`."""
-        if not self._task.is_frozen():
+        if not self._never_goes_on():
             super().join(timeout)
+
+    def _never_goes_on(self) -> bool:
+        return self._task.is_frozen() or self.hub.has_ended()
 
     def _wait_for_end(self, timeout: float | None) -> None:
         # On Python 3.13 eventlet's own `join` raises when the time is over.

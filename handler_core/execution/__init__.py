@@ -20,6 +20,7 @@ from handler_core.execution._waiter import ThreadWaiter, Waiter, Waker
 
 if typing.TYPE_CHECKING:
     from handler_core.execution._interfaces import IAsyncResult, IHandler, LockLike, Task
+    from handler_core.execution._joins import Joinable, joining
     from handler_core.execution._result_decorators import capture_exceptions, wrap
     from handler_core.execution._synchronization import Condition, Event, Lock, RLock
     from handler_core.execution._task_thread import TaskThread
@@ -33,6 +34,7 @@ __all__ = [
     "HandlerTimeoutError",
     "IAsyncResult",
     "IHandler",
+    "Joinable",
     "Lifecycle",
     "Lock",
     "LockLike",
@@ -43,6 +45,7 @@ __all__ = [
     "Waiter",
     "Waker",
     "capture_exceptions",
+    "joining",
     "running_handlers",
     "wrap",
 ]
@@ -51,6 +54,7 @@ __getattr__, __dir__ = _lazy_names(
     __name__,
     {
         "._result_decorators": "capture_exceptions wrap",
+        "._joins": "Joinable joining",
         "._interfaces": "IAsyncResult IHandler LockLike Task",
         "._synchronization": "Condition Event Lock RLock",
         "._task_thread": "TaskThread",

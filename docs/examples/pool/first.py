@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,6 +16,7 @@ from handler_core import (
     inherit_hook,
     poll_select,
 )
+from handler_core.execution import Joinable, joining
 
 __all__ = ["PoolTimeoutError", "SequentialPoolHandler"]
 
@@ -33,19 +35,31 @@ def report_error(future: Future[object]) -> None:
         threading.excepthook(threading.ExceptHookArgs(args))
 
 
-class Task:
-    """What ``spawn`` returns."""
+class Task(Joinable):
+    """What ``spawn`` returns. A task that joins itself is refused: it would wait for ever."""
 
-    def __init__(self, future: Future[object]) -> None:
-        self._future = future
+    _running = threading.local()
+
+    def __init__(self, func: Callable[[], object]) -> None:
+        self._func = func
+        self._future = POOL.submit(self._run)
+        self._future.add_done_callback(report_error)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the task has ended, for ``timeout`` seconds at the most."""
-        wait([self._future], timeout)
+        with joining(getattr(self._running, "task", None), self, timeout):
+            wait([self._future], timeout)
 
     def is_alive(self) -> bool:
         """Return True while the task has not ended."""
         return not self._future.done()
+
+    def _run(self) -> None:
+        self._running.task = self
+        try:
+            self._func()
+        finally:
+            del self._running.task, self._func
 
 
 class SequentialPoolHandler(Handler):
@@ -76,6 +90,4 @@ class SequentialPoolHandler(Handler):
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> Task:
         """Run ``func(*args, **kwargs)`` on a thread of the pool."""
-        future = POOL.submit(func, *args, **kwargs)
-        future.add_done_callback(report_error)
-        return Task(future)
+        return Task(functools.partial(func, *args, **kwargs))

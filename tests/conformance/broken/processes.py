@@ -72,8 +72,12 @@ class C4JoinsItself(Threads):
 
 
 class C4JoinsInACircle(Threads):
+    class _Thread(TaskThread):
+        def join(self, timeout: float | None = None) -> None:
+            threading.Thread.join(self, timeout)
+
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
-        thread = threading.Thread(target=func, args=args, kwargs=kwargs, daemon=True)
+        thread = self._Thread(func, args, kwargs)
         thread.start()
         return thread
 

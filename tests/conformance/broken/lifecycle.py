@@ -101,7 +101,7 @@ class C1LosesItsHomeInSilence(SequentialGeventHandler):
 # C2
 
 
-@also(5, 7, 8)
+@also(4, 5, 7, 8)
 class C2ForgetsLastResults(Threads):
     """Calls no links of a result that is set after the stop."""
 

@@ -59,6 +59,26 @@ class InterpreterExitTests(Suite):
             handler.sleep_func(0.05)
             """,
             """
+            handler.start()
+            turned = handler.event_object()
+            queue = handler.queue_impl()
+            def turn():
+                ours, theirs = handler.create_socket_pair()
+                while True:
+                    for _ in range(100):
+                        theirs.send(b"x")
+                        handler.select([ours], [], [], 1)
+                        ours.recv(1)
+                        queue.put(None)
+                        handler.sleep_func(0)
+                        queue.get()
+                        handler.sleep_func(0.0001)
+                    turned.set()
+            for _ in range(20):
+                handler.spawn(turn)
+            turned.wait()
+            """,
+            """
             import atexit
             atexit.register(handler.stop)
             handler.start()
@@ -72,6 +92,7 @@ class InterpreterExitTests(Suite):
             "callback blocks for ever",
             "link blocks for ever",
             "tasks wait for ever",
+            "tasks run for ever",
             "stop at exit",
         ],
     )

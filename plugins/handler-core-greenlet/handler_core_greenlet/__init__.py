@@ -5,8 +5,9 @@ its parent, so the loop goes on; a callback of the loop switches back. So code i
 runs on the thread of the loop, beside its coroutines. This package has everything that is the same
 for every loop: the hub (:class:`LoopHub`), the handler (:class:`LoopHandler`), a greenlet that
 calls functions for a coroutine (:class:`CallGreenlet`), a loop for programs that run none
-(:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork. It is not a model
-itself. ``handler-core-asyncio`` is one: it adds what is special to asyncio.
+(:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork and when the
+interpreter exits. It is not a model itself. ``handler-core-asyncio`` is one: it adds what is
+special to asyncio.
 
 The modules ``socket``, ``ssl`` and ``select`` of this package have the names of the standard
 library's modules on purpose. A handler names a socket module and takes the module ``ssl`` beside
@@ -18,6 +19,7 @@ standard library's.
 The names below and these three modules are public. The modules with an underscore are internal.
 """
 
+from handler_core_greenlet import _interpreter_exit as _interpreter_exit  # it registers itself
 from handler_core_greenlet._async_context import AsyncContext
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet

@@ -1,0 +1,52 @@
+"""What happens when the interpreter exits while other threads run event loops.
+
+CPython before 3.14 ends a daemon thread where the thread next takes the interpreter's lock: it
+unwinds the thread's C stack. In a greenlet that stack holds what other greenlets have left there,
+and the process crashes. A thread ends well where it is in its loop's own greenlet. So the loops of
+other threads are held there, by a callback that waits.
+
+Functions that the program gave to ``atexit.register`` before this module was imported run later.
+They may need a loop. So a loop is held for a short time only, and then goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import time
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core.execution import ThreadWaiter
+from handler_core_greenlet._hub import LoopHub, all_hubs
+from handler_core_greenlet._native import allocate_lock
+
+__all__: list[str] = []
+
+#: For so many seconds each loop is held, and the exit waits for a loop that a callback blocks.
+_LIMIT = 1.0
+
+
+def _hold_loops() -> None:
+    held = [_hold(hub) for hub in all_hubs() if hub.is_running() and not hub.is_in_this_thread()]
+    deadline = time.monotonic() + _LIMIT
+    for waiter in held:
+        waiter.park(max(0.0, deadline - time.monotonic()))
+
+
+def _hold(hub: LoopHub) -> ThreadWaiter:
+    """Have a loop held; return the waiter that is woken when it is."""
+    waiter = ThreadWaiter(allocate_lock)
+    hub.call_soon_threadsafe(functools.partial(_stand_still, waiter))
+    return waiter
+
+
+def _stand_still(waiter: ThreadWaiter) -> None:
+    never: Any = allocate_lock()
+    never.acquire()
+    waiter.wake()
+    never.acquire(True, _LIMIT)
+
+
+atexit.register(_hold_loops)

@@ -68,16 +68,21 @@ class Model:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to spawn")
 
-    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
-        """Run ``func(*args)``, the loop of a worker, in a task of its own.
+    def spawn_worker(self, run: Callable[[], object], if_never_begun: Callable[[], object]) -> Task:
+        """Run a worker in a task of its own.
 
         Called from any thread. A model with a hub or a loop starts it in the home thread, which is
         the one that called ``start``.
 
+        Args:
+            run: the loop of the worker.
+            if_never_begun: what to call if the task ends before it has called ``run``: a greenlet
+                that is killed may. It starts another worker. From any thread.
+
         Raises:
             RuntimeError: no task can be started now.
         """
-        return self.spawn(func, *args)
+        return self.spawn(run)
 
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` when the home thread ends; return False if it has ended already.

@@ -16,6 +16,7 @@ moves.
 from __future__ import annotations
 
 import enum
+import functools
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -216,7 +217,9 @@ class Workers(Model):
                 worker.started = mailbox.busy = True
             # Started in one empty context, so as to keep none alive, and run in another.
             worker.task = Context().run(
-                self.spawn_worker, Context().run, self._work, mailbox, worker
+                self.spawn_worker,
+                functools.partial(Context().run, self._work, mailbox, worker),
+                functools.partial(self._replace_worker, mailbox, worker),
             )
         except NotImplementedError:
             self._withdraw_worker(mailbox, worker)

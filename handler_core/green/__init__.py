@@ -41,6 +41,7 @@ __all__ = [
     "renew_hub",
     "resume_listeners",
     "stop_frozen_watchers",
+    "tell_at_abort",
 ]
 
 __getattr__, __dir__ = _lazy_names(
@@ -50,6 +51,7 @@ __getattr__, __dir__ = _lazy_names(
         "._fork": "FreezableTask freeze_inherited is_frozen",
         "._handler": "GreenHandler",
         "._hub": "Hub distance_to_hub",
+        "._hub_abort": "tell_at_abort",
         "._inherited_hub": "remove_frozen_listeners renew_hub stop_frozen_watchers",
         "._task": "GreenTask",
         "._waiter": "GreenWaiter",

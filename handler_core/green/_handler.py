@@ -6,7 +6,6 @@ child ends. The hub (:class:`Hub`) does the rest.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -115,12 +114,10 @@ class GreenHandler(Handler):
         assert hub is not None
         return hub
 
-    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
+    def spawn_worker(self, run: Callable[[], object], if_never_begun: Callable[[], object]) -> Task:
         """Run a worker in the home hub."""
         assert self.home is not None
-        *_, mailbox, worker = args
-        again = functools.partial(self._replace_worker, mailbox, worker)
-        return self._spawn_in(self.home, func, args, {}, again)
+        return self._spawn_in(self.home, run, (), {}, if_never_begun)
 
     def give_way(self) -> None:
         """Let other greenlets run if this worker has gone on for some milliseconds."""

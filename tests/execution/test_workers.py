@@ -371,7 +371,7 @@ class WithoutThreads(SequentialThreadingHandler):
         super().__init__()
         self.exits: list[BaseException] = []
 
-    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Any:
+    def spawn_worker(self, run: object, if_never_begun: object) -> Any:
         raise RuntimeError("can't start new thread")
 
     def deliver_exit(self, exception: BaseException) -> None:

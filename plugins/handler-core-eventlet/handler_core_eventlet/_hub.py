@@ -27,7 +27,13 @@ from typing import Any
 import greenlet  # type: ignore[import-untyped]
 from eventlet import hubs, patcher  # type: ignore[import-untyped]
 
-from handler_core.green import Hub, remove_frozen_listeners, renew_hub, resume_listeners
+from handler_core.green import (
+    Hub,
+    remove_frozen_listeners,
+    renew_hub,
+    resume_listeners,
+    tell_at_abort,
+)
 from handler_core_eventlet._doorbell import Doorbell
 from handler_core_eventlet._task_greenlet import TaskGreenlet
 
@@ -66,7 +72,7 @@ class EventletHub(Hub):
         self._scheduled_in: Any = None
         self._running = False
         self._install_doorbell()
-        self._announce_abort()
+        tell_at_abort(library, self)
         _hubs[id(self)] = self
 
     @classmethod
@@ -119,23 +125,12 @@ class EventletHub(Hub):
         is_in_this_thread = hasattr(self.thread_local, "doorbell")
         return super().has_ended() or (is_in_this_thread and not self.is_mine())
 
-    def _announce_abort(self) -> None:
-        """Hear of ``abort()``. eventlet has no hook for that."""
-        library = self._library
-        # An earlier hub of this thread, or another library, may have put something in front of it.
-        abort = getattr(library.abort, "abort_of_library", library.abort)
-
-        def abort_and_tell(wait: bool = False) -> None:
-            if library.running:
-                _thread_local.hub = None
-                self.resumes = False
-                self._calls.clear()
-                self.end()
-            abort(wait)
-
-        announcing: Any = abort_and_tell
-        announcing.abort_of_library = abort
-        library.abort = announcing
+    def hub_aborted(self) -> None:
+        """End: nothing that waits in the hub goes on."""
+        _thread_local.hub = None
+        self.resumes = False
+        self._calls.clear()
+        self.end()
 
     def spawn(self, func: Callable[[], object]) -> None:
         """Run ``func`` in a new greenlet. Only the hub's thread calls this."""

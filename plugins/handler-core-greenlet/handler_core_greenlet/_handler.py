@@ -196,13 +196,13 @@ class LoopHandler(CoroutineCallbacks):
             self.home = None
         return super().watch_home(waiter)
 
-    def spawn_worker(self, func: Callable[..., object], *args: Any) -> Task:
+    def spawn_worker(self, run: Callable[[], object], if_never_begun: Callable[[], object]) -> Task:
         """Run a worker in the home loop; choose one if the handler has lost its own."""
         if self.home is None:
             self.home = self.hub_for_tasks()
         if isinstance(self.home, LoopHub):
             self.home.serve(self)
-        return super().spawn_worker(func, *args)
+        return super().spawn_worker(run, if_never_begun)
 
     def end_idle_workers(self) -> None:
         """End the workers that have nothing to run: their loop is about to end.

@@ -16,8 +16,6 @@ import functools
 import time
 from typing import Any
 
-import greenlet  # type: ignore[import-untyped]
-
 from handler_core.execution import ThreadWaiter
 from handler_core_greenlet._hub import LoopHub, all_hubs
 from handler_core_greenlet._native import allocate_lock

@@ -97,9 +97,11 @@ class SequentialThreadingHandler(Handler):
         thread.start()
         return thread
 
-    def spawn_worker(self, func: Callable[..., object], *args: Any) -> TaskThread:
+    def spawn_worker(
+        self, run: Callable[[], object], if_never_begun: Callable[[], object]
+    ) -> TaskThread:
         """Run a worker in a thread."""
-        thread = self.spawn(func, *args)
+        thread = self.spawn(run)
         if self.cooperative:
             self._worker = thread
         return thread

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from handler_core.green import GreenWaiter
+from handler_core.green import GreenWaiter, tell_at_abort
 
 __all__ = ["call_in_hub", "current_hub", "in_hub", "make_hub", "new_waiter"]
 
@@ -68,15 +68,17 @@ class _EventletHub:
     def __init__(self, eventlet: Any) -> None:
         self.parked_at = time.monotonic()
         self._library = library = eventlet.hubs.get_hub()
-        if not hasattr(library, "handler_core_life"):
-            _announce_abort(library)
-        self._life = library.handler_core_life
+        life: _Life | None = getattr(library, "handler_core_life", None)
+        if life is None or life.has_ended:
+            life = library.handler_core_life = _Life()
+            tell_at_abort(library, life)
+        self._life = life
         anchor = getattr(library, "handler_core_anchor", None)
         if anchor is None or not anchor.holds():
             library.handler_core_anchor = _Anchor(library)
 
     def has_ended(self) -> bool:
-        return self._life is not self._library.handler_core_life
+        return self._life.has_ended
 
     @property
     def resumes(self) -> bool:
@@ -118,20 +120,14 @@ class _EventletHub:
         listener = library.add(library.READ, ready.fileno(), answer, answer, None)
 
 
-def _announce_abort(library: Any) -> None:
-    """Begin a new life of an eventlet hub at each ``abort()``, which drops what waits in the hub.
+class _Life:
+    """The time of an eventlet hub up to its next ``abort()``. The hub may run again afterwards."""
 
-    eventlet has no hook for that. A hub that was aborted may run again.
-    """
-    abort = library.abort
-    library.handler_core_life = object()
+    has_ended = False
 
-    def abort_and_tell(wait: bool = False) -> None:
-        if library.running:
-            library.handler_core_life = object()
-        abort(wait)
-
-    library.abort = abort_and_tell
+    def hub_aborted(self) -> None:
+        """End."""
+        self.has_ended = True
 
 
 class _Anchor:

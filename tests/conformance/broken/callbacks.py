@@ -112,9 +112,9 @@ class C7WorkersKeepTheFirstRequest(Threads):
         self.context = self.context or contextvars.copy_context()
         super()._ensure_worker(mailbox)
 
-    def spawn_worker(self, func: Any, *args: Any) -> Any:
+    def _work(self, mailbox: Any, worker: Any) -> None:
         assert self.context is not None
-        return super().spawn_worker(self.context.copy().run, *args)
+        self.context.copy().run(super()._work, mailbox, worker)
 
 
 class C7LinksSeeTheSetter(Threads):

@@ -35,6 +35,7 @@ if typing.TYPE_CHECKING:
     from handler_core.network._selector_select import selector_select
     from handler_core.network._socket_mixin import SocketMixin, watch_closed_descriptors
     from handler_core.network._socket_pair import create_socket_pair
+    from handler_core.network._thread_connection import ThreadConnection
 
 __all__ = [
     "LONGEST_TURN",
@@ -46,6 +47,7 @@ __all__ = [
     "PollSet",
     "SelectLists",
     "SocketMixin",
+    "ThreadConnection",
     "Watch",
     "blocking_select",
     "checked_timeout",
@@ -69,5 +71,6 @@ __getattr__, __dir__ = _lazy_names(
         "._selector_select": "selector_select",
         "._socket_mixin": "SocketMixin watch_closed_descriptors",
         "._socket_pair": "create_socket_pair",
+        "._thread_connection": "ThreadConnection",
     },
 )

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from handler_core.network._lock_turns import lock_was_free, may_keep_lock
 from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._select_arguments import (
     FileObject,
@@ -27,6 +28,7 @@ from handler_core.network._select_arguments import (
     as_list,
     fileobjs_to_fds,
 )
+from handler_core.network._short_calls import short_poll
 from handler_core.network._socket_mixin import mixin_of
 from handler_core.network._unpatched_select import unpatched_select
 
@@ -54,7 +56,7 @@ class PollSet:
     :meth:`release` makes it available to the next call for the same descriptors.
     """
 
-    __slots__ = ("_event_masks", "_fds", "_nested_epoll", "_poll", "_positions")
+    __slots__ = ("_event_masks", "_fds", "_nested_epoll", "_poll", "_positions", "_short_poll")
 
     def __init__(self, fds: _Fds) -> None:
         self._fds = read_fds, write_fds, except_fds = fds
@@ -67,6 +69,7 @@ class PollSet:
         for fd, mask in masks.items():
             poll.register(fd, mask)
         self._poll: Callable[[float | None], _Polled] = poll.poll
+        self._short_poll = short_poll(masks)
         # The index of each descriptor, if all are in the first list only, and each once.
         self._positions: dict[int, int] | None = None
         if len(read_fds) == len(masks) and not write_fds and not except_fds:
@@ -88,6 +91,20 @@ class PollSet:
             polled = poll_for(self._poll, timeout)
         else:
             polled = self._poll(timeout * 1000)
+        return self._ready(polled, sockets)
+
+    def wait(self, sockets: SelectLists, timeout: float | None) -> SelectLists:
+        """Do what :meth:`poll` does, in a thread that others wait for; see ``_short_calls``."""
+        if self._short_poll is None or not may_keep_lock():
+            return self.poll(sockets, timeout)
+        polled = self._short_poll.poll()
+        if polled or timeout == 0:
+            return self._ready(polled, sockets)
+        ready = self.poll(sockets, timeout)
+        lock_was_free()
+        return ready
+
+    def _ready(self, polled: _Polled, sockets: SelectLists) -> SelectLists:
         if not polled:
             return [], [], []
         rlist, wlist, xlist = sockets

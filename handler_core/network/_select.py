@@ -91,7 +91,7 @@ def blocking_select(
     ``timeout`` is one that :func:`checked_timeout` returned.
     """
     poll_set, sockets = take_poll_set(rlist, wlist, xlist)
-    ready = poll_set.poll(sockets, timeout)
+    ready = poll_set.wait(sockets, timeout)
     poll_set.release()
     return ready
 

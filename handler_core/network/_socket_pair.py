@@ -6,15 +6,9 @@ unread one-byte messages, because each is charged for a whole kernel buffer. The
 ``send`` stops the caller, and stops it for ever if the reader is a task of the same thread. A
 non-blocking ``send`` raises, and the client takes the connection for closed.
 
-Here the bytes that do not fit into the kernel's buffer go into a backlog in this process, in
-order. They move into the kernel's buffer as the other end reads. One rule keeps ``select`` on the
-reader truthful: while there is a backlog, the kernel's buffer is not empty, or its writer is
-closed. In both cases the reader is readable.
-
-**The lock guards the backlog, and a send without a backlog does not take it.** A signal that
-arrives during a ``send`` is handled right after it. Its handler may stop the client, which means
-to wait for the client's loop, and the loop reads here. If every ``send`` held the lock, the loop
-would wait for the interrupted thread, and that thread for the loop.
+Here the bytes stay in this process (:mod:`handler_core.network._pair_direction`), and each of a
+thousand requests costs no system call. Where somebody else may read from the descriptors or write
+to them, the bytes go through the kernel (:mod:`handler_core.network._pair_stream`).
 
 **A forked child gets a pair of its own**, under the same descriptors and without the bytes of the
 parent's pair. With a common pair, a byte that the child reads is lost to the parent, which may then
@@ -24,11 +18,10 @@ wait for it for ever.
 from __future__ import annotations
 
 import _socket
-import contextlib
 import errno
+import operator
 import os
 import socket
-import time
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -36,6 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._fork import run_in_child
 from handler_core.execution._native_lock import new_rlock
+from handler_core.network._pair_direction import Direction
+from handler_core.network._short_calls import ShortSocket
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
@@ -43,18 +38,14 @@ if TYPE_CHECKING:
 
 __all__ = ["connect_pair", "create_socket_pair"]
 
-_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
-
-# How long, in seconds, a sender takes a full kernel buffer for still full.
-_RETRY_INTERVAL = 0.001
-
 
 def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
     """Return two connected sockets of ``module`` whose ``send`` neither blocks nor is short.
 
-    Every byte arrives, in order, however many are sent before one is read. Bytes that do not fit
-    into the kernel's buffer wait in this process's memory. Read the ends with their own ``recv``
-    or ``recv_into``. Safe from any thread.
+    Every byte arrives, in order, however many are sent before one is read. The bytes wait in this
+    process's memory, and every kind of ``select`` sees that they are there. Read and write the ends
+    with their own methods: another process, or ``os.read``, gets them only after a ``dup()`` or a
+    ``detach()``. Safe from any thread.
 
     Args:
         module: the socket module: ``socket``, or that of a green model.
@@ -65,7 +56,8 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:
     """Do what :func:`create_socket_pair` does, with locks made by ``new_lock``."""
     first, second = module.socketpair()
-    to_second, to_first = _Direction(first, new_lock), _Direction(second, new_lock)
+    kind = _kind_of_sender(module)
+    to_second, to_first = (Direction(_sender(end, kind), new_lock) for end in (first, second))
     first_end = _paired_socket(module, first, to_first, to_second)
     second_end = _paired_socket(module, second, to_second, to_first)
     pair = _Pair(mixin_of(first_end), mixin_of(second_end))
@@ -73,107 +65,32 @@ def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[
     return first_end, second_end
 
 
-class _Direction:
-    """One direction of a pair: a sender into the kernel's buffer, and the backlog behind it."""
+def _sender(source: Any, kind: type[Any]) -> Any:
+    """Return a native socket with a descriptor of its own for one end.
 
-    def __init__(self, source: Any, new_lock: Callable[[], LockLike]) -> None:
-        # The sender has its own descriptor and is never a green socket. So a send does not wait,
-        # whatever the timeout of the end is, and does not disturb a task that reads from the end.
-        blocking = os.get_blocking(source.fileno())
-        self._sender = _socket.socket(
-            source.family, source.type, source.proto, os.dup(source.fileno())
-        )
-        # `socket.setdefaulttimeout` may have given it a timeout, and then it would wait. Removing
-        # the timeout also changes the blocking mode of the end, which shares it.
-        self._sender.settimeout(None)
-        os.set_blocking(source.fileno(), blocking)
-        self._new_lock = new_lock
-        self._lock = new_lock()
-        self._backlog = bytearray()
-        # When the backlog was last offered to the kernel, by `time.monotonic`.
-        self._last_flush = 0.0
+    It is never a green socket. So its calls do not wait, whatever the timeout of the end is, and do
+    not disturb a task that reads from the end.
+    """
+    blocking = os.get_blocking(source.fileno())
+    sender = kind(source.family, source.type, source.proto, os.dup(source.fileno()))
+    # `socket.setdefaulttimeout` may have given it a timeout, and then it would wait. Removing the
+    # timeout also changes the blocking mode of the end, which shares it.
+    sender.settimeout(None)
+    os.set_blocking(source.fileno(), blocking)
+    return sender
 
-    def send(self, data: Any) -> int:
-        """Send ``data`` to the kernel, and add what it does not take to the backlog."""
-        view = memoryview(data).cast("B")
-        sent = 0 if self._backlog else self._send_now(view)
-        if sent < len(view):
-            with self._lock:
-                is_first = not self._backlog
-                self._backlog += view[sent:]
-                # The reader may have made room just before this, and then found no backlog to
-                # flush. A reader or sender may also have been interrupted before it flushed. So
-                # the sender flushes too, but not at each of thousands of sends: a flush costs as
-                # much as a send.
-                if is_first or time.monotonic() - self._last_flush > _RETRY_INTERVAL:
-                    self._flush()
-        return len(view)
 
-    def flush_backlog(self) -> None:
-        """Move the backlog into the room that the reader has just made."""
-        if not self._backlog:
-            return
-        # If the writer has closed or shut down meanwhile, this fails, and nothing is lost: the
-        # reader gets the backlog from `take_backlog`.
-        with self._lock, contextlib.suppress(OSError):
-            self._flush()
-
-    def take_backlog(self, size: int) -> bytes:
-        """Return up to ``size`` bytes of the backlog, after the kernel has reported the end."""
-        with self._lock:
-            data = bytes(self._backlog[:size])
-            del self._backlog[:size]
-            return data
-
-    def discard_backlog(self) -> None:
-        """Discard the backlog, since the reader is closed. The next ``send`` finds that out."""
-        with self._lock:
-            self._backlog.clear()
-
-    def close(self) -> None:
-        """Close the sender. The reader gets the backlog and then the end."""
-        with self._lock:
-            self._sender.close()
-
-    def leave_to_parent(self, is_ours: bool) -> None:
-        """Be empty and closed, until :meth:`renew`. Only a forked child calls this.
-
-        Args:
-            is_ours: False if the sender's descriptor is another file's by now.
-        """
-        self._lock = self._new_lock()  # a thread that does not exist here may hold the other one
-        self._backlog.clear()
-        if is_ours:
-            self._sender.close()
-        else:
-            self._sender.detach()
-
-    def renew(self, sender: _socket.socket) -> None:
-        """Send by this socket from now on."""
-        self._sender = sender
-
-    def sender_fileno(self) -> int:
-        """Return the descriptor of the sender; -1 if it is closed."""
-        return self._sender.fileno()
-
-    def _flush(self) -> None:
-        self._last_flush = time.monotonic()
-        while self._backlog and (sent := self._send_now(self._backlog)):
-            del self._backlog[:sent]
-
-    def _send_now(self, data: Any) -> int:
-        """Return how many bytes the kernel has taken."""
-        try:
-            return self._sender.send(data, _DONT_WAIT)
-        except BlockingIOError:
-            return 0
+def _kind_of_sender(module: ModuleType) -> type[Any]:
+    """Return the class of native sockets for a model: threads get one that keeps the lock."""
+    is_plain = module is socket and socket.socket.__module__ == socket.__name__
+    return ShortSocket if is_plain else _socket.socket
 
 
 class PairedSocket(SocketMixin):
     """One end of a pair. Its ``send`` never blocks."""
 
-    _incoming: _Direction
-    _outgoing: _Direction
+    _incoming: Direction
+    _outgoing: Direction
     _pair: _Pair  # which lives as long as one of its ends
 
     def send(self, data: Any, flags: int = 0) -> int:
@@ -187,14 +104,16 @@ class PairedSocket(SocketMixin):
         self.send(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Receive up to ``size`` bytes. The other end's backlog moves into the room."""
-        try:
-            data: bytes = super().recv(size, flags)  # type: ignore[misc]
-        finally:
-            self._incoming.flush_backlog()
-        if not data and size:
-            data = self._incoming.take_backlog(size)
-        return data
+        """Receive up to ``size`` bytes."""
+        size = operator.index(size)
+        if size > 0 and not flags:
+            incoming = self._incoming
+            while incoming.stream is None:
+                data = incoming.receive(size, self._outgoing.sender)
+                if data is not None:
+                    return data
+                super().recv(1, socket.MSG_PEEK)  # type: ignore[misc]
+        return self._recv_from_stream(size, flags)
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """Receive into ``buffer``, see :meth:`recv`."""
@@ -207,10 +126,60 @@ class PairedSocket(SocketMixin):
         view[: len(data)] = data
         return len(data)
 
+    # From here on, the pair is used in an unusual way.
+
+    def _become_streams(self) -> None:
+        """Leave all bytes to the kernel, since others may read and write them there."""
+        self._incoming.become_stream(self._outgoing.sender)
+        self._outgoing.become_stream(self._incoming.sender)
+
+    def _recv_from_stream(self, size: int, flags: int) -> bytes:
+        self._become_streams()
+        stream = self._incoming.stream
+        try:
+            data: bytes = super().recv(size, flags)  # type: ignore[misc]
+        finally:
+            if stream is not None:
+                stream.flush_backlog()
+        if not data and size and stream is not None:
+            data = stream.take_backlog(size)
+        return data
+
+    def shutdown(self, how: int) -> None:
+        """Shut one direction down, or both."""
+        self._become_streams()
+        super().shutdown(how)  # type: ignore[misc]
+
+    def dup(self) -> Any:
+        """Return an ordinary socket of the model for the same end."""
+        self._become_streams()
+        return super().dup()
+
+    def detach(self) -> int:
+        """Return the descriptor, and leave it open without this socket."""
+        self._become_streams()
+        return super().detach()
+
     def _on_close(self) -> None:
-        self._incoming.discard_backlog()
-        # What was sent still arrives: the other end keeps this direction alive, with its backlog.
+        self._incoming.discard()
+        # What was sent still arrives: the other end keeps this direction alive, with its queue.
         self._outgoing.close()
+
+
+def _by_the_kernel(name: str) -> Any:
+    """Return the socket class's own method, for an end that leaves its bytes to the kernel."""
+
+    def method(self: PairedSocket, *args: Any, **kw: Any) -> Any:
+        self._become_streams()
+        return getattr(super(PairedSocket, self), name)(*args, **kw)
+
+    method.__name__ = name
+    method.__doc__ = f"Do what ``socket.{name}`` does, with bytes that lie in the kernel."
+    return method
+
+
+for _name in ("recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "sendmsg", "sendto"):
+    setattr(PairedSocket, _name, _by_the_kernel(_name))
 
 
 class _Pair:
@@ -230,8 +199,8 @@ class _Pair:
         ends = [ref() for ref in self._ends]
         for file, end in zip(self._files, ends, strict=True):
             if end is not None:
-                sender = end._outgoing
-                sender.leave_to_parent(_file_of(sender.sender_fileno()) == file)
+                outgoing = end._outgoing
+                outgoing.leave_to_parent(_file_of(outgoing.sender.fileno()) == file)
         # The senders have left two numbers free.
         for index, (end, ours) in enumerate(zip(ends, _socket.socketpair(), strict=True)):
             if end is None or _file_of(end.fileno()) != self._files[index]:
@@ -243,7 +212,8 @@ class _Pair:
             os.set_blocking(end.fileno(), blocking)
             self._files[index] = _file_of(end.fileno())
             end._close_dependents()
-            end._outgoing.renew(ours)
+            kind = type(end._outgoing.sender)
+            end._outgoing.renew(kind(ours.family, ours.type, ours.proto, ours.detach()))
 
 
 #: The pairs of this process.
@@ -267,9 +237,7 @@ def _file_of(fd: int) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _paired_socket(
-    module: ModuleType, plain: Any, incoming: _Direction, outgoing: _Direction
-) -> Any:
+def _paired_socket(module: ModuleType, plain: Any, incoming: Direction, outgoing: Direction) -> Any:
     end = mixed_socket(
         PairedSocket, module.socket, plain.family, plain.type, plain.proto, fileno=plain.detach()
     )

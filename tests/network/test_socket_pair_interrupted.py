@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from handler_core import create_socket_pair
+import pytest
+from interrupting import at_each_instruction
+
+from handler_core import create_socket_pair, poll_select
+from handler_core.network._pair_direction import Direction
 
 
 class Interrupted:
@@ -15,13 +21,13 @@ class Interrupted:
         self._sender = sender
         self._handle_signal = handle_signal
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sender, name)
+
     def send(self, data: Any, flags: int) -> int:
         sent: int = self._sender.send(data, flags)
         self._handle_signal()
         return sent
-
-    def close(self) -> None:
-        self._sender.close()
 
 
 def test_the_reader_goes_on_while_a_sender_is_interrupted() -> None:
@@ -34,7 +40,7 @@ def test_the_reader_goes_on_while_a_sender_is_interrupted() -> None:
         task.join(10)
 
     direction = writer._outgoing
-    direction._sender = Interrupted(direction._sender, wait_for_the_reader)
+    direction.sender = Interrupted(direction.sender, wait_for_the_reader)
     writer.send(b"x")
     assert received == [b"x"]
     reader.close()
@@ -42,7 +48,7 @@ def test_the_reader_goes_on_while_a_sender_is_interrupted() -> None:
 
 
 def test_nothing_is_stuck_between_a_full_buffer_and_a_quick_reader() -> None:
-    """Every byte arrives, though readers check for a backlog without the lock."""
+    """Every byte arrives, though senders and the reader take no lock."""
     reader, writer = create_socket_pair()
     count = 200_000
 
@@ -59,6 +65,108 @@ def test_nothing_is_stuck_between_a_full_buffer_and_a_quick_reader() -> None:
         left -= len(reader.recv(5_000))
     for task in tasks:
         task.join(60)
-    assert not writer._outgoing._backlog
+    reader.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        reader.recv(1)
     reader.close()
     writer.close()
+
+
+class Stop(Exception):
+    """What a signal handler raises."""
+
+
+def raise_stop() -> None:
+    raise Stop
+
+
+@pytest.fixture
+def pair() -> Iterator[list[Any]]:
+    """The two ends of a pair, after :func:`renew`."""
+    ends: list[Any] = []
+    yield ends
+    for end in ends:
+        end.close()
+
+
+def renew(pair: list[Any]) -> list[Any]:
+    for end in pair:
+        end.close()
+    pair[:] = create_socket_pair()
+    return pair
+
+
+@pytest.mark.parametrize(
+    "name", ["send", "_announce", "_put_token", "receive", "_take_token", "_leave_token"]
+)
+@pytest.mark.parametrize("sent", [1, 2])
+def test_a_signal_handler_that_raises_leaves_a_pair_that_works(
+    name: str, sent: int, pair: list[Any]
+) -> None:
+    """It may raise at any instruction. Bytes of the interrupted call may come or not."""
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        reader, writer = renew(pair)
+        reader.settimeout(60)
+
+        def body() -> None:
+            with contextlib.suppress(Stop):
+                for _ in range(sent):
+                    writer.send(b"x")
+                reader.recv(1)
+
+        return body, raise_stop
+
+    for _ in at_each_instruction(getattr(Direction, name), setup):
+        reader, writer = pair
+        writer.send(b"y")
+        assert poll_select([reader], [], [], 60)[0] == [reader]
+        received = b""
+        while not received.endswith(b"y"):
+            received += reader.recv(1)
+        reader.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            reader.recv(1)
+        assert poll_select([reader], [], [], 0)[0] == []
+        writer.send(b"z")
+        assert poll_select([reader], [], [], 60)[0] == [reader]
+        assert reader.recv(2) == b"z"
+
+
+@pytest.mark.parametrize("name", ["send", "_announce", "receive", "_take", "_leave_token"])
+def test_a_signal_handler_that_sends_and_receives(name: str, pair: list[Any]) -> None:
+    """It interrupts the same thread at any instruction of a call on the same pair."""
+    received: list[bytes] = []
+
+    def setup() -> tuple[Callable[[], Any], Callable[[], Any]]:
+        reader, writer = renew(pair)
+        reader.setblocking(False)
+        received.clear()
+
+        def receive() -> None:
+            with contextlib.suppress(BlockingIOError):
+                received.append(reader.recv(1))
+
+        def body() -> None:
+            writer.send(b"x")
+            writer.send(b"x")
+            receive()
+            receive()
+
+        def interrupt() -> None:
+            writer.send(b"x")
+            receive()
+
+        return body, interrupt
+
+    for _ in at_each_instruction(getattr(Direction, name), setup):
+        reader, _ = pair
+        reader.settimeout(60)
+        while len(received) < 3:
+            assert poll_select([reader], [], [], 60)[0] == [reader]
+            received.append(reader.recv(1))
+        assert received == [b"x"] * 3
+        reader.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            reader.recv(1)
+        assert poll_select([reader], [], [], 0)[0] == []

@@ -41,13 +41,13 @@ class C5ChildSharesThePair(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
-class C5ChildHasTheBacklogOfThePair(Threads):
+class C5ChildHasTheBytesOfThePair(Threads):
     class _Pair(_BrokenPair):
         def renew(self) -> None:
-            backlogs = [bytes(end._outgoing._backlog) for end in self.ends()]
+            queues = [list(end._outgoing._queue) for end in self.ends()]
             super().renew()
-            for end, backlog in zip(self.ends(), backlogs, strict=True):
-                end._outgoing._backlog += backlog
+            for end, queue in zip(self.ends(), queues, strict=True):
+                end._outgoing._queue.extend(queue)
 
     create_socket_pair = with_pair(_Pair)
 
@@ -77,7 +77,7 @@ class C5ChildOpensAnEndAgain(Threads):
             if len(ends) == 1:
                 ours, other = socket.socketpair()
                 os.dup2(ours.fileno(), ends[0].fileno())
-                ours.close()
+                ends[0]._outgoing.renew(_socket.socket(fileno=ours.detach()))
                 C5ChildOpensAnEndAgain.others.append(other)
 
     create_socket_pair = with_pair(_Pair)

@@ -18,7 +18,6 @@ from handler_core.green._fork import freeze_inherited
 from handler_core.green._hub import Hub
 from handler_core.green._task import GreenTask, TaskRun
 from handler_core.handler._handler import Handler
-from handler_core.network._connection import Connection
 from handler_core.network._select import LONGEST_TURN, blocking_select
 from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
 
@@ -35,7 +34,6 @@ class GreenHandler(Handler):
     #: The function ``_thread.allocate_lock`` as it was before patching.
     native_lock: Callable[[], Any]
 
-    connection_class = Connection
     cooperative = True
 
     def __init__(self) -> None:

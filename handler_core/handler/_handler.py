@@ -66,7 +66,7 @@ class Handler(Lifecycle):
     socket_module: ClassVar[ModuleType] = _lazy("socket")
 
     #: The mixin class for the sockets of connections without TLS.
-    connection_class: ClassVar[type] = _lazy("handler_core.network", "ThreadConnection")
+    connection_class: ClassVar[type] = _lazy("handler_core.network", "Connection")
 
     #: Blocks the calling task for a number of seconds. It is the library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)

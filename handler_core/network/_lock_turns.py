@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import time
 
+from handler_core.network._unpatched_select import unpatched_select
+
 __all__ = ["lock_was_free", "may_keep_lock"]
 
 # In seconds.
@@ -28,9 +30,6 @@ _SHORTEST_SLEEP = 1e-6
 # not matter which of them gives the lock away.
 _given_away_at = _free_at = 0.0
 
-# The original function: this module may be imported before a library patches the process.
-_sleep = time.sleep
-
 
 def may_keep_lock() -> bool:
     """Return True if a call may keep the lock; False if it is time to give the lock away."""
@@ -39,7 +38,7 @@ def may_keep_lock() -> bool:
     if now - _given_away_at < _TURN:
         return True
     if now - _free_at > _LONGEST_TURN:
-        _sleep(_SHORTEST_SLEEP)
+        unpatched_select.select([], [], [], _SHORTEST_SLEEP)  # `time.sleep` may be patched
         now = _free_at = time.monotonic()
     _given_away_at = now
     return False

@@ -19,26 +19,22 @@ _BUFFER_SIZE = 16_384
 
 
 class ThreadConnection(Connection):
-    """A connected socket. It keeps the lock if it is one of C's, and has no need to otherwise."""
+    """A connected socket of the module ``socket``, in a process that no library has patched."""
 
     _as_parameter_ = property(_socket.socket.fileno)
 
-    _is_native = False
     _receiver: ShortReceiver | None = None
-
-    def __init_subclass__(cls) -> None:
-        cls._is_native = issubclass(cls, _socket.socket)
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of ``data``; return how many bytes."""
-        sent = short_send(self, data) if self._is_native and not flags else -1
+        sent = -1 if flags else short_send(self, data)
         if sent < 0:
             sent = super().send(data, flags)  # type: ignore[misc]
         return sent
 
     def _receive_without_waiting(self, size: int, flags: int) -> bytes:
         """Receive from the kernel at once; see :class:`Connection`."""
-        if self._is_native and self._receiver is None:
+        if self._receiver is None:
             self._receiver = short_receiver(_BUFFER_SIZE)
         data = None if self._receiver is None else self._receiver.recv(self, size, flags)
         return super()._receive_without_waiting(size, flags) if data is None else data

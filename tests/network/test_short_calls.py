@@ -127,7 +127,8 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
     now = 1000.0
     sleeps: list[float] = []
     monkeypatch.setattr(_lock_turns, "time", types.SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(_lock_turns, "_sleep", sleeps.append)
+    fake = types.SimpleNamespace(select=lambda *args: sleeps.append(args[-1]))
+    monkeypatch.setattr(_lock_turns, "unpatched_select", fake)
     _lock_turns.lock_was_free()
     assert [_lock_turns.may_keep_lock() for _ in range(3)] == [True] * 3
     now += 150e-6

@@ -45,6 +45,13 @@ class SequentialThreadingHandler(Handler):
             #: The last worker that was started.
             self._worker: Any = None
 
+    @property
+    def connection_class(self) -> type:  # type: ignore[override]
+        """The mixin class for the sockets of connections without TLS."""
+        from handler_core.network import Connection, ThreadConnection
+
+        return Connection if self.cooperative else ThreadConnection
+
     @hookimpl
     def start(self) -> None:
         """Begin to run callbacks; see :meth:`handler_core.Handler.start`."""

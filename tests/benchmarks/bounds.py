@@ -118,6 +118,8 @@ BOUNDS: dict[tuple[str, str], Bound] = {
     ),
     **_of_each(whole.GETS_ONE_BY_ONE, *[Bound(times_better={KAZOO: 1.4})] * 3),
     **_of_each(whole.SETS_ONE_BY_ONE, *[Bound(times_better={KAZOO: 1.4})] * 3),
+    (whole.LATE_TYPICALLY, "threading"): Bound(times_better={KAZOO: 0.33}),
+    (whole.LATE_WORST, "threading"): Bound(5_000 * _US),
     (coroutines.AT_ONCE, coroutines.MODEL): Bound(
         times_better={coroutines.BRIDGE: 4, coroutines.AIOZK: 1.7}
     ),

@@ -13,6 +13,7 @@ from typing import Any
 import importlib_metadata
 import pyperf
 
+from benchmarks import coroutines, whole
 from benchmarks.bounds import GROWTH, Cell, Growth
 from benchmarks.series import KAZOO, OURS, RAW, Series
 
@@ -25,6 +26,15 @@ _TITLES = {
     "coroutines": "Coroutines: KazooClient on the loop, and other ways from asyncio to ZooKeeper",
     "lookup": "Look-up",
 }
+# What is shown as a rate.
+_REQUESTS = (
+    whole.GETS_AT_ONCE,
+    whole.SETS_AT_ONCE,
+    whole.GETS_ONE_BY_ONE,
+    whole.SETS_ONE_BY_ONE,
+    coroutines.AT_ONCE,
+    coroutines.ONE_BY_ONE,
+)
 _NOTHING = "-"
 _MAIN_SIDES = (OURS, RAW, KAZOO)
 
@@ -175,9 +185,7 @@ def _table_of_cells(cells: Sequence[Cell]) -> str:
 
 
 def _shown(value: float, cell: Cell) -> str:
-    # Requests are shown as a rate. If the bound is a time, the cell measures something else.
-    is_rate = cell.part in ("whole", "coroutines") and cell.bound.at_most is None
-    return f"{1 / value:,.0f}/s" if is_rate else _amount(value, cell.unit)
+    return f"{1 / value:,.0f}/s" if cell.row in _REQUESTS else _amount(value, cell.unit)
 
 
 def _bound(cell: Cell) -> str:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
+import statistics
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,15 +22,29 @@ from benchmarks.scale import Scale
 from benchmarks.series import KAZOO, OURS, RAW, Series
 from benchmarks.sides import new_handler
 
-__all__ = ["GETS_AT_ONCE", "GETS_ONE_BY_ONE", "SETS_AT_ONCE", "SETS_ONE_BY_ONE", "measure"]
+__all__ = [
+    "GETS_AT_ONCE",
+    "GETS_ONE_BY_ONE",
+    "LATE_TYPICALLY",
+    "LATE_WORST",
+    "SETS_AT_ONCE",
+    "SETS_ONE_BY_ONE",
+    "measure",
+]
 
 GETS_AT_ONCE = "get, 5,000 in flight"
 SETS_AT_ONCE = "set, 5,000 in flight"
 GETS_ONE_BY_ONE = "get, one at a time"
 SETS_ONE_BY_ONE = "set, one at a time"
+LATE_TYPICALLY = "lateness of a sleep of 1 ms under full load, median"
+LATE_WORST = "lateness of a sleep of 1 ms under full load, 99th percentile"
 
 _PART = "whole"
 _TIMEOUT = 60.0
+
+# Seconds, and how often all requests are sent meanwhile.
+_SLEEP = 0.001
+_LATE_ROUNDS = 5
 _DATA = b"x" * 100
 
 
@@ -47,6 +64,9 @@ def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
             try:
                 for row, seconds in _turn(client, path, scale):
                     values.setdefault((row, side), []).append(seconds)
+                if model == "threading":
+                    for row, seconds in _late(client, path, scale):
+                        values.setdefault((row, side), []).append(seconds)
                 for row, seconds in _bare_turn(model, hosts, path, scale):
                     values.setdefault((row, RAW), []).append(seconds)
             finally:
@@ -87,6 +107,28 @@ def _bare_turn(model: str, hosts: str, path: str, scale: Scale) -> Iterator[tupl
             if model == "threading":
                 request = stack.enter_context(through_a_thread(request))
             yield row, _one_by_one(request, scale.one_by_one)
+
+
+def _late(client: KazooClient, path: str, scale: Scale) -> Iterator[tuple[str, float]]:
+    """Measure how late a thread wakes that has nothing to do with the client."""
+    late = []
+    over = threading.Event()
+
+    def sleep() -> None:
+        while not over.is_set():
+            start = time.perf_counter()
+            time.sleep(_SLEEP)
+            late.append(time.perf_counter() - start - _SLEEP)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    for _ in range(_LATE_ROUNDS):
+        _at_once(lambda: client.get_async(path), scale.in_flight)
+    over.set()
+    thread.join()
+    late.sort()
+    yield LATE_TYPICALLY, statistics.median(late)
+    yield LATE_WORST, late[math.ceil(0.99 * len(late)) - 1]
 
 
 def _at_once(send: Callable[[], Any], count: int) -> float:

@@ -6,27 +6,34 @@ the last ones takes it away. All sends and receives between these two need no sy
 
 **There is no lock.** A signal handler or a finalizer may interrupt a sender or a reader at any
 point, and send or receive here itself. It may also wait for another thread that does, such as the
-loop of a client. So each step is one that the interpreter cannot interrupt, and the order of the
-steps is right for any number of threads:
+loop of a client. With a lock, each would wait for the other.
 
-- Who takes the one entry out of ``_may_announce`` puts the token into the kernel. A sender has
-  appended to the queue before.
-- A reader puts the entry back after it has taken the token away. Then it looks into the queue once
-  more, for the bytes of a sender that came too early to find the entry.
-- An exception that a signal handler raises in between may leave the token missing, or leave two of
-  them. ``_repair`` adds one if in doubt, and a reader takes away all that it finds.
+Instead, what must be done at once is done at once: the iterators of ``itertools`` are put together,
+and ``list`` runs them. All of that is C code, between whose steps the interpreter neither runs a
+signal handler nor switches to another thread, and the system call in it keeps the interpreter's
+lock (:mod:`handler_core.network._short_calls`). So at each point where Python code may be
+interrupted, two things hold:
+
+- ``_may_announce`` has its entry if there is no token, and has none if there is one.
+- If there is a token, the queue has something, or a reader is about to look.
+
+Where there are no such system calls, a pair is a stream from the beginning
+(:mod:`handler_core.network._pair_stream`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, filterfalse, starmap
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from handler_core.network._pair_stream import StreamDirection
-from handler_core.network._unpatched_select import unpatched_select
+from handler_core.network._short_calls import short_calls
 
 if TYPE_CHECKING:
     from handler_core.execution._interfaces import LockLike
@@ -37,19 +44,15 @@ _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 _TOKEN = b"\0"
 
-# How many tokens a reader takes away at once. There is rarely more than one.
-_TOKENS = 16
-
-# How long, in milliseconds, another thread may take to put the token into the kernel. It takes
-# longer only if a signal handler has interrupted it, and then this may be that handler.
-_LONGEST_HAND_OVER = 1000
+# For `starmap`: one call without arguments.
+_ONCE: tuple[tuple[()]] = ((),)
 
 
 class Direction:
     """One direction of a pair.
 
     Args:
-        sender: a native socket for the end that sends.
+        sender: a native socket for the end that sends, with ``_as_parameter_``.
         new_lock: makes the lock of a :class:`StreamDirection`.
     """
 
@@ -59,12 +62,26 @@ class Direction:
         self._new_lock = new_lock
         # What was sent and has not been received. A view is the rest of what was sent at once.
         self._queue: deque[bytes | memoryview] = deque()
-        # It has an entry or none. To take one out of a dictionary needs no exception if it is gone.
-        self._may_announce = {_TOKEN: True}
-        # True if a reader knows that the token is in the kernel.
-        self._is_announced = False
+        # The arguments of the call that puts the token into the kernel, if it is not there.
+        self._may_announce: dict[bytes, tuple[Any, ...]] = {}
+        # It has an entry until the bytes are left to the kernel.
+        self._is_queued = {_TOKEN: True}
         #: What has taken the place of queue and token, if the pair is used in some unusual way.
         self.stream: StreamDirection | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        calls = short_calls()
+        if calls is None or self.stream is not None:
+            self._is_queued.clear()
+            self.stream = StreamDirection(self.sender, self._new_lock)
+            return
+        one = calls.size(len(_TOKEN))
+        self._send = calls.send
+        self._recv = calls.recv
+        self._put_token = (self.sender, _TOKEN, one, _DONT_WAIT)
+        self._into_buffer = (calls.new_buffer(len(_TOKEN)), one, _DONT_WAIT)
+        self._may_announce[_TOKEN] = self._put_token
 
     # The sender.
 
@@ -79,26 +96,28 @@ class Direction:
         chunk = data if type(data) is bytes else bytes(memoryview(data))
         if chunk:
             self._queue.append(chunk)
-            self._announce()
+            if self._may_announce:
+                self._announce()
             if self.stream is not None:  # another thread has made it one meanwhile
-                left = self._take_all()
-                if left:  # the reader may have received it, and then closed the pair
-                    self.stream.send(left)
+                self._send_rest(self.stream)
         return len(chunk)
 
     def _announce(self) -> None:
-        try:
-            if self._may_announce.pop(_TOKEN, False):
-                self._put_token()
-        except BaseException:
-            self._may_announce[_TOKEN] = True
-            raise
+        """At once: if the queue has something, and the token is away, put the token there."""
+        pops = iter(partial(self._may_announce.pop, _TOKEN, None), None)
+        calls = map(itemgetter(1), zip(filter(None, (self._queue,)), pops, strict=False))
+        if -1 not in list(starmap(self._send, calls)):
+            return
+        self._may_announce.setdefault(_TOKEN, self._put_token)
+        with contextlib.suppress(BlockingIOError):  # something else fills the kernel's buffer
+            self.sender.send(_TOKEN, _DONT_WAIT)  # says what is wrong
+        self._may_announce.clear()
 
-    def _put_token(self) -> None:
-        try:  # noqa: SIM105 - `contextlib.suppress` would slow down each hand-over
-            self.sender.send(_TOKEN, _DONT_WAIT)
-        except BlockingIOError:  # something else fills the kernel's buffer
-            pass
+    def _send_rest(self, stream: StreamDirection) -> None:
+        """Send what came into the queue after all had been moved to the stream."""
+        with contextlib.suppress(IndexError):  # another thread may be faster
+            while self._queue:
+                stream.send(self._queue.popleft())
 
     def close(self) -> None:
         """Close the sender. The reader gets what is in the queue, and then the end."""
@@ -106,100 +125,74 @@ class Direction:
 
     # The reader.
 
-    def receive(self, size: int, receiver: Any) -> bytes | None:
-        """Return up to ``size`` bytes; None if there are none, and ``b""`` at the end.
+    def receive(self, size: int, receiver: Any) -> bytes:
+        """Return up to ``size`` bytes, at once; ``b""`` if there are none.
 
         Args:
             size: more than 0.
-            receiver: a native socket of the reader.
-
-        Raises:
-            OSError: the reader is closed.
+            receiver: a native socket of the reader, with ``_as_parameter_``.
         """
-        data = b""
-        try:
-            while not data:
-                if self._is_announced:
-                    data = self._take(size)
-                    if not self._queue:
-                        self._is_announced = False
-                        if self._take_token(receiver):
-                            self._leave_token()
-                else:
-                    found = self._take_token(receiver)
-                    if not found:
-                        return None if found is None else self._take(size)
-                    data = self._take(size)
-                    self._leave_token()
-        except BaseException:
-            self._repair(receiver)
-            raise
-        return data
-
-    def _take(self, size: int) -> bytes:
         queue = self._queue
-        parts = []
+        parts: list[bytes | memoryview] = []
         try:
-            chunk = queue.popleft()
-            if len(chunk) == size:
-                return bytes(chunk)
-            while True:
+            while size:
+                # If something is left, the token stays there.
+                chunk = queue.popleft() if len(queue) > 1 else self._take_last(receiver)
                 if len(chunk) > size:
                     view = memoryview(chunk)
                     queue.appendleft(view[size:])
                     chunk = view[:size]
                 parts.append(chunk)
                 size -= len(chunk)
-                if not size:
-                    break
-                chunk = queue.popleft()
         except IndexError:
             pass
-        return b"".join(parts)
+        except BaseException:
+            queue.extendleft(reversed(parts))
+            self._look_again(receiver)
+            raise
+        self._look_again(receiver)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
-    def _take_all(self) -> bytes:
-        return self._take(sys.maxsize)
+    def _take_last(self, receiver: Any) -> bytes | memoryview:
+        """At once: take one chunk, and take the token away if the queue is empty then.
 
-    def _take_token(self, receiver: Any) -> bool | None:
-        """Take the token away. Return None if there is none, and False at the end."""
-        try:
-            return bool(receiver.recv(_TOKENS, _DONT_WAIT))
-        except BlockingIOError:
-            return None
+        Raises:
+            IndexError: the queue was empty.
+        """
+        steps = chain(starmap(self._queue.popleft, _ONCE), self._token_away(receiver))
+        chunk: bytes | memoryview
+        chunk, *_ = steps
+        return chunk
 
-    def _leave_token(self) -> None:
-        """Put the token back if the queue has something. Whoever has taken it calls this."""
-        if self._queue:
-            try:
-                self._put_token()
-            except OSError:  # the writer is closed: the reader is readable without a token
-                return
-            self._is_announced = True
-            return
-        self._may_announce[_TOKEN] = True
-        self._queue.extend(())  # it holds the deque's lock, so what was appended before is seen
-        if self._queue:
-            self._announce()
+    def _token_away(self, receiver: Any) -> Iterator[Any]:
+        """Return what takes the token away, if the queue is empty."""
+        return zip(
+            filter(None, (self._is_queued,)),
+            filterfalse(None, (self._queue,)),
+            starmap(self._recv, ((receiver, *self._into_buffer),)),
+            map(self._may_announce.setdefault, (_TOKEN,), (self._put_token,)),
+            strict=False,
+        )
 
-    def _repair(self, receiver: Any) -> None:
-        """Have a token in the kernel if there should be one, after an interrupt."""
-        self._is_announced = False
-        try:
-            receiver.recv(1, socket.MSG_PEEK | _DONT_WAIT)
-        except BlockingIOError:
-            self._may_announce[_TOKEN] = True
-            if self._queue:
+    def _look_again(self, receiver: Any) -> None:
+        """Put the token into the kernel, or take it away, if that is due.
+
+        It is due after part of a chunk was put back; where several threads read; and after an
+        exception that a signal handler has raised.
+        """
+        if not self._queue and not self._may_announce:
+            list(self._token_away(receiver))
+        if self._queue and self._may_announce:
+            with contextlib.suppress(OSError):  # the writer is closed: no token is needed
                 self._announce()
-        except OSError:  # the reader is closed
-            pass
 
     def discard(self) -> None:
         """Discard what was sent, since the reader is closed. The next ``send`` finds that out."""
+        self._queue.clear()
         if self.stream is None:
-            self.stream = StreamDirection(self.sender, self._new_lock, b"")
+            self._may_announce.setdefault(_TOKEN, self._put_token)
         else:
             self.stream.discard_backlog()
-        self._queue.clear()
 
     # Unusual uses.
 
@@ -207,18 +200,24 @@ class Direction:
         """Send and receive by the kernel alone from now on.
 
         Args:
-            receiver: a native socket of the reader.
+            receiver: a native socket of the reader, with ``_as_parameter_``.
         """
-        if self.stream is not None or receiver.fileno() < 0:
+        if self.stream is not None:
             return
-        if not self._may_announce.pop(_TOKEN, False):
-            # The token is there, or another thread is just putting it there.
-            poll = unpatched_select.poll()
-            poll.register(receiver, unpatched_select.POLLIN)
-            poll.poll(_LONGEST_HAND_OVER)
-            self._take_token(receiver)
-        self.stream = StreamDirection(self.sender, self._new_lock, self._take_all())
-        self.stream.flush_backlog()
+        stream = StreamDirection(self.sender, self._new_lock)
+        queue = self._queue
+        # At once: take the token away, and put what was sent into the backlog. One thread does it.
+        steps = zip(
+            iter(partial(self._is_queued.pop, _TOKEN, None), None),
+            starmap(self._recv, ((receiver, *self._into_buffer),)),
+            starmap(self._may_announce.clear, _ONCE),
+            map(stream.backlog.extend, map(b"".join, (queue,))),
+            starmap(queue.clear, _ONCE),
+            starmap(setattr, ((self, "stream", stream),)),
+            strict=False,
+        )
+        if list(steps):
+            stream.flush_backlog()
 
     # Fork.
 
@@ -229,8 +228,6 @@ class Direction:
             is_ours: False if the sender's descriptor is another file's by now.
         """
         self._queue.clear()
-        self._may_announce[_TOKEN] = True
-        self._is_announced = False
         if is_ours:
             self.sender.close()
         else:
@@ -239,5 +236,4 @@ class Direction:
     def renew(self, sender: Any) -> None:
         """Send by this socket from now on."""
         self.sender = sender
-        if self.stream is not None:
-            self.stream = StreamDirection(sender, self._new_lock, b"")
+        self._begin()

@@ -35,24 +35,24 @@ class StreamDirection:
     Args:
         sender: a native socket for the end that sends.
         new_lock: makes the lock.
-        backlog: what has been sent before.
     """
 
-    def __init__(self, sender: Any, new_lock: Callable[[], LockLike], backlog: bytes) -> None:
+    def __init__(self, sender: Any, new_lock: Callable[[], LockLike]) -> None:
         self._sender = sender
         self._lock = new_lock()
-        self._backlog = bytearray(backlog)
+        #: What the kernel has not taken yet.
+        self.backlog = bytearray()
         # When the backlog was last offered to the kernel, by `time.monotonic`.
         self._last_flush = 0.0
 
     def send(self, data: Any) -> int:
         """Send ``data`` to the kernel, and add what it does not take to the backlog."""
         view = memoryview(data).cast("B")
-        sent = 0 if self._backlog else self._send_now(view)
+        sent = 0 if self.backlog else self._send_now(view)
         if sent < len(view):
             with self._lock:
-                is_first = not self._backlog
-                self._backlog += view[sent:]
+                is_first = not self.backlog
+                self.backlog += view[sent:]
                 # The reader may have made room just before this, and then found no backlog to
                 # flush. A reader or sender may also have been interrupted before it flushed. So
                 # the sender flushes too, but not at each of thousands of sends: a flush costs as
@@ -63,7 +63,7 @@ class StreamDirection:
 
     def flush_backlog(self) -> None:
         """Move the backlog into the room that the reader has just made."""
-        if not self._backlog:
+        if not self.backlog:
             return
         # If the writer has closed or shut down meanwhile, this fails, and nothing is lost: the
         # reader gets the backlog from `take_backlog`.
@@ -73,19 +73,19 @@ class StreamDirection:
     def take_backlog(self, size: int) -> bytes:
         """Return up to ``size`` bytes of the backlog, after the kernel has reported the end."""
         with self._lock:
-            data = bytes(self._backlog[:size])
-            del self._backlog[:size]
+            data = bytes(self.backlog[:size])
+            del self.backlog[:size]
             return data
 
     def discard_backlog(self) -> None:
         """Discard the backlog, since the reader is closed. The next ``send`` finds that out."""
         with self._lock:
-            self._backlog.clear()
+            self.backlog.clear()
 
     def _flush(self) -> None:
         self._last_flush = time.monotonic()
-        while self._backlog and (sent := self._send_now(self._backlog)):
-            del self._backlog[:sent]
+        while self.backlog and (sent := self._send_now(self.backlog)):
+            del self.backlog[:sent]
 
     def _send_now(self, data: Any) -> int:
         """Return how many bytes the kernel has taken."""

@@ -24,9 +24,10 @@ from typing import Any
 from handler_core.network._lock_turns import may_keep_lock
 
 __all__ = [
+    "NativeSocket",
     "ShortPoll",
     "ShortReceiver",
-    "ShortSocket",
+    "short_calls",
     "short_poll",
     "short_receiver",
     "short_send",
@@ -39,9 +40,6 @@ _MOST_BYTES = 65_536
 
 # A client that sends the rest of a message sends a view of it.
 _BYTES = (bytes, bytearray, memoryview)
-
-# What a :class:`ShortSocket` receives at once, in bytes.
-_SMALL = 16
 
 # Of more descriptors, a poll object finds those that are ready more quickly.
 _MOST_DESCRIPTORS = 4
@@ -174,21 +172,7 @@ def short_send(sock: Any, data: Any) -> int:
     return calls.send(sock, data, calls.size(size), _DONT_WAIT) if size <= _MOST_BYTES else -1
 
 
-class ShortSocket(_socket.socket):
-    """A native socket, which no library patches, whose ``send`` and ``recv`` never wait."""
+class NativeSocket(_socket.socket):
+    """One of C's sockets, which no library patches, for short calls."""
 
     _as_parameter_ = property(_socket.socket.fileno)
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._receiver = short_receiver(_SMALL)
-
-    def send(self, data: Any, flags: int = _DONT_WAIT) -> int:
-        """Send some of ``data``; return how many bytes. See ``socket.send``."""
-        sent = short_send(self, data)
-        return super().send(data, flags) if sent < 0 else sent
-
-    def recv(self, size: int, flags: int = _DONT_WAIT) -> bytes:
-        """Receive up to ``size`` bytes. See ``socket.recv``."""
-        data = None if self._receiver is None else self._receiver.recv(self, size, flags)
-        return super().recv(size, flags) if data is None else data

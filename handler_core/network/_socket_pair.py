@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from handler_core.execution._fork import run_in_child
 from handler_core.execution._native_lock import new_rlock
 from handler_core.network._pair_direction import Direction
-from handler_core.network._short_calls import ShortSocket
+from handler_core.network._short_calls import NativeSocket
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
 
     Every byte arrives, in order, however many are sent before one is read. The bytes wait in this
     process's memory, and every kind of ``select`` sees that they are there. Read and write the ends
-    with their own methods: another process, or ``os.read``, gets them only after a ``dup()`` or a
-    ``detach()``. Safe from any thread.
+    with their own methods. What uses the descriptor itself, such as another process, ``os.read`` or
+    a transport of uvloop, gets an end's ``dup()``. Safe from any thread.
 
     Args:
         module: the socket module: ``socket``, or that of a green model.
@@ -56,8 +56,7 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:
     """Do what :func:`create_socket_pair` does, with locks made by ``new_lock``."""
     first, second = module.socketpair()
-    kind = _kind_of_sender(module)
-    to_second, to_first = (Direction(_sender(end, kind), new_lock) for end in (first, second))
+    to_second, to_first = (Direction(_sender(end), new_lock) for end in (first, second))
     first_end = _paired_socket(module, first, to_first, to_second)
     second_end = _paired_socket(module, second, to_second, to_first)
     pair = _Pair(mixin_of(first_end), mixin_of(second_end))
@@ -65,25 +64,19 @@ def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[
     return first_end, second_end
 
 
-def _sender(source: Any, kind: type[Any]) -> Any:
+def _sender(source: Any) -> NativeSocket:
     """Return a native socket with a descriptor of its own for one end.
 
     It is never a green socket. So its calls do not wait, whatever the timeout of the end is, and do
     not disturb a task that reads from the end.
     """
     blocking = os.get_blocking(source.fileno())
-    sender = kind(source.family, source.type, source.proto, os.dup(source.fileno()))
+    sender = NativeSocket(source.family, source.type, source.proto, os.dup(source.fileno()))
     # `socket.setdefaulttimeout` may have given it a timeout, and then it would wait. Removing the
     # timeout also changes the blocking mode of the end, which shares it.
     sender.settimeout(None)
     os.set_blocking(source.fileno(), blocking)
     return sender
-
-
-def _kind_of_sender(module: ModuleType) -> type[Any]:
-    """Return the class of native sockets for a model: threads get one that keeps the lock."""
-    is_plain = module is socket and socket.socket.__module__ == socket.__name__
-    return ShortSocket if is_plain else _socket.socket
 
 
 class PairedSocket(SocketMixin):
@@ -110,9 +103,10 @@ class PairedSocket(SocketMixin):
             incoming = self._incoming
             while incoming.stream is None:
                 data = incoming.receive(size, self._outgoing.sender)
-                if data is not None:
+                if data:
                     return data
-                super().recv(1, socket.MSG_PEEK)  # type: ignore[misc]
+                if not super().recv(1, socket.MSG_PEEK) and incoming.stream is None:  # type: ignore[misc]
+                    return incoming.receive(size, self._outgoing.sender)  # the end
         return self._recv_from_stream(size, flags)
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
@@ -178,7 +172,15 @@ def _by_the_kernel(name: str) -> Any:
     return method
 
 
-for _name in ("recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "sendmsg", "sendto"):
+for _name in (
+    "recvfrom",
+    "recvfrom_into",
+    "recvmsg",
+    "recvmsg_into",
+    "sendfile",
+    "sendmsg",
+    "sendto",
+):
     setattr(PairedSocket, _name, _by_the_kernel(_name))
 
 
@@ -212,8 +214,7 @@ class _Pair:
             os.set_blocking(end.fileno(), blocking)
             self._files[index] = _file_of(end.fileno())
             end._close_dependents()
-            kind = type(end._outgoing.sender)
-            end._outgoing.renew(kind(ours.family, ours.type, ours.proto, ours.detach()))
+            end._outgoing.renew(NativeSocket(ours.family, ours.type, ours.proto, ours.detach()))
 
 
 #: The pairs of this process.

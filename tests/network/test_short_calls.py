@@ -14,7 +14,7 @@ import pytest
 
 from handler_core import create_socket_pair, get_handler, poll_select
 from handler_core.network import _lock_turns, _short_calls
-from handler_core.network._short_calls import ShortSocket, short_poll, short_receiver, short_send
+from handler_core.network._short_calls import NativeSocket, short_poll, short_receiver, short_send
 
 needs_lock = pytest.mark.skipif(
     _short_calls.short_calls() is None, reason="no lock to keep, or no way to keep it"
@@ -22,9 +22,9 @@ needs_lock = pytest.mark.skipif(
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[ShortSocket, ShortSocket]]:
+def ends() -> Iterator[tuple[NativeSocket, NativeSocket]]:
     ours = [
-        ShortSocket(each.family, each.type, each.proto, each.detach())
+        NativeSocket(each.family, each.type, each.proto, each.detach())
         for each in socket.socketpair()
     ]
     yield ours[0], ours[1]
@@ -40,7 +40,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_lock
 @pytest.mark.usefixtures("always")
-def test_what_is_sent_is_received(ends: tuple[ShortSocket, ShortSocket]) -> None:
+def test_what_is_sent_is_received(ends: tuple[NativeSocket, NativeSocket]) -> None:
     one, other = ends
     receiver = short_receiver(10)
     assert receiver is not None
@@ -54,7 +54,7 @@ def test_what_is_sent_is_received(ends: tuple[ShortSocket, ShortSocket]) -> None
 
 @needs_lock
 @pytest.mark.usefixtures("always")
-def test_what_takes_the_ordinary_way(ends: tuple[ShortSocket, ShortSocket]) -> None:
+def test_what_takes_the_ordinary_way(ends: tuple[NativeSocket, NativeSocket]) -> None:
     one, other = ends
     receiver = short_receiver(10)
     assert receiver is not None
@@ -64,7 +64,7 @@ def test_what_takes_the_ordinary_way(ends: tuple[ShortSocket, ShortSocket]) -> N
     while short_send(one, bytes(60_000)) > 0:
         pass
     with pytest.raises(BlockingIOError):
-        one.send(b"x")
+        one.send(b"x", socket.MSG_DONTWAIT)
     other.close()
     assert short_send(one, b"x") == -1
     with pytest.raises(BrokenPipeError):
@@ -75,7 +75,7 @@ def test_what_takes_the_ordinary_way(ends: tuple[ShortSocket, ShortSocket]) -> N
 
 
 @needs_lock
-def test_poll(ends: tuple[ShortSocket, ShortSocket]) -> None:
+def test_poll(ends: tuple[NativeSocket, NativeSocket]) -> None:
     one, other = ends
     masks = {one.fileno(): select.POLLIN, other.fileno(): select.POLLIN | select.POLLOUT}
     polled = short_poll(masks)
@@ -91,11 +91,13 @@ def test_poll(ends: tuple[ShortSocket, ShortSocket]) -> None:
 
 @needs_lock
 @pytest.mark.usefixtures("always")
-def test_no_other_thread_runs_meanwhile(ends: tuple[ShortSocket, ShortSocket]) -> None:
+def test_no_other_thread_runs_meanwhile(ends: tuple[NativeSocket, NativeSocket]) -> None:
     """The interpreter is told to take the lock from nobody. So it is only given away."""
     one, other = ends
     polled = short_poll({other.fileno(): select.POLLIN})
+    receiver = short_receiver(1)
     assert polled is not None
+    assert receiver is not None
     turns = [0]
     over = False
 
@@ -111,9 +113,9 @@ def test_no_other_thread_runs_meanwhile(ends: tuple[ShortSocket, ShortSocket]) -
         thread.start()
         before = turns[0]
         for _ in range(1000):
-            one.send(b"x")
+            assert short_send(one, b"x") == 1
             assert polled.poll()
-            assert other.recv(1) == b"x"
+            assert receiver.recv(other, 1, 0) == b"x"
         assert turns[0] == before
         while turns[0] == before:
             select.select([], [], [], 0)

@@ -114,3 +114,36 @@ def test_a_callback_blocks_the_private_loop_for_ever(loop: str) -> None:
         """,
     )
     assert printed == "end\n"
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_function_that_runs_later_takes_long(loop: str) -> None:
+    """The loop turns seldom meanwhile, so its thread is not likely to be in a task at the end."""
+    printed = printed_by(
+        loop,
+        """
+        # What was registered first runs last.
+        @atexit.register
+        def late():
+            turns = len(turned)
+            deadline = time.monotonic() + 10
+            while len(turned) == turns and time.monotonic() < deadline:
+                time.sleep(0.01)
+            print("turns" if len(turned) > turns else "stands still")
+
+        from handler_core import get_handler
+
+        handler = get_handler("asyncio")
+        turned = []
+
+        def turn():
+            while True:
+                handler.sleep_func(0)
+                turned.append(None)
+
+        handler.spawn(turn)
+        while not turned:
+            time.sleep(0.001)
+        """,
+    )
+    assert printed == "turns\n"

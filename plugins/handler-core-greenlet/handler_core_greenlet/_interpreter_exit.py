@@ -6,7 +6,9 @@ and the process crashes. A thread ends well where it is in its loop's own greenl
 other threads are held there, by a callback that waits.
 
 Functions that the program gave to ``atexit.register`` before this module was imported run later.
-They may need a loop. So a loop is held for a short time only, and then goes on.
+They may need a loop. So a loop is held for :data:`_LIMIT` only. Then it makes one turn, and is held
+again, for :data:`_PAUSE`, and so on. The child processes of ``multiprocessing`` are waited for in
+such a function, which may take long.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ __all__: list[str] = []
 #: For so many seconds each loop is held, and the exit waits for a loop that a callback blocks.
 _LIMIT = 1.0
 
+#: For so many seconds a loop is held between two turns afterwards.
+_PAUSE = 0.05
+
 
 def _hold_loops() -> None:
     held = [_hold(hub) for hub in all_hubs() if hub.is_running() and not hub.is_in_this_thread()]
@@ -36,15 +41,16 @@ def _hold_loops() -> None:
 def _hold(hub: LoopHub) -> ThreadWaiter:
     """Have a loop held; return the waiter that is woken when it is."""
     waiter = ThreadWaiter(allocate_lock)
-    hub.call_soon_threadsafe(functools.partial(_stand_still, waiter))
+    hub.call_soon_threadsafe(functools.partial(_stand_still, hub, waiter, _LIMIT))
     return waiter
 
 
-def _stand_still(waiter: ThreadWaiter) -> None:
+def _stand_still(hub: LoopHub, waiter: ThreadWaiter, seconds: float) -> None:
     never: Any = allocate_lock()
     never.acquire()
     waiter.wake()
-    never.acquire(True, _LIMIT)
+    never.acquire(True, seconds)
+    hub.call_soon_threadsafe(functools.partial(_stand_still, hub, waiter, _PAUSE))
 
 
 atexit.register(_hold_loops)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _socket
 import os
 import socket
 from typing import Any
@@ -11,6 +10,7 @@ from unittest import mock
 from handler_core_gevent import SequentialGeventHandler
 
 from broken.base import Threads
+from handler_core.network._short_calls import NativeSocket
 from handler_core.network._socket_mixin import mixin_of
 from handler_core.network._socket_pair import _Pair
 
@@ -60,7 +60,7 @@ class C5ChildSendsToTheParent(Threads):
             descriptors = [os.dup(end.fileno()) for end in self.ends()]
             super().renew()
             for end, descriptor in zip(self.ends(), descriptors, strict=True):
-                end._outgoing.renew(_socket.socket(fileno=descriptor))
+                end._outgoing.renew(NativeSocket(fileno=descriptor))
 
     create_socket_pair = with_pair(_Pair)
 
@@ -77,7 +77,7 @@ class C5ChildOpensAnEndAgain(Threads):
             if len(ends) == 1:
                 ours, other = socket.socketpair()
                 os.dup2(ours.fileno(), ends[0].fileno())
-                ends[0]._outgoing.renew(_socket.socket(fileno=ours.detach()))
+                ends[0]._outgoing.renew(NativeSocket(fileno=ours.detach()))
                 C5ChildOpensAnEndAgain.others.append(other)
 
     create_socket_pair = with_pair(_Pair)

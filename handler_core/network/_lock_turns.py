@@ -9,6 +9,9 @@ A lock that is given away for a microsecond is often taken back before another t
 up. So once in :data:`_LONGEST_TURN`, :func:`may_keep_lock` also sleeps for a moment. Then another
 thread gets the lock.
 
+Threads that mostly wait do not compete for the lock, and an ordinary call is a little quicker. So
+the lock is kept only after :data:`_LEAST_STREAK` waits in ``select`` have ended at once.
+
 Measured with 5,000 requests in flight: without the first, a thread that sleeps for 1 ms wakes up 4
 ms late; without the second, one in a hundred wakes up 10 to 30 ms late.
 """
@@ -19,21 +22,29 @@ import time
 
 from handler_core.network._unpatched_select import unpatched_select
 
-__all__ = ["lock_was_free", "may_keep_lock"]
+__all__ = ["lock_was_free", "may_keep_lock", "note_wait"]
 
 # In seconds.
 _TURN = 100e-6
 _LONGEST_TURN = 1e-3
 _SHORTEST_SLEEP = 1e-6
+_AT_ONCE = 30e-6
+
+_LEAST_STREAK = 4
 
 # When the lock was last given away, and when for long enough. All threads share these two: it does
 # not matter which of them gives the lock away.
 _given_away_at = _free_at = 0.0
 
+# How many waits in a row have ended at once, in any thread.
+_streak = 0
+
 
 def may_keep_lock() -> bool:
     """Return True if a call may keep the lock; False if it is time to give the lock away."""
     global _given_away_at, _free_at
+    if _streak < _LEAST_STREAK:
+        return False
     now = time.monotonic()
     if now - _given_away_at < _TURN:
         return True
@@ -46,5 +57,15 @@ def may_keep_lock() -> bool:
 
 def lock_was_free() -> None:
     """Begin a new turn: the caller has waited, and the lock was free meanwhile."""
-    global _given_away_at, _free_at
+    global _given_away_at, _free_at, _streak
+    _streak = 0
     _given_away_at = _free_at = time.monotonic()
+
+
+def note_wait(seconds: float) -> None:
+    """Note how long a wait took that has given the lock away."""
+    global _streak
+    if seconds < _AT_ONCE:
+        _streak += 1
+    else:
+        lock_was_free()

@@ -44,6 +44,8 @@ _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 
 _TOKEN = b"\0"
 
+_second = itemgetter(1)
+
 # For `starmap`: one call without arguments.
 _ONCE: tuple[tuple[()]] = ((),)
 
@@ -66,6 +68,10 @@ class Direction:
         self._may_announce: dict[bytes, tuple[Any, ...]] = {}
         # It has an entry until the bytes are left to the kernel.
         self._is_queued = {_TOKEN: True}
+        # What the runs of C code begin with, made once.
+        self._queues = (self._queue,)
+        self._if_queued = (self._is_queued,)
+        self._pop = partial(self._may_announce.pop, _TOKEN, None)
         #: What has taken the place of queue and token, if the pair is used in some unusual way.
         self.stream: StreamDirection | None = None
         self._begin()
@@ -104,8 +110,8 @@ class Direction:
 
     def _announce(self) -> None:
         """At once: if the queue has something, and the token is away, put the token there."""
-        pops = iter(partial(self._may_announce.pop, _TOKEN, None), None)
-        calls = map(itemgetter(1), zip(filter(None, (self._queue,)), pops, strict=False))
+        pops = iter(self._pop, None)
+        calls = map(_second, zip(filter(None, self._queues), pops, strict=False))
         if -1 not in list(starmap(self._send, calls)):
             return
         self._may_announce.setdefault(_TOKEN, self._put_token)
@@ -167,8 +173,8 @@ class Direction:
     def _token_away(self, receiver: Any) -> Iterator[Any]:
         """Return what takes the token away, if the queue is empty."""
         return zip(
-            filter(None, (self._is_queued,)),
-            filterfalse(None, (self._queue,)),
+            filter(None, self._if_queued),
+            filterfalse(None, self._queues),
             starmap(self._recv, ((receiver, *self._into_buffer),)),
             map(self._may_announce.setdefault, (_TOKEN,), (self._put_token,)),
             strict=False,
@@ -211,7 +217,7 @@ class Direction:
             iter(partial(self._is_queued.pop, _TOKEN, None), None),
             starmap(self._recv, ((receiver, *self._into_buffer),)),
             starmap(self._may_announce.clear, _ONCE),
-            map(stream.backlog.extend, map(b"".join, (queue,))),
+            map(stream.backlog.extend, map(b"".join, self._queues)),
             starmap(queue.clear, _ONCE),
             starmap(setattr, ((self, "stream", stream),)),
             strict=False,

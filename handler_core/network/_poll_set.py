@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from handler_core.network._lock_turns import lock_was_free, may_keep_lock
+from handler_core.network._lock_turns import may_keep_lock, note_wait
 from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._select_arguments import (
     FileObject,
@@ -95,13 +95,13 @@ class PollSet:
 
     def wait(self, sockets: SelectLists, timeout: float | None) -> SelectLists:
         """Do what :meth:`poll` does, in a thread that others wait for; see ``_short_calls``."""
-        if self._short_poll is None or not may_keep_lock():
-            return self.poll(sockets, timeout)
-        polled = self._short_poll.poll()
-        if polled or timeout == 0:
-            return self._ready(polled, sockets)
+        if self._short_poll is not None and may_keep_lock():
+            polled = self._short_poll.poll()
+            if polled or timeout == 0:
+                return self._ready(polled, sockets)
+        start = time.monotonic()
         ready = self.poll(sockets, timeout)
-        lock_was_free()
+        note_wait(time.monotonic() - start)
         return ready
 
     def _ready(self, polled: _Polled, sockets: SelectLists) -> SelectLists:

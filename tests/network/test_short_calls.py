@@ -132,6 +132,9 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
     fake = types.SimpleNamespace(select=lambda *args: sleeps.append(args[-1]))
     monkeypatch.setattr(_lock_turns, "unpatched_select", fake)
     _lock_turns.lock_was_free()
+    for _ in range(4):  # no call keeps the lock before waits have ended at once
+        assert not _lock_turns.may_keep_lock()
+        _lock_turns.note_wait(1e-6)
     assert [_lock_turns.may_keep_lock() for _ in range(3)] == [True] * 3
     now += 150e-6
     assert [_lock_turns.may_keep_lock() for _ in range(3)] == [False, True, True]
@@ -140,10 +143,8 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
         now += 150e-6
         _lock_turns.may_keep_lock()
     assert len(sleeps) == 1
-    for _ in range(10):
-        now += 150e-6
-        _lock_turns.lock_was_free()
-        assert _lock_turns.may_keep_lock()
+    _lock_turns.note_wait(0.001)
+    assert not _lock_turns.may_keep_lock()
     assert len(sleeps) == 1
 
 

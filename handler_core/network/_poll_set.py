@@ -28,7 +28,7 @@ from handler_core.network._select_arguments import (
     as_list,
     fileobjs_to_fds,
 )
-from handler_core.network._short_calls import short_poll
+from handler_core.network._short_calls import ShortPoll, short_poll
 from handler_core.network._socket_mixin import mixin_of
 from handler_core.network._unpatched_select import unpatched_select
 
@@ -69,12 +69,12 @@ class PollSet:
         for fd, mask in masks.items():
             poll.register(fd, mask)
         self._poll: Callable[[float | None], _Polled] = poll.poll
-        self._short_poll = short_poll(masks)
         # The index of each descriptor, if all are in the first list only, and each once.
         self._positions: dict[int, int] | None = None
         if len(read_fds) == len(masks) and not write_fds and not except_fds:
             self._positions = {fd: position for position, fd in enumerate(read_fds)}
         self._nested_epoll: NestedEpoll | None = None
+        self._short_poll: ShortPoll | None = None  # only threads that compete need it
 
     def poll(self, sockets: SelectLists, timeout: float | None) -> SelectLists:
         """Poll the kernel. This blocks the thread for at most ``timeout`` seconds.
@@ -95,10 +95,12 @@ class PollSet:
 
     def wait(self, sockets: SelectLists, timeout: float | None) -> SelectLists:
         """Do what :meth:`poll` does, in a thread that others wait for; see ``_short_calls``."""
-        if self._short_poll is not None and may_keep_lock():
-            polled = self._short_poll.poll()
-            if polled or timeout == 0:
-                return self._ready(polled, sockets)
+        if may_keep_lock():
+            short = self._short_poll = self._short_poll or short_poll(self._event_masks)
+            if short is not None:
+                polled = short.poll()
+                if polled or timeout == 0:
+                    return self._ready(polled, sockets)
         start = time.monotonic()
         ready = self.poll(sockets, timeout)
         note_wait(time.monotonic() - start)

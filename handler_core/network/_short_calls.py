@@ -164,12 +164,14 @@ def short_send(sock: Any, data: Any) -> int:
         data: what holds bytes. Much is not sent in this way, and what holds none neither.
     """
     calls = short_calls()
-    if calls is None or type(data) not in _BYTES or not may_keep_lock():
+    if calls is None or type(data) not in _BYTES:
+        return -1
+    size = data.nbytes if type(data) is memoryview else len(data)
+    if size > _MOST_BYTES or not may_keep_lock():
         return -1
     if type(data) is not bytes:
         data = bytes(data)
-    size = len(data)
-    return calls.send(sock, data, calls.size(size), _DONT_WAIT) if size <= _MOST_BYTES else -1
+    return calls.send(sock, data, calls.size(size), _DONT_WAIT)
 
 
 class NativeSocket(_socket.socket):

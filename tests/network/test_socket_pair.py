@@ -4,9 +4,11 @@ import os
 import random
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -386,3 +388,81 @@ def test_a_duplicate_is_an_ordinary_socket(ends: tuple[Any, Any]) -> None:
         assert double.recv(1) == b"x"
         double.send(b"y")
     assert left.recv(1) == b"y"
+
+
+# Unusual uses.
+
+
+def test_sendfile(ends: tuple[Any, Any], tmp_path: Path) -> None:
+    left, right = ends
+    left.send(b"before")
+    path = tmp_path / "file"
+    path.write_bytes(b"from a file")
+    with path.open("rb") as file:
+        assert left.sendfile(file) == 11
+    left.send(b"after")
+    assert read_all(right, 22) == b"beforefrom a fileafter"
+
+
+def test_a_peek_takes_nothing(ends: tuple[Any, Any]) -> None:
+    left, right = ends
+    left.send(b"abc")
+    assert right.recv(2, socket.MSG_PEEK) == b"ab"
+    assert right.recvmsg(2)[0] == b"ab"
+    assert right.recv(2) == b"c"
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("quick_switches")
+@pytest.mark.parametrize("both", [False, True])
+def test_a_duplicate_is_made_while_another_thread_sends(both: bool) -> None:
+    doubles: list[Any] = []
+    for _ in range(100):
+        left, right = create_socket_pair()
+
+        def send(left: Any = left) -> None:
+            for _ in range(300):
+                left.send(b"x")
+
+        duplicates = [left.dup, right.dup] if both else [left.dup]
+        threads = [threading.Thread(target=send)]
+        threads += [
+            threading.Thread(target=lambda dup=dup: doubles.append(dup())) for dup in duplicates
+        ]
+        with left, right:
+            for thread in threads:
+                thread.start()
+            assert read_all(right, 300, 100) == b"x" * 300
+            for thread in threads:
+                thread.join()
+            assert not is_readable(right)
+            while doubles:
+                doubles.pop().close()
+
+
+@pytest.mark.usefixtures("quick_switches")
+def test_two_readers_take_parts_of_messages(ends: tuple[Any, Any]) -> None:
+    left, right = ends
+    got: list[int] = []
+
+    def read() -> None:
+        while data := right.recv(7):
+            got.append(len(data))
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(5000):
+        left.send(b"0123456789")
+    left.close()
+    for reader in readers:
+        reader.join(30)
+        assert not reader.is_alive()
+    assert sum(got) == 50_000

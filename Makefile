@@ -8,6 +8,13 @@ BIN := $(VENV)/bin
 # How many parts of the tests run at a time. They wait more than they compute.
 JOBS ?= $(shell expr $$(nproc) + 1)
 
+# HANDLER_CORE_PURE=1 tests the Python source of the hot modules, without a compiler. Without it, the
+# compiled build is made and tested. The tests fail at once if the other one runs.
+export HANDLER_CORE_TEST_BUILD := $(if $(filter-out 0,$(HANDLER_CORE_PURE)),Python source,compiled)
+READY = $(VENV)/.dev $(if $(filter-out 0,$(HANDLER_CORE_PURE)),,$(VENV)/.compiled)
+COMPILED_FROM := hatch_build.py handler_core/execution/_compiled.py $(wildcard handler_core/*/*.pxd) \
+	$(patsubst %.pxd,%.py,$(wildcard handler_core/*/*.pxd))
+
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 EDITABLE := $(PLUGINS:%=-e ./%)
@@ -55,7 +62,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_RESULTS := tests/benchmarks/results
 
 .PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper \
-	graphviz $(PARTS) $(MORE)
+	graphviz compiler wheels $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
@@ -67,7 +74,7 @@ help: ## list the targets
 	@echo "One part of the tests: make with one of"
 	@echo $(sort $(filter-out lint,$(PARTS) $(MORE))) | fmt -w 98 | sed 's/^/  /'
 
-dev: $(VENV)/.dev zookeeper ## install all that tests, lint, docs and benchmarks need: a minute
+dev: $(READY) zookeeper ## install all that tests, lint, docs and benchmarks need: a minute
 
 lint: $(VENV)/.dev ## check style, types, and which module may import which: 15 seconds
 	$(BIN)/ruff check .
@@ -89,7 +96,7 @@ test-within: ## of these the models in patched processes, in loops and in progra
 
 coverage: $(VENV)/.dev zookeeper ## what make test and the tests in patched processes run of the code: 10 minutes
 	rm -f .coverage .coverage.*
-	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) $(PATCHED_TESTS) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600
+	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) $(PATCHED_TESTS) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600 HANDLER_CORE_PURE=1
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -99,51 +106,59 @@ demo: $(VENV)/.demo ## run a small client on every installed model: half a minut
 docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-bench: $(VENV)/.bench zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 10 minutes
+bench: $(READY) zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 10 minutes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
 
 bench-docs: ## put what make bench measured last into the documentation: at once
 	cp $(BENCH_RESULTS)/benchmarks.md $(BENCH_RESULTS)/benchmarks.svg docs/explanation/
 
+wheels: $(BIN)/python compiler ## build what is released into dist: sdists, wheels, and a compiled wheel for this Python: a minute
+	rm -rf build/wheels
+	$(INSTALL) --group wheels
+	for project in . $(PLUGINS); do $(BIN)/python -m build --outdir dist $$project || exit 1; done
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m build --wheel --outdir build/wheels .
+	PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
+	ls -l dist
+
 clean: ## remove all that the other targets made: at once
 	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
-test-core: $(VENV)/.dev zookeeper
+test-core: $(READY) zookeeper
 	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper \
 		--ignore tests/conformance --ignore tests/distributions
 
-test-cli: $(VENV)/.dev zookeeper
+test-cli: $(READY) zookeeper
 	$(PYTEST) tests/cli
 
 # A plugin's own tests, with the conformance suite, in a plain process.
-$(PLUGIN_TESTS): test-%: $(VENV)/.dev
+$(PLUGIN_TESTS): test-%: $(READY)
 	$(PYTEST) plugins/handler-core-$*/tests --ignore-glob '*/test_patched.py' --ignore-glob '*/test_in_loop.py'
 
 # The same tests again in processes that the model has patched, and in loops.
-$(PATCHED_TESTS): test-%-patched: $(VENV)/.dev
+$(PATCHED_TESTS): test-%-patched: $(READY)
 	$(PYTEST) plugins/handler-core-$*/tests/test_patched.py
 
-test-asyncio-in-loop: $(VENV)/.dev
+test-asyncio-in-loop: $(READY)
 	$(PYTEST) plugins/handler-core-asyncio/tests/test_in_loop.py
 
-$(CONNECTION_TESTS): test-connection-%: $(VENV)/.dev
+$(CONNECTION_TESTS): test-connection-%: $(READY)
 	HANDLER_CORE_TEST_HANDLER=$* $(PYTEST) tests/network/test_connection.py
 
 # A setting is a model, and what it runs in if that is not a plain process: gevent-in-gevent.
-$(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(VENV)/.dev zookeeper
+$(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(READY) zookeeper
 	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
 		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(PYTEST)) tests/zookeeper --ignore $(EXAMPLES)
 
 # The documentation's programs in processes of their own, each with its own model.
-test-examples: $(VENV)/.dev zookeeper
+test-examples: $(READY) zookeeper
 	$(PYTEST) $(EXAMPLES)
 
 # The conformance suite on handlers that are broken.
-test-suite: $(VENV)/.dev
+test-suite: $(READY)
 	$(PYTEST) tests/conformance
 
 # All distributions, built and installed into empty environments.
-test-dist: $(VENV)/.dev
+test-dist: $(READY)
 	$(PYTEST) tests/distributions
 
 zookeeper:
@@ -161,10 +176,15 @@ $(VENV)/.demo: $(PROJECTS) | $(BIN)/python
 	$(INSTALL) -e '.[cli]' $(EDITABLE)
 	@touch $@
 
-$(VENV)/.bench: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[bench]' $(EDITABLE) --group bench
-	@touch $@ $(VENV)/.demo
+# Several versions of Python share the folder: the name of a compiled file says whose it is.
+$(VENV)/.compiled: $(COMPILED_FROM) | $(VENV)/.dev compiler
+	$(BIN)/python hatch_build.py
+	@touch $@
+
+compiler:
+	@tools/install-debian /usr/bin/gcc "the compiled build" gcc libc6-dev
 
 $(VENV)/.dev: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) --group test --group lint --group docs
-	@touch $@ $(VENV)/.demo $(VENV)/.bench
+	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) \
+		--group test --group lint --group docs --group compile
+	@touch $@ $(VENV)/.demo

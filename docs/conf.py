@@ -1,7 +1,11 @@
 """How Sphinx builds the site. `make docs` runs it with warnings as errors."""
 
 import importlib.metadata
+import os
 import warnings
+
+# autodoc reads signatures and annotations, and compiled modules have no annotations.
+os.environ["HANDLER_CORE_PURE"] = "1"
 
 # autodoc imports the eventlet plugin. eventlet warns its users that it is deprecated.
 warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")

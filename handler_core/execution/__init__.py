@@ -10,6 +10,7 @@ The names below are public. The modules with an underscore belong to handler-cor
 
 import typing
 
+import handler_core.execution._compiled  # noqa: F401 - it decides which build is imported below
 from handler_core.execution._callback import Callback, CallbackLike
 from handler_core.execution._fork import running_handlers
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names

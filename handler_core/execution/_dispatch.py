@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from handler_core.execution._workers import State, Workers
+from handler_core.execution._mailbox import State
+from handler_core.execution._run_items import run_items
+from handler_core.execution._workers import Workers
 
 if TYPE_CHECKING:
     from handler_core.execution._callback import CallbackLike
@@ -34,16 +36,8 @@ class Dispatch(Workers):
         Raises:
             TypeError: ``callback`` has no ``func`` or no ``args``.
         """
-        try:
-            callback.func, callback.args  # noqa: B018 - both must be there
-        except AttributeError:
-            raise TypeError(
-                f"dispatch_callback() takes an object with .func and .args, not {callback!r}; "
-                'for a function f, write dispatch_callback(Callback("name", f, ()))'
-            ) from None
         mailbox = self._callbacks
-        mailbox.items.append((copy_context(), callback) if mailbox.keeps_context else callback)
-        if not mailbox.busy:
+        if not mailbox.post(callback):
             with self._lock:
                 self._ensure_worker(mailbox)
             self._start_workers()
@@ -72,7 +66,7 @@ class Dispatch(Workers):
         for link in links:
             items: deque[Item] = deque([(link, result)])
             try:
-                Context().run(self._run, items, None)
+                Context().run(run_items, self, items, self._run_callback, None)
             except BaseException as exception:
                 wanted = wanted or exception
         if wanted is not None:

@@ -21,9 +21,8 @@ from typing import NoReturn
 
 from handler_core.execution._dispatch import Dispatch
 from handler_core.execution._logger import logger
-from handler_core.execution._mailbox import Drain, Mailbox, Worker
+from handler_core.execution._mailbox import Drain, Mailbox, State, Worker
 from handler_core.execution._result import AsyncResult
-from handler_core.execution._workers import State
 
 __all__ = ["Lifecycle"]
 

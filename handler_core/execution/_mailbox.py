@@ -10,9 +10,10 @@ could touch is under the handler's one lock, which is the lock of its results to
 
 from __future__ import annotations
 
+import enum
 from collections import deque
 from collections.abc import Callable, Hashable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from handler_core.execution._callback import Callback, CallbackLike
@@ -21,20 +22,41 @@ if TYPE_CHECKING:
     from handler_core.execution._interfaces import Task
     from handler_core.execution._waiter import Waiter
 
-__all__ = ["Drain", "InContext", "Item", "Kept", "Link", "Mailbox", "Worker", "as_callback"]
+__all__ = [
+    "Drain",
+    "InContext",
+    "Item",
+    "Kept",
+    "Link",
+    "Mailbox",
+    "Mailroom",
+    "State",
+    "Worker",
+    "as_callback",
+]
 
 #: A linked callback and its result. The worker calls it as it is. A :class:`Callback` is made of it
 #: only for wrappers and for the log.
 Link: TypeAlias = tuple[Callable[[Any], object], Any]
 
 
+class State(enum.Enum):
+    """Where a handler is between ``start`` and ``stop``."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    DRAINING = "draining"
+
+
 class Mailbox:
     """What one worker has to run, and the worker."""
 
-    __slots__ = ("busy", "items", "keeps_context", "waiter", "worker")
+    __slots__ = ("append", "busy", "items", "keeps_context", "waiter", "worker")
 
     def __init__(self, keeps_context: bool) -> None:
         self.items: deque[Item] = deque()
+        #: Adds an item at the end. To find it here is faster.
+        self.append: Callable[[Item], None] = self.items.append
         #: What the model says; see :class:`Model`. To find it here is faster.
         self.keeps_context = keeps_context
         #: True while a worker is sure to read ``items`` again.
@@ -44,10 +66,44 @@ class Mailbox:
         #: The waiter on which the worker is parked.
         self.waiter: Waiter | None = None
 
+    def post(self, callback: CallbackLike) -> bool:
+        """Add a callback; return False if the worker has to be woken or started.
+
+        Raises:
+            TypeError: ``callback`` has no ``func`` or no ``args``.
+        """
+        if type(callback) is not Callback:
+            try:
+                callback.func, callback.args  # noqa: B018 - both must be there
+            except AttributeError:
+                raise TypeError(
+                    f"dispatch_callback() takes an object with .func and .args, not {callback!r}; "
+                    'for a function f, write dispatch_callback(Callback("name", f, ()))'
+                ) from None
+        self.append((copy_context(), callback) if self.keeps_context else callback)
+        return self.busy
+
     def retire(self) -> None:
         """Forget the worker. It is about to end, or ends as soon as it begins."""
         self.busy = False
         self.worker = self.waiter = None
+
+
+class Mailroom:
+    """The two mailboxes of a handler, and what a sender touches besides.
+
+    A base class of its own, whose attributes compiled code finds without a look-up.
+    """
+
+    __slots__ = ("_callbacks", "_completions", "_lock", "_state", "_unstarted")
+
+    def __init__(self, lock: Any, keeps_context: bool) -> None:
+        self._lock = lock
+        self._state = State.STOPPED
+        self._callbacks = Mailbox(keeps_context)
+        self._completions = Mailbox(keeps_context)
+        #: True if a mailbox may have a worker whose task has not been started.
+        self._unstarted = False
 
 
 class Worker:

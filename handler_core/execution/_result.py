@@ -1,90 +1,20 @@
-"""``AsyncResult``: the outcome of an operation that has not ended yet.
-
-One class serves every concurrency model. Models differ only in how a caller waits, and that is the
-waiter which the handler makes.
-
-A result is small, because a client under load has hundreds of thousands of pending ones. It keeps
-its handler, its outcome, and two lists that exist only once somebody links or waits. kazoo's result
-has a ``Condition`` from the start, which is fourteen times the size, and most results are never
-waited for.
-
-Three rules make it thread-safe.
-
-1. The outcome is one reference: a value or a :class:`_Failure`. A reader without the lock sees one
-   whole outcome.
-2. A thread that adds to the lists, or takes them, holds the handler's lock. The lock belongs to the
-   handler and not to the result, because the order of the links of *different* results is promised
-   too: links run in the order in which their results were set.
-3. A setter takes no lock if nobody has linked or waits, which is the usual case. It stores the
-   outcome, passes the handler's fence, and reads the lists. A thread that adds to a list passes the
-   fence too, and then reads the outcome. The fence is an operation that holds a lock of its own,
-   at a seventh of the cost of ``with lock``. Of two threads that pass it, the second sees what the
-   first has stored. So at least one of the two sees the other. If both do, the handler's lock
-   decides.
-
-The handler's lock is re-entrant, so it does not exclude a signal handler or a finalizer of the same
-thread. One that passes the fence sees what the interrupted code has stored, as another
-thread would.
-"""
+"""``AsyncResult``, as a client sees it."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from contextvars import copy_context
-from types import TracebackType
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from handler_core.execution._mailbox import InContext
-from handler_core.execution._timeout import HandlerTimeoutError, timeout_error_class
-from handler_core.execution._waiter import Waiter, Waker
+from handler_core.execution._result_core import ResultCore
 
-__all__ = ["AsyncResult", "ResultHandler"]
+if TYPE_CHECKING:
+    from handler_core.execution._result_handler import ResultHandler
+
+__all__ = ["AsyncResult"]
 
 T = TypeVar("T")
 
-_PENDING: Any = object()
 
-# Given to `_settle` in place of an outcome that is stored already.
-_STORED: Any = object()
-
-
-class ResultHandler(Protocol):
-    """What a result needs of its handler."""
-
-    _lock: Any
-    _fence: Callable[[None], object]
-    _unstarted: bool
-    keeps_context: ClassVar[bool]
-
-    @property
-    def timeout_exception(self) -> type[HandlerTimeoutError]:
-        """What a wait raises when its time is over."""
-
-    def new_waiter(self) -> Waiter:
-        """Return a waiter with which the caller can park."""
-
-    def _refuse_wait_under_lock(self) -> None:
-        """Raise if this thread holds the handler's lock."""
-
-    def _queue_links(self, result: Any, links: list[Callable[[Any], object]]) -> bool: ...
-
-    def _call_links(self, result: Any, links: list[Callable[[Any], object]]) -> None: ...
-
-    def _start_workers(self) -> None: ...
-
-
-class _Failure:
-    """An exception as an outcome, with the traceback that it had when it was set."""
-
-    __slots__ = ("exception", "traceback")
-
-    def __init__(self, exception: BaseException) -> None:
-        self.exception = exception
-        self.traceback = _where_it_came_from(exception.__traceback__)
-
-
-class AsyncResult(Generic[T]):
+class AsyncResult(ResultCore, Generic[T]):
     """A value or an exception that is set once it is known, from any thread.
 
     All methods are safe from any OS thread, in every concurrency model. A second ``set`` or
@@ -95,264 +25,19 @@ class AsyncResult(Generic[T]):
             handler, a linked callback runs at once in the setter, and a wait blocks the thread.
     """
 
-    __slots__ = ("__weakref__", "_handler", "_links", "_outcome", "_waiters")
+    __slots__ = ()
 
     #: The handler of a result that was made without one. It is never started. The subclass of a
     #: plugin names a handler of its model here.
     detached: ClassVar[ResultHandler]
 
-    def __init__(self, handler: ResultHandler | None = None) -> None:
-        self._handler = self.detached if handler is None else handler
-        self._outcome = _PENDING
-        self._links: list[Callable[[Any], object]] | None = None
-        self._waiters: list[Waker] | None = None
+    if TYPE_CHECKING:  # a compiled class has no type parameters
 
-    def ready(self) -> bool:
-        """Return True if there is an outcome: a value or an exception."""
-        return self._outcome is not _PENDING
+        @property
+        def value(self) -> T | None: ...
 
-    def successful(self) -> bool:
-        """Return True if there is a value; False if there is an exception, or nothing yet."""
-        outcome = self._outcome
-        return outcome is not _PENDING and type(outcome) is not _Failure
+        def get(self, block: bool = True, timeout: float | None = None) -> T: ...
 
-    @property
-    def value(self) -> T | None:
-        """The value; None if there is an exception, or nothing yet."""
-        outcome = self._outcome
-        if outcome is _PENDING or type(outcome) is _Failure:
-            return None
-        return cast(T, outcome)
+        def get_nowait(self) -> T: ...
 
-    @property
-    def exception(self) -> BaseException | None:
-        """The exception; None if there is a value, or nothing yet."""
-        outcome = self._outcome
-        return outcome.exception if type(outcome) is _Failure else None
-
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
-        """Return the value or raise the exception. Wait for it if there is none yet.
-
-        Args:
-            block: False returns or raises at once.
-            timeout: how long to wait, in seconds; None is for ever. A wait never ends early.
-
-        Raises:
-            HandlerTimeoutError: there was no outcome in time, or there is none and ``block`` is
-                false. It is the handler's ``timeout_exception`` and a builtin ``TimeoutError``.
-            RuntimeError: the wait would block the thread that runs the event loop.
-            BaseException: the exception that was set. Its traceback grows by this one call only,
-                however many callers it is raised to.
-        """
-        outcome = self._outcome
-        if outcome is _PENDING:
-            if not block:
-                raise self._timeout_error("there is no result yet")
-            if not self.wait(timeout):
-                raise self._timeout_error(f"there was no result within {timeout} seconds")
-            outcome = self._outcome
-        if type(outcome) is _Failure:
-            try:
-                raise outcome.exception.with_traceback(outcome.traceback)
-            finally:
-                # The exception refers to this frame by its traceback. Without this line, result,
-                # exception and frame would be a cycle that only the garbage collector frees.
-                del self, outcome
-        return cast(T, outcome)
-
-    def get_nowait(self) -> T:
-        """Return the value or raise the exception, without waiting.
-
-        Raises:
-            HandlerTimeoutError: there is no outcome yet; see :meth:`get`.
-        """
-        return self.get(block=False)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until there is an outcome.
-
-        Args:
-            timeout: how long, in seconds; None is for ever. A wait never ends early.
-
-        Returns:
-            True if there is an outcome, False if the time is over.
-
-        Raises:
-            RuntimeError: the wait would block the thread that runs the event loop. Or a signal
-                handler called it in the midst of a call on the same handler.
-        """
-        if self._outcome is not _PENDING:
-            return True
-        if timeout is not None:
-            try:
-                if not timeout > 0:
-                    return False
-            except TypeError:
-                raise TypeError(
-                    f"timeout must be a number of seconds or None, not {timeout!r}"
-                ) from None
-        handler = self._handler
-        handler._refuse_wait_under_lock()
-        waiter = handler.new_waiter()
-        if self.add_waiter(waiter):
-            try:
-                waiter.park(timeout)
-            finally:
-                self.remove_waiter(waiter)
-        return self._outcome is not _PENDING
-
-    def add_waiter(self, waiter: Waker) -> bool:
-        """Have ``waiter.wake()`` called as soon as there is an outcome.
-
-        ``wait`` calls it before it parks. It is public for callers that wait in another way, such
-        as a coroutine.
-
-        Returns:
-            False if there is an outcome already: then ``wake`` is not called.
-        """
-        handler = self._handler
-        with handler._lock:
-            waiters = self._waiters
-            if waiters is None:
-                waiters = self._waiters = [waiter]
-            else:
-                waiters.append(waiter)
-            handler._fence(None)
-            if self._outcome is not _PENDING:
-                if waiter in waiters:
-                    waiters.remove(waiter)
-                return False
-        return True
-
-    def remove_waiter(self, waiter: Waker) -> None:
-        """Undo :meth:`add_waiter`. The waiter was woken, or has given up."""
-        if self._outcome is _PENDING:  # otherwise the setter has taken the list
-            with self._handler._lock:
-                waiters = self._waiters
-                if waiters is not None and waiter in waiters:
-                    waiters.remove(waiter)
-
-    def set(self, value: T | None = None) -> None:
-        """Make ``value`` the outcome, wake all waiting callers, and have the links called."""
-        # The lists are read before the outcome is stored, too. A thread that sees this outcome and
-        # then sets another result has that one's links called after this one's. So both are queued
-        # under the lock. (A link that is added at this very moment has no place in that order.)
-        if self._links is None and self._waiters is None:
-            self._outcome = value
-            self._handler._fence(None)
-            if self._links is None and self._waiters is None:
-                return
-            value = _STORED
-        self._settle(value)
-
-    def set_exception(self, exception: BaseException) -> None:
-        """Make ``exception`` the outcome, as :meth:`set` does with a value.
-
-        One exception object may be set on many results.
-
-        Raises:
-            TypeError: ``exception`` is not an exception object.
-        """
-        if not isinstance(exception, BaseException):
-            hint = f": write {exception.__name__}()" if isinstance(exception, type) else ""
-            raise TypeError(f"set_exception() takes an exception, not {exception!r}{hint}")
-        self._settle(_Failure(exception))
-
-    def _settle(self, outcome: Any) -> None:
-        handler = self._handler
-        taken: list[Callable[[Any], object]] | None = None
-        with handler._lock:
-            if outcome is not _STORED:
-                self._outcome = outcome
-            links, waiters = self._links, self._waiters
-            self._links = self._waiters = None
-            if links:
-                if not handler._queue_links(self, links):
-                    taken = links.copy()
-                # Emptied, not only dropped: a `link` that this setter has interrupted reads it.
-                links.clear()
-        if waiters:
-            for waiter in waiters:
-                waiter.wake()
-        if taken:
-            handler._call_links(self, taken)
-        elif handler._unstarted:
-            handler._start_workers()
-
-    def link(self, callback: Callable[[Any], object]) -> None:
-        """Have ``callback(result)`` called once there is an outcome.
-
-        It is called exactly once. While the handler runs, its second worker calls it, in the order
-        in which results were set. On a handler that is not running, the setter calls it at once;
-        if there is an outcome already, this method does. To link a callback that is linked already
-        does nothing.
-
-        Raises:
-            TypeError: ``callback`` cannot be called.
-        """
-        if not callable(callback):
-            raise TypeError(f"link() takes a function of one argument, not {callback!r}")
-        handler = self._handler
-        if handler.keeps_context:
-            callback = InContext(callback, copy_context())
-        with handler._lock:
-            if self._outcome is _PENDING:
-                links = self._links
-                if links is None:
-                    links = self._links = [callback]
-                elif callback not in links:
-                    links.append(callback)
-                handler._fence(None)
-                # A signal handler of this very thread may have set the outcome since. It may have
-                # taken the list before or after the callback was added.
-                if self._outcome is _PENDING or callback not in links:
-                    return
-                links.remove(callback)
-            queued = handler._queue_links(self, [callback])
-        if not queued:
-            handler._call_links(self, [callback])
-        elif handler._unstarted:
-            handler._start_workers()
-
-    #: The name that gevent and kazoo have for it.
-    rawlink = link
-
-    def unlink(self, callback: Callable[[Any], object]) -> None:
-        """Undo :meth:`link` if there is no outcome yet. An unknown callback is ignored."""
-        with self._handler._lock:
-            links = self._links
-            if links is not None and callback in links:
-                with contextlib.suppress(ValueError):  # a signal handler has removed it
-                    links.remove(callback)
-
-    def _timeout_error(self, message: str) -> Exception:
-        return timeout_error_class(self._handler.timeout_exception)(message)
-
-    def __repr__(self) -> str:
-        outcome = self._outcome
-        if outcome is _PENDING:
-            state = "pending"
-        elif type(outcome) is _Failure:
-            state = f"exception={outcome.exception!r}"
-        else:
-            state = f"value={outcome!r}"
-        return f"<{type(self).__name__} {state}>"
-
-
-_GET_CODE = AsyncResult.get.__code__
-
-
-def _where_it_came_from(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the traceback without what an earlier ``get`` of a result has added to it.
-
-    When a connection is lost, a client stores one exception object in all pending results. Each
-    ``get`` puts its own frames in front of the original ones, on that one object. The next result
-    would take all of them for the origin. (pluggy's ``Result`` keeps the original traceback too,
-    but stores each object once.)
-    """
-    entry = traceback
-    while entry is not None:
-        if entry.tb_frame.f_code is _GET_CODE:
-            traceback = entry.tb_next
-        entry = entry.tb_next
-    return traceback
+        def set(self, value: T | None = None) -> None: ...

@@ -15,36 +15,28 @@ moves.
 
 from __future__ import annotations
 
-import enum
 import functools
 import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._fork import watch_for_fork
 from handler_core.execution._logger import logger
-from handler_core.execution._mailbox import Drain, InContext, Item, Mailbox, Worker, as_callback
+from handler_core.execution._mailbox import Drain, Mailbox, Mailroom, State, Worker
 from handler_core.execution._model import Model
+from handler_core.execution._run_items import run_items
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from handler_core.execution._callback import CallbackLike
 
-__all__ = ["State", "Workers"]
+__all__ = ["Workers"]
 
 
-class State(enum.Enum):
-    """Where a handler is between ``start`` and ``stop``."""
-
-    STOPPED = "stopped"
-    RUNNING = "running"
-    DRAINING = "draining"
-
-
-class Workers(Model):
+class Workers(Mailroom, Model):
     """Two mailboxes and the workers that run what is in them.
 
     Each method says if its caller holds the handler's lock.
@@ -54,16 +46,11 @@ class Workers(Model):
     _run_callback: Callable[[CallbackLike], object] | None = None
 
     def __init__(self) -> None:
-        self._lock: Any = self.new_native_rlock()
+        super().__init__(self.new_native_rlock(), self.keeps_context)
         #: A memory fence. Of two threads that call it, the second sees what the first had stored
         #: before: to append holds the deque's own lock. This deque never keeps anything.
         self._fence: Callable[[None], object] = deque[None](maxlen=0).append
-        self._state = State.STOPPED
         self._drain: Drain | None = None
-        self._callbacks = Mailbox(self.keeps_context)
-        self._completions = Mailbox(self.keeps_context)
-        #: True if a mailbox may have a worker whose task has not been started.
-        self._unstarted = False
         #: What wrappers remember of dispatched callbacks; see :class:`handler_core.Dispatched`.
         self._notes: dict[Any, Any] = {}
         watch_for_fork(self)
@@ -74,51 +61,6 @@ class Workers(Model):
         return self._state is State.RUNNING
 
     # The loop of a worker.
-
-    def _run(
-        self,
-        items: deque[Item],
-        give_way: Callable[[], object] | None,
-    ) -> Drain | None:
-        """Run ``items`` up to a drain, which stays in place and is returned, or to the end.
-
-        Without the lock. What a callback raises is logged. An exception that asks the program or
-        the worker to end is raised.
-        """
-        keeps_context = self.keeps_context
-        run_callback, finish = self._run_callback, self.finish_callback
-        plain = not keeps_context and run_callback is None and finish is None
-        while items:
-            item: Any = items[0]
-            kind = type(item)
-            if kind is Drain:
-                return cast(Drain, item)  # `_advance_drain` removes it when its work is done
-            items.popleft()
-            try:
-                if plain:
-                    if kind is tuple:
-                        item[0](item[1])
-                    else:
-                        item.func(*item.args)
-                elif keeps_context:
-                    _run_kept(item, run_callback, finish)
-                elif run_callback is not None:
-                    run_callback(as_callback(item))
-                else:
-                    assert finish is not None
-                    finish(item[0](item[1]) if kind is tuple else item.func(*item.args))
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as exception:
-                if self.is_kill(exception):
-                    raise
-                # This includes the timeout and kill exceptions of green threads, which are no
-                # subclasses of `Exception`. A callback that lets its own timeout escape must not
-                # end the worker.
-                logger().exception("exception in callback %r", as_callback(item))
-            if give_way is not None:
-                give_way()
-        return None
 
     def _work(self, mailbox: Mailbox, worker: Worker) -> None:
         """Run what comes into the mailbox, one at a time, until a drain ends the worker.
@@ -133,7 +75,7 @@ class Workers(Model):
         try:
             while True:
                 try:
-                    drain = self._run(mailbox.items, give_way)
+                    drain = run_items(self, mailbox.items, self._run_callback, give_way)
                 except (KeyboardInterrupt, SystemExit) as exception:
                     self.deliver_exit(exception)
                     continue
@@ -339,23 +281,3 @@ class Workers(Model):
         Without the lock.
         """
         raise NotImplementedError
-
-
-def _run_kept(
-    item: Any,
-    run_callback: Callable[[CallbackLike], object] | None,
-    finish: Callable[[object], object] | None,
-) -> None:
-    """Run an item of a model that keeps contexts, in the context that was kept with it."""
-    first, second = item
-    if type(first) is InContext:
-        context, func, args = first.context, first.link, (second,)
-    else:
-        context, func, args = first, second.func, second.args
-    if run_callback is not None:
-        context.run(run_callback, as_callback(item))
-        return
-    # Most callbacks have no arguments, and `run(func, *args)` alone would take twice as long.
-    outcome = context.run(func, *args) if args else context.run(func)
-    if outcome is not None and finish is not None:
-        context.run(finish, outcome)

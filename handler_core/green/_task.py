@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from handler_core.execution._joins import Joinable, joining
-from handler_core.execution._result import AsyncResult, ResultHandler
+from handler_core.execution._result import AsyncResult
+from handler_core.execution._result_handler import ResultHandler
 from handler_core.green._fork import FreezableTask, task_of
 from handler_core.green._hub import Hub
 

@@ -46,7 +46,7 @@ def new_handler(entry: EntryPoint) -> Handler:
     except Exception as error:
         error.add_note(f"(from {PluginOrigin(entry)})")
         raise
-    if not hasattr(handler, "_lock"):
+    if getattr(handler, "_lock", None) is None:
         raise HandlerValidationError(
             f"{PluginOrigin(entry)}: {cls.__qualname__}.__init__ must call super().__init__()"
         )

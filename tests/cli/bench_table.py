@@ -12,7 +12,7 @@ NAMES = [row.name for row in ROWS] + [MEMORY]
 #: The source of a model that is the threading one. A test may add to it.
 MODEL = """
 import handler_core_threading
-from handler_core import hookimpl
+from handler_core import AsyncResult, hookimpl
 
 class Handler(handler_core_threading.SequentialThreadingHandler):
     name = "odd"

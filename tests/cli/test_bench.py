@@ -94,8 +94,16 @@ BROKEN = {
     "repeated link": (
         MODEL
         + """
-    def _queue_links(self, result, links):
-        return super()._queue_links(result, links * 2)
+    @hookimpl
+    def callback_object(self):
+        class Result(AsyncResult):
+            def link(self, callback):
+                super().link(callback)
+                super().link(lambda result: callback(result))
+
+            rawlink = link
+
+        return Result(self)
 """,
         "linked callbacks ran instead of 20,000",
     ),

@@ -17,7 +17,7 @@ MakePlugin = Callable[[str, str], Path]
 # A model that is the threading one. A test may add to it.
 MODEL = """
 import handler_core_threading, os, sys, time
-from handler_core import hookimpl
+from handler_core import AsyncResult, hookimpl
 
 class Handler(handler_core_threading.SequentialThreadingHandler):
     name = "odd"
@@ -131,8 +131,16 @@ BROKEN = {
     "repeated link": (
         MODEL
         + """
-    def _queue_links(self, result, links):
-        return super()._queue_links(result, links * 2)
+    @hookimpl
+    def callback_object(self):
+        class Result(AsyncResult):
+            def link(self, callback):
+                super().link(callback)
+                super().link(lambda result: callback(result))
+
+            rawlink = link
+
+        return Result(self)
 """,
         "linked callbacks ran instead of 50",
     ),

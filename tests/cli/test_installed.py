@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
+import handler_core
 from handler_core import list_handlers
 from handler_core.lookup._default_model import choose_model
 
@@ -64,6 +66,20 @@ def test_what_is_installed_is_listed(run: Run) -> None:
         assert state == "works"
     assert row_of(done.stdout, "threading")[3] == "the standard library"
     assert "get_handler() takes threading here: no installed model runs" in done.stdout
+
+
+def test_it_says_which_build_of_the_core_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDLER_CORE_PURE", "1")
+    reason = "the core runs from its Python source: HANDLER_CORE_PURE asks for it"
+    assert reason in run("list").stdout
+    assert reason in run("info", "threading").stdout
+    monkeypatch.setenv("HANDLER_CORE_PURE", "0")
+    assert ("the core runs as compiled code" in run("list").stdout) == any_is_compiled()
+
+
+def any_is_compiled() -> bool:
+    folder = Path(handler_core.__file__).parent
+    return any(folder.rglob(f"*{EXTENSION_SUFFIXES[0]}"))
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -17,7 +17,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built, sources = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("sources")
     for project in PROJECTS:
         source = sources / str(metadata_of(project)["name"])
-        ignored = shutil.ignore_patterns(".*", "plugins", "docs", "__pycache__")
+        ignored = shutil.ignore_patterns(".*", "plugins", "docs", "__pycache__", "*.so")
         shutil.copytree(project, source, ignore=ignored)
         subprocess.run(
             [sys.executable, "-m", "build", "--no-isolation", "--outdir", built, source],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from packaging.requirements import Requirement
 
 from handler_core import list_handlers
 from handler_core.cli.versions import compatible_range
+from handler_core.execution._compiled import HOT
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -89,15 +92,61 @@ def test_no_file_is_missing_and_none_is_stray(project: Path, built: Path) -> Non
     others = set()
     if project == ROOT:
         modules |= {"_handler_core_pytest.py"}
-        others |= {"CHANGELOG.md"}
+        others |= {"CHANGELOG.md", "hatch_build.py"}
     else:
         others |= tracked(project, "tests")
     assert f"{package}/py.typed" in modules
     info = f"{package}-{VERSION}.dist-info/"
-    assert {name for name in in_wheel if not name.startswith(info)} == modules
+    sources = {name for name in modules if not name.endswith(".pxd")}
+    assert {name for name in in_wheel if not name.startswith(info)} == sources
     expected = {*modules, *others, "README.md", "LICENSE", "pyproject.toml", "PKG-INFO"}
     # hatchling always adds .gitignore.
     assert in_sdist - {".gitignore"} == expected
+
+
+USES_THE_CORE = """
+from handler_core import Callback, get_handler
+from handler_core.execution._compiled import build
+
+with get_handler("threading") as handler:
+    result, ran = handler.async_result(), handler.async_result()
+    result.link(lambda result: ran.set(result.get()))
+    handler.dispatch_callback(Callback("set", result.set, (build(),)))
+    print(ran.get(timeout=60))
+"""
+
+
+def test_a_wheel_with_compiled_modules(
+    built: Path, environment: Environment, tmp_path: Path
+) -> None:
+    with tarfile.open(built / f"handler_core-{VERSION}.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, "."],
+        cwd=tmp_path / f"handler_core-{VERSION}",
+        env=os.environ | {"HATCH_BUILD_HOOK_ENABLE_CUSTOM": "true"},
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    assert f"-{python}-{python}-" in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {name for name in names if name.endswith(".so")} == {
+        module.replace(".", "/") + EXTENSION_SUFFIXES[0] for module in HOT
+    }
+    assert {name for name in names if not name.endswith(".so")} == {
+        name for name in files_of(ROOT, built)[0] if not name.endswith(".pxd")
+    }
+    environment.install(f"handler-core[cli] @ {wheel.as_uri()}", "handler-core-threading")
+    for variable, name, said in (
+        ("0", "compiled", "the core runs as compiled code"),
+        ("1", "Python source", "the core runs from its Python source: HANDLER_CORE_PURE asks"),
+    ):
+        ran = environment.run("python", "-c", USES_THE_CORE, HANDLER_CORE_PURE=variable)
+        assert ran == f"{name}\n"
+        assert said in environment.run("handler-core", "list", HANDLER_CORE_PURE=variable)
 
 
 def brings_only_what_it_needs(environment: Environment, requirement: str, name: str) -> None:

@@ -16,6 +16,7 @@ from interrupting import at_each_instruction
 from execution.tasks import LIMIT, dispatch, ended, parked, start_threads
 from handler_core import AsyncResult, Callback, ThreadWaiter, get_handler
 from handler_core.execution._lifecycle import Lifecycle
+from handler_core.execution._run_items import run_items
 
 # Workers that cannot start, and workers that are killed.
 
@@ -378,9 +379,11 @@ class WithoutThreads(SequentialThreadingHandler):
         self.exits.append(exception)
 
 
-@pytest.mark.parametrize("name", ["_run", "_finish_drain", "_put_drain"])
+@pytest.mark.parametrize(
+    "function", [run_items, Lifecycle._finish_drain, Lifecycle._put_drain], ids=lambda f: f.__name__
+)
 def test_ctrl_c_at_any_instruction_of_a_worker_leaves_a_handler_that_stops(
-    name: str, caplog: pytest.LogCaptureFixture
+    function: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, logger="handler_core")
     handlers: list[WithoutThreads] = []
@@ -401,7 +404,7 @@ def test_ctrl_c_at_any_instruction_of_a_worker_leaves_a_handler_that_stops(
 
         return body, interrupt
 
-    for number in at_each_instruction(getattr(Lifecycle, name), setup):
+    for number in at_each_instruction(function, setup):
         stopper = threading.Thread(target=handlers[-1].stop, daemon=True)
         stopper.start()
         stopper.join(LIMIT)

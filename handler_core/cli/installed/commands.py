@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 
 import click
@@ -22,6 +23,7 @@ from handler_core.cli.display import output, printable, write
 from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model, describe_wrapper
 from handler_core.cli.installed.libraries import libraries
+from handler_core.execution._compiled import VARIABLE, build, runs_with_gil
 from handler_core.lookup._default_model import candidates, choose_model
 from handler_core.lookup._find_wrappers import (
     WRAPPERS_VARIABLE,
@@ -53,6 +55,7 @@ def list_plugins() -> None:
                 write(console, f"the {kind} {each.name} of {of} is broken: {description}\n")
     broken = {each.name for each, found in models if isinstance(found, ChildError)}
     write(console, _what_is_chosen(broken))
+    write(console, _which_build())
 
 
 @click.command()
@@ -72,6 +75,7 @@ def info(name: str) -> None:
         _show("model", models, found[-1])
         broken = {each for each in candidates() if isinstance(describe_model(each), ChildError)}
         write(output(), _what_is_chosen(broken))
+        write(output(), _which_build())
     if wrappers:
         found.append(describe_wrapper(name))
         _show("wrapper", wrappers, found[-1])
@@ -134,3 +138,14 @@ def _what_is_chosen(broken: Collection[str]) -> str:
         return f"get_handler() fails here: it takes {name} ({reason}), which is broken"
     around = f", with {', '.join(wrappers)} around it" if wrappers else ""
     return f"get_handler() takes {name} here{around}: {reason}"
+
+
+def _which_build() -> str:
+    """Return a sentence that says whether the core runs as compiled code here."""
+    if build() == "compiled":
+        return f"the core runs as compiled code ({VARIABLE}=1 takes its Python source)"
+    if not runs_with_gil():
+        return "the core runs from its Python source: this Python runs without the GIL"
+    if os.environ.get(VARIABLE):
+        return f"the core runs from its Python source: {VARIABLE} asks for it"
+    return "the core runs from its Python source: no compiled build of it is here"

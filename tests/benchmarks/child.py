@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.build import PURE
+from benchmarks.scale import SCALES, Scale
 from benchmarks.series import OURS, Series
+from benchmarks.sides import ASYNCIO
 
 __all__ = ["run_child"]
 
@@ -20,7 +23,9 @@ __all__ = ["run_child"]
 _TIMEOUT = 600.0
 
 
-def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series]:
+def run_child(
+    part: str, model: str, scale: Scale, *options: str, pure: bool = False
+) -> list[Series]:
     """Measure a part on a model, in a process of its own.
 
     Args:
@@ -28,6 +33,7 @@ def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series
         model: the concurrency model.
         scale: how much to measure.
         options: further options of the child's command line.
+        pure: run the Python source of handler-core, though a compiled build may be there.
 
     Raises:
         subprocess.CalledProcessError: the process failed, and has printed the reason.
@@ -35,16 +41,21 @@ def run_child(part: str, model: str, scale: Scale, *options: str) -> list[Series
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "series.json")
-        command = [sys.executable, "-m", "benchmarks.child", part, model, str(output), *options]
-        if scale is QUICK:
-            command.append("--quick")
-        subprocess.run(command, check=True, timeout=_TIMEOUT)
-        return [Series(*values) for values in json.loads(output.read_text())]
+        command = [sys.executable, "-m", "benchmarks.child", part, model, scale.name, str(output)]
+        command += options
+        environment = {**os.environ, **PURE} if pure else None
+        subprocess.run(command, env=environment, check=True, timeout=_TIMEOUT)
+        measured = [Series(*values) for values in json.loads(output.read_text())]
+        return [series._replace(pure=pure) for series in measured]
 
 
 def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
     # A part imports only the modules that it needs itself.
     if options.part == "rows":
+        if options.model == ASYNCIO:
+            from benchmarks import loop_rows
+
+            return loop_rows.measure(scale)
         from benchmarks import rows
 
         return rows.measure(options.model, scale)
@@ -66,15 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=("rows", "growth", "whole", "coroutines"))
     parser.add_argument("model")
+    parser.add_argument("scale", choices=SCALES)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--hosts")
     parser.add_argument("--item")
     parser.add_argument("--side", default=OURS)
     parser.add_argument("--size", type=int)
     options = parser.parse_args()
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
-    measured = _measure(options, QUICK if options.quick else FULL)
+    measured = _measure(options, SCALES[options.scale])
     options.output.write_text(json.dumps(list(measured)))
 
 

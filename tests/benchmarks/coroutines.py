@@ -20,9 +20,10 @@ from kazoo.client import KazooClient
 
 from benchmarks.scale import Scale
 from benchmarks.series import OURS, Series
+from benchmarks.sides import ASYNCIO
 from handler_core import get_handler
 
-__all__ = ["AIOZK", "AT_ONCE", "BRIDGE", "MODEL", "ONE_BY_ONE", "TURN", "measure"]
+__all__ = ["AIOZK", "AT_ONCE", "BRIDGE", "ONE_BY_ONE", "TURN", "bridged", "measure"]
 
 AT_ONCE = "get awaited, 5,000 in flight"
 ONE_BY_ONE = "get awaited, one at a time"
@@ -30,9 +31,6 @@ TURN = "sleep(0) under full load, 99th percentile"
 
 BRIDGE = "bridge"
 AIOZK = "aiozk"
-
-#: The model of the process that measures.
-MODEL = "asyncio"
 
 _PART = "coroutines"
 _TIMEOUT = 120.0
@@ -58,23 +56,24 @@ async def _bridge(hosts: str, path: str) -> AsyncIterator[_Get]:
     client = KazooClient(hosts)
     await asyncio.to_thread(client.start)
 
-    def settle(future: asyncio.Future[Any], result: Any) -> None:
-        if not future.done():
-            if result.exception is not None:
-                future.set_exception(result.exception)
-            else:
-                future.set_result(result.value)
-
-    def get() -> Awaitable[Any]:
-        future = loop.create_future()
-        client.get_async(path).rawlink(
-            lambda result: loop.call_soon_threadsafe(settle, future, result)
-        )
-        return future
-
-    yield get
+    yield lambda: bridged(loop, client.get_async(path))
     await asyncio.to_thread(client.stop)
     await asyncio.to_thread(client.close)
+
+
+def bridged(loop: asyncio.AbstractEventLoop, result: Any) -> asyncio.Future[Any]:
+    """Return a future of the loop that gets the outcome of a result of kazoo's threads."""
+    future = loop.create_future()
+    result.rawlink(lambda result: loop.call_soon_threadsafe(_settle, future, result))
+    return future
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        if result.exception is not None:
+            future.set_exception(result.exception)
+        else:
+            future.set_result(result.value)
 
 
 @contextlib.asynccontextmanager
@@ -93,7 +92,7 @@ def measure(scale: Scale, hosts: str) -> Iterator[Series]:
     values: dict[tuple[str, str], list[float]] = {}
     asyncio.run(_measure(scale, hosts, values))
     for (row, side), measured in values.items():
-        yield Series(_PART, MODEL, row, side, "second", measured)
+        yield Series(_PART, ASYNCIO, row, side, "second", measured)
 
 
 async def _measure(scale: Scale, hosts: str, values: dict[tuple[str, str], list[float]]) -> None:

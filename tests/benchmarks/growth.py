@@ -24,7 +24,9 @@ from benchmarks.sides import new_handler
 from handler_core import Callback
 from handler_core.cli.bench.operations import pending_bytes
 
-__all__ = ["ITEMS", "sides", "sizes"]
+__all__ = ["ITEMS", "WAKE", "sides", "sizes"]
+
+WAKE = "wake waiters of one result"
 
 _PART = "growth"
 # Seconds.
@@ -188,7 +190,7 @@ def _waiters(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]
         ended.wait()
         values.append(time.perf_counter() - start)
         assert woken == [7] * size
-    yield Series(_PART, model, "wake waiters of one result", side, "second", values, size)
+    yield Series(_PART, model, WAKE, side, "second", values, size)
     handler.stop()
 
 

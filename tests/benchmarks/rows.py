@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmarks import raw
@@ -20,6 +20,7 @@ __all__ = [
     "MEMORY",
     "SELECTS",
     "measure",
+    "measure_sides",
 ]
 
 CREATE = "create, set, get"
@@ -37,9 +38,18 @@ def measure(model: str, scale: Scale) -> Iterator[Series]:
     handlers = {side: new_handler(side, model) for side in (OURS, KAZOO)}
     for handler in handlers.values():
         handler.start()
+    yield from measure_sides(model, lambda row: handlers | _others(row, model), scale)
+    for handler in handlers.values():
+        handler.stop()
+
+
+def measure_sides(
+    model: str, sides_of: Callable[[str], Mapping[str, Any]], scale: Scale
+) -> Iterator[Series]:
+    """Measure all rows with the started handlers and primitives of each row, by side."""
     rows = {}
     for row in ROWS:
-        sides = handlers | _others(row.name, model)
+        sides = sides_of(row.name)
         runs = {side: functools.partial(row.run, handler) for side, handler in sides.items()}
         rows[row.name] = Turns(runs, max(1, int(row.loops * scale.loops)), scale.longest)
     # If the machine is busy for a while, that affects a few rounds of every row.
@@ -49,11 +59,9 @@ def measure(model: str, scale: Scale) -> Iterator[Series]:
     for name, turns in rows.items():
         for side, values in turns.values.items():
             yield Series(_PART, model, name, side, "second", values)
-    for side, handler in (handlers | _others(CREATE, model)).items():
+    for side, handler in sides_of(MEMORY).items():
         weight = pending_bytes(handler, scale.results)
         yield Series(_PART, model, MEMORY, side, "byte", [weight])
-    for handler in handlers.values():
-        handler.stop()
 
 
 def _others(row: str, model: str) -> dict[str, Any]:
@@ -61,14 +69,14 @@ def _others(row: str, model: str) -> dict[str, Any]:
     others: dict[str, Any] = {}
     if row in SELECTS:
         return {RAW: raw.PollEachTime(), raw.REGISTERED_ONCE: raw.PollRegisteredOnce()}
-    if row == CREATE:
+    if row in (CREATE, MEMORY):
         others[RAW] = raw.slotted_results()
     elif row == DISPATCH:
         others[RAW] = raw.queue_of(model)
     elif row == HAND_OVER:
         others[RAW] = raw.hand_over_of(model)
-    if model == "threading" and row in (CREATE, HAND_OVER):
+    if model == "threading" and row in (CREATE, HAND_OVER, MEMORY):
         others[raw.FUTURE] = raw.Futures()
-    if model == "gevent" and row in (CREATE, LINK, HAND_OVER):
+    if model == "gevent" and row in (CREATE, LINK, HAND_OVER, MEMORY):
         others[raw.GEVENT_RESULT] = raw.GeventResults()
     return others

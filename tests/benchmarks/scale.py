@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["FULL", "QUICK", "Scale"]
+__all__ = ["FULL", "FULL_PURE", "QUICK", "SCALES", "Scale"]
 
 
 class Scale(NamedTuple):
     """Counts.
 
     Attributes:
+        name: its name in :data:`SCALES`.
         rounds: how often the sides of a row take turns.
         longest: seconds that a run of one side should take at the most; it gets fewer operations.
         loops: what the operations of a row are multiplied with.
@@ -28,6 +29,7 @@ class Scale(NamedTuple):
         one_by_one: how many requests are sent one at a time.
     """
 
+    name: str
     rounds: int
     longest: float
     loops: float
@@ -46,6 +48,7 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(
+    name="full",
     rounds=15,
     longest=0.15,
     loops=1,
@@ -63,7 +66,11 @@ FULL = Scale(
     one_by_one=1_000,
 )
 
+#: For the Python source, where a compiled build is measured in full.
+FULL_PURE = FULL._replace(name="full-pure", rounds=8, alternations=3)
+
 QUICK = Scale(
+    name="quick",
     rounds=2,
     longest=0.02,
     loops=0.02,
@@ -80,3 +87,5 @@ QUICK = Scale(
     in_flight=50,
     one_by_one=20,
 )
+
+SCALES = {scale.name: scale for scale in (FULL, FULL_PURE, QUICK)}

@@ -26,6 +26,8 @@ class Series(NamedTuple):
         unit: ``"second"``, ``"byte"`` or ``"count"``.
         values: in that unit, for one operation or, where there is ``work``, for all of it.
         work: how many things were done, where that is what varies.
+        pure: whether the process ran the Python source of handler-core, though a compiled build may
+            be there. The other sides were measured again in that process.
     """
 
     part: str
@@ -35,6 +37,7 @@ class Series(NamedTuple):
     unit: str
     values: Sequence[float]
     work: int = 0
+    pure: bool = False
 
     @property
     def typical(self) -> float:

@@ -8,10 +8,15 @@ from typing import Any
 from benchmarks.series import KAZOO, OURS
 from handler_core import get_handler
 
-__all__ = ["MAKERS", "MODELS", "new_handler"]
+__all__ = ["ALL_MODELS", "ASYNCIO", "KAZOO_MODELS", "MAKERS", "new_handler"]
 
 #: The models that kazoo has too.
-MODELS = ("threading", "gevent", "eventlet")
+KAZOO_MODELS = ("threading", "gevent", "eventlet")
+
+#: kazoo has no handler for this one.
+ASYNCIO = "asyncio"
+
+ALL_MODELS = (*KAZOO_MODELS, ASYNCIO)
 
 
 def _kazoo_handler(model: str) -> Any:

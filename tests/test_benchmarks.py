@@ -179,16 +179,20 @@ def test_the_page_for_users_opens_with_three_figures() -> None:
     page = user_page({"CPU": "two of them"}, measured, [], "")
     opening, rest = page.split("[Performance](performance.md)")
     assert "](benchmarks.svg)" in opening
-    tables = [line.strip("| ").split(" | ") for line in opening.splitlines() if line[:1] == "|"]
-    assert [line for line in tables if not line[0].startswith("---")] == [
-        ["Requests a second (5,000 in flight; more is better)", "ours", "others", "ours / others"],
-        ["threading", "40,000", "kazoo 10,000", "4.0"],
-        ["asyncio", "40,000", "bridge 8,000<br>aiozk 20,000", "5.0<br>2.0"],
-        ["Callbacks a second (more is better)", "ours", "others", "ours / others"],
-        ["threading", "7,650,000", "kazoo 300,000", "25.5"],
-        ["asyncio", "4,000,000", "-", "-"],
-        ["Bytes of a pending result (less is better)", "ours", "others", "others / ours"],
-        ["threading", "72", "kazoo 1,540", "21.3"],
+    lines = [line for line in opening.splitlines() if line.startswith(("| ", "**"))]
+    assert [line for line in lines if not line.startswith("| ---")] == [
+        "**Requests a second** (5,000 in flight; more is better):",
+        "| model | ours | others | ours / others |",
+        "| threading | 40,000 | kazoo&nbsp;10,000 | 4.0 |",
+        "| asyncio | 40,000 | bridge&nbsp;8,000 | 5.0 |",
+        "| asyncio | 40,000 | aiozk&nbsp;20,000 | 2.0 |",
+        "**Callbacks a second** (more is better):",
+        "| model | ours | others | ours / others |",
+        "| threading | 7,650,000 | kazoo&nbsp;300,000 | 25.5 |",
+        "| asyncio | 4,000,000 | - | - |",
+        "**Bytes of a pending result** (less is better):",
+        "| model | ours | others | others / ours |",
+        "| threading | 72 | kazoo&nbsp;1,540 | 21.3 |",
     ]
     assert "- CPU: two of them" in rest
     assert "## Single operations" in rest
@@ -208,7 +212,9 @@ def test_a_part_alone_makes_pages(tmp_path: Path) -> None:
     judged = cells(series("what has no bound", ours=1.0))
     assert figures(judged) == []
     assert "benchmarks.svg" not in user_page({}, judged, [], "")
-    assert "| what |" not in bounds_page({}, judged, [], "")
+    page = bounds_page({}, judged, [], "")
+    assert "**Nothing that was measured has a bound.**" in page
+    assert "| what |" not in page
     write_chart(tmp_path / "chart.svg", [])
     assert xml.etree.ElementTree.parse(tmp_path / "chart.svg") is not None
 
@@ -261,6 +267,7 @@ def test_what_is_outside_is_explained_in_its_line(monkeypatch: pytest.MonkeyPatc
     assert lines_of(page, GETS_ONE_BY_ONE)[0][-1] == "**outside**: 75% is the bare request"
     assert lines_of(page, WAKE)[0][-1] == "**outside**: they queue"
     assert "**4 of 5 are outside their bound.**" in page
+    assert "**All 1 are inside their bound.**" in bounds_page({}, judged[2:3], [], "")
 
 
 def test_each_explanation_is_of_something_with_a_bound() -> None:

@@ -32,6 +32,8 @@ def summary(cells: Sequence[Cell], growths: Sequence[Growth]) -> str:
     """Return how many are outside their bound, as a sentence."""
     verdicts = [each.inside for each in (*cells, *growths) if each.inside is not None]
     outside = verdicts.count(False)
+    if not verdicts:
+        return "Nothing that was measured has a bound."
     if outside:
         return f"{outside} of {len(verdicts)} are outside their bound."
     return f"All {len(verdicts)} are inside their bound."

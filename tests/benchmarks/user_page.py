@@ -35,8 +35,9 @@ _ABOUT = (
     "and a time does not.",
     "The sides:",
     "- **ours** is handler-core, in the build that is named below.\n"
-    "- **pure** is ours in a process with `HANDLER_CORE_PURE=1`, which runs the Python source. "
-    "kazoo's handler took its turns in that process too, and the ratio is to what it took there.\n"
+    "- **pure** is ours in a process with `HANDLER_CORE_PURE=1`, which runs the Python source, in "
+    "fewer rounds. The others took their turns in that process too. The ratio is to what they took "
+    "there.\n"
     "- **kazoo** is kazoo's own handler for the same model.\n"
     "- **raw** is the least that does the job, without a handler. For `select` it is a poll that "
     "is made and told its sockets at each call. For a request at a time it is the same request on "
@@ -83,24 +84,23 @@ def _spoken(three: Sequence[Figure]) -> str:
 
 
 def _table_of_figure(figure: Figure) -> str:
+    """Return a line for each of the others, and for a model that has none."""
     lines = []
     for model, sides in figure.values.items():
-        others = [side for side in RIVALS if side in sides]
-        better = [
-            sides[OURS] / sides[side] if figure.rate else sides[side] / sides[OURS]
-            for side in others
-        ]
-        lines.append(
+        ours = sides[OURS]
+        lines += [
             [
                 model,
-                f"{rounded(sides[OURS]):,}",
-                "<br>".join(f"{side} {rounded(sides[side]):,}" for side in others) or NOTHING,
-                "<br>".join(f"{ratio:.1f}" for ratio in better) or NOTHING,
+                f"{rounded(ours):,}",
+                f"{side}&nbsp;{rounded(sides[side]):,}",
+                f"{ours / sides[side] if figure.rate else sides[side] / ours:.1f}",
             ]
-        )
+            for side in RIVALS
+            if side in sides
+        ] or [[model, f"{rounded(ours):,}", NOTHING, NOTHING]]
     ratio = "ours / others" if figure.rate else "others / ours"
-    title = f"{figure.title} ({figure.aside})"
-    return table((title, "ours", "others", ratio), lines, text=1)
+    figures = table(("model", "ours", "others", ratio), lines, text=1)
+    return f"**{figure.title}** ({figure.aside}):\n\n{figures}"
 
 
 def _tables_of_cells(cells: Sequence[Cell]) -> list[str]:

@@ -2,8 +2,12 @@
 
 import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -17,10 +21,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = os.environ.get("HANDLER_CORE_TEST_BUILD")
     if wanted is not None:
-        from handler_core.execution._compiled import build
+        from handler_core.execution._compiled import HOT, build
 
         if build() != wanted:
             raise pytest.UsageError(
                 f"this run tests the build {wanted!r} of the hot modules, and here is {build()!r}; "
-                "write: make $(VENV)/.compiled"
+                "write: make dev"
             )
+        for name in HOT:
+            made = Path(sys.modules[name].__file__ or "")
+            sources = ROOT.glob(name.replace(".", "/") + ".p*")
+            if made.stat().st_mtime < max(map(_changed_at, sources)):
+                raise pytest.UsageError(f"{made.name} is older than its source; write: make dev")
+
+
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -54,7 +55,7 @@ def compile_into(target: Path) -> list[Path]:
     from setuptools.command.build_ext import build_ext
 
     modules = hot_modules()
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, tempfile.TemporaryDirectory() as made:
         here = os.getcwd()
         os.chdir(ROOT)  # so that a traceback names the source by its path in the package
         try:
@@ -74,13 +75,18 @@ def compile_into(target: Path) -> list[Path]:
                 compiler_directives=_DIRECTIVES,
             )
             command = build_ext(Distribution({"ext_modules": extensions}))
-            command.build_lib = str(target)
+            command.build_lib = made
             command.build_temp = work
             command.ensure_finalized()
             command.run()
         finally:
             os.chdir(here)
-        return [target / command.get_ext_filename(name) for name in modules]
+        # All at once: modules of different builds do not fit each other.
+        files = [command.get_ext_filename(name) for name in modules]
+        for file in files:
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(Path(made, file), target / file)
+        return [target / file for file in files]
 
 
 class CompileHook(BuildHookInterface):

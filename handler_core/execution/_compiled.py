@@ -6,20 +6,28 @@ file beside it for what only C needs to know. Python imports the compiled file i
 wheel for any platform has the source only. The results are the same. gevent builds its own modules
 in this way.
 
-This module makes Python import the source in two cases: the environment variable
-``HANDLER_CORE_PURE`` is set to something other than ``0``, or the process runs without the GIL. The
-compiled code takes no lock where the GIL keeps other threads out.
+This module makes Python import the source if the environment variable ``HANDLER_CORE_PURE`` is set
+to something other than ``0``. It does so too where the compiled code cannot run: without the GIL,
+since the compiled code takes no lock where the GIL keeps other threads out, and in a second
+interpreter of the process.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    FileFinder,
+    ModuleSpec,
+    SourceFileLoader,
+)
 from types import FunctionType, ModuleType
 
-__all__ = ["HOT", "VARIABLE", "build", "runs_with_gil"]
+__all__ = ["HOT", "VARIABLE", "build", "reason"]
 
 VARIABLE = "HANDLER_CORE_PURE"
 
@@ -30,6 +38,10 @@ HOT = (
     "handler_core.execution._result_core",
     "handler_core.execution._run_items",
 )
+
+
+#: Why the source runs; empty if the compiled build does.
+_reason = ""
 
 
 class _SourceFinder:
@@ -43,11 +55,6 @@ class _SourceFinder:
         return FileFinder(path[0], (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(name)
 
 
-def runs_with_gil() -> bool:
-    """Return True if this process has a GIL, as all before Python 3.13 have."""
-    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
-
-
 def build() -> str:
     """Return which build runs here: ``"compiled"`` or ``"Python source"``."""
     from handler_core.execution._run_items import run_items
@@ -55,5 +62,29 @@ def build() -> str:
     return "Python source" if isinstance(run_items, FunctionType) else "compiled"
 
 
-if not runs_with_gil() or os.environ.get(VARIABLE, "0") not in ("", "0"):
+def reason() -> str:
+    """Return why the Python source runs, as the second half of a sentence."""
+    return _reason or "no compiled build of it is here"
+
+
+def _why_not_compiled() -> str:
+    """Return why a compiled build may not be used; an empty string if it may, or is not here."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return "this Python runs without the GIL"
+    if os.environ.get(VARIABLE, "0") not in ("", "0"):
+        return f"{VARIABLE} asks for it"
+    root = __file__.removesuffix(os.path.join("handler_core", "execution", "_compiled.py"))
+    files = [root + name.replace(".", os.sep) + EXTENSION_SUFFIXES[0] for name in HOT]
+    found = [os.path.exists(file) for file in files]
+    if any(found) and not all(found):  # the modules of one build know each other's memory layout
+        return f"{files[found.index(False)]} is missing, and other compiled modules are there"
+    try:
+        importlib.import_module(HOT[0])
+    except ImportError as error:  # in a second interpreter of the process, for example
+        return f"its compiled build cannot be loaded ({error})"
+    return ""
+
+
+_reason = _why_not_compiled()
+if _reason:
     sys.meta_path.insert(0, _SourceFinder())

@@ -65,10 +65,15 @@ class Lifecycle(Dispatch):
                 return
             if sys.is_finalizing():
                 self.forget_workers()  # no other thread runs, and this one runs what is left
-            waiter = None if self.in_callback() or self._is_idle() else self.new_waiter()
+            # From here on a setter waits for the lock. Compiled code takes none before.
+            before, self._state = self._state, State.DRAINING
+            try:
+                waiter = None if self.in_callback() or self._is_idle() else self.new_waiter()
+            except BaseException:
+                self._state = before
+                raise
             if waiter is not None and not self.watch_home(waiter):
                 self._lose_workers()
-            self._state = State.DRAINING
             drain = self._drain = self._drain or Drain()
             if waiter is not None:
                 drain.waiters.append(waiter)

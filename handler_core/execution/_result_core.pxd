@@ -20,5 +20,8 @@ cdef class ResultCore:
 )
 cdef bint _settle_at_once(ResultCore result, object outcome) except -1
 
+@cython.locals(mailroom=Mailroom)
+cdef bint _works_at_once(object handler) except -1
+
 @cython.locals(index=Py_ssize_t, item=tuple)
 cdef bint _are_of(list links, tuple first, list rest) noexcept

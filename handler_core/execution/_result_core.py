@@ -43,7 +43,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from handler_core.execution._failure import Failure
-from handler_core.execution._mailbox import InContext, State
+from handler_core.execution._mailbox import InContext, Mailroom, State
 from handler_core.execution._timeout import timeout_error_class
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class ResultCore:
     """What :class:`handler_core.AsyncResult` inherits."""
 
     __slots__ = ("__weakref__", "_handler", "_links", "_outcome", "_waiters")
+
+    def __cinit__(self) -> None:
+        """Be pending before ``__init__`` runs. Compiled code calls this, as part of ``__new__``."""
+        self._outcome = _PENDING
 
     def __init__(self, handler: ResultHandler | None = None) -> None:
         if handler is None:
@@ -241,11 +245,19 @@ class ResultCore:
 
     def _settle(self, outcome: Any) -> None:
         """Store an outcome, and have the waiters woken and the links called."""
-        if _COMPILED and _settle_at_once(self, outcome):
-            return
+        while _COMPILED and _works_at_once(self._handler):
+            if _settle_at_once(self, outcome):
+                return
+        if not self._settle_under_lock(outcome):
+            self._settle(outcome)
+
+    def _settle_under_lock(self, outcome: Any) -> bool:
+        """Do what ``_settle`` does; return False if other setters take no lock now."""
         handler = self._handler
         taken: list[Callable[[Any], object]] | None = None
         with handler._lock:
+            if _COMPILED and _works_at_once(handler):
+                return False  # another thread has just started it
             if outcome is not _STORED:
                 self._outcome = outcome
             links, waiters = self._links, self._waiters
@@ -262,6 +274,7 @@ class ResultCore:
             handler._call_links(self, taken)
         elif handler._unstarted:
             handler._start_workers()
+        return True
 
     def link(self, callback: Callable[[Any], object]) -> None:
         """Have ``callback(result)`` called once there is an outcome.
@@ -328,8 +341,16 @@ class ResultCore:
         return f"<{type(self).__name__} {state}>"
 
 
+def _works_at_once(handler: Any) -> bool:
+    """Return True if ``_settle_at_once`` is for this handler: it runs, and is no imitation."""
+    if not isinstance(handler, Mailroom):
+        return False
+    mailroom = handler
+    return mailroom._state is _RUNNING
+
+
 def _settle_at_once(result: ResultCore, outcome: Any) -> bool:
-    """Do what ``_settle`` does, without the lock; return False if that is impossible now.
+    """Do what ``_settle`` does, without the lock; return False if something has interrupted it.
 
     For compiled code on a running handler. Another thread that sees this outcome and then sets
     another result has that one's links called after this one's. So nothing may run between the
@@ -361,12 +382,13 @@ def _settle_at_once(result: ResultCore, outcome: Any) -> bool:
                 append(item)
         links.clear()  # a `link` that this setter has interrupted reads it
     del replaced  # not before the new outcome is in its place: it may have a finalizer
-    if waiters is not None:
-        for waiter in waiters:
-            waiter.wake()
     if first is not None and not mailbox.busy:
         with handler._lock:
             handler._ensure_worker(mailbox)
+    if waiters is not None:
+        # A copy: `remove_waiter` in another thread may have this list already.
+        for waiter in waiters.copy():
+            waiter.wake()
     if handler._unstarted:
         handler._start_workers()
     return True

@@ -10,8 +10,11 @@ import copy
 import gc
 import inspect
 import pickle
+import shutil
 import subprocess
 import sys
+import threading
+import time
 import traceback
 import weakref
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -23,18 +26,24 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 
 import handler_core
+from execution.tasks import LIMIT, ended
 from handler_core import AsyncResult, Callback, Handler, get_handler
 from handler_core.execution._compiled import HOT, build
-from handler_core.execution._mailbox import InContext, Mailbox, Mailroom
+from handler_core.execution._mailbox import InContext, Mailbox, Mailroom, State
 
 WHICH = "from handler_core.execution._compiled import build; print(build())"
 
 
-def run(program: str, **variables: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
+def run(program: str, folder: Path | None = None, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return ended.stdout.strip()
+    return done.stdout.strip()
 
 
 def test_the_variable_and_the_gil_decide() -> None:
@@ -47,6 +56,43 @@ def test_the_variable_and_the_gil_decide() -> None:
     assert run(WHICH, HANDLER_CORE_PURE="0") == best
     assert run(WHICH, HANDLER_CORE_PURE="1") == "Python source"
     assert run("import sys; sys._is_gil_enabled = lambda: False; " + WHICH) == "Python source"
+
+
+@pytest.mark.skipif(build() != "compiled", reason="there are no compiled modules to leave out")
+def test_modules_of_different_builds_are_not_mixed(tmp_path: Path) -> None:
+    package = Path(handler_core.__file__).parent
+    shutil.copytree(package, tmp_path / "handler_core")
+    missing = tmp_path.joinpath(*HOT[-1].split(".")).with_suffix(EXTENSION_SUFFIXES[0])
+    missing.unlink()
+    why = "; from handler_core.execution._compiled import reason; print(reason())"
+    which, reason = run(WHICH + why, tmp_path).splitlines()
+    assert which == "Python source"
+    assert f"{missing} is missing" in reason
+
+
+SECOND_INTERPRETER = """
+import handler_core
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+run = interpreters.exec if hasattr(interpreters, "exec") else interpreters.run_string
+second = interpreters.create()
+failed = run(second, '''
+import os
+from handler_core import AsyncResult
+from handler_core.execution._compiled import build
+result = AsyncResult()
+result.set(3)
+os.write(1, f"{build()}, {result.get()}".encode())
+''')
+assert failed is None, failed
+interpreters.destroy(second)
+"""
+
+
+def test_a_second_interpreter_of_the_process_takes_the_source() -> None:
+    assert run(SECOND_INTERPRETER) == "Python source, 3"
 
 
 def test_all_hot_modules_come_from_the_same_build() -> None:
@@ -211,6 +257,117 @@ def test_a_handler_without_its_base_class_is_no_crash() -> None:
     ):
         with pytest.raises((AttributeError, TypeError)):
             call()
+
+
+def test_a_result_without_its_base_class_is_pending() -> None:
+    class Careless(AsyncResult[int]):
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(AttributeError):
+        Careless().get()
+
+
+def test_a_handler_may_be_an_imitation() -> None:
+    """A test of a client may give a result any object with the attributes of a handler."""
+    imitation = mock.create_autospec(get_handler("threading"), instance=True)
+    imitation._lock = threading.RLock()
+    imitation._unstarted = imitation.keeps_context = False
+    result = AsyncResult[int](imitation)
+    result.link(print)
+    result.set(1)
+    imitation._queue_links.assert_called_once()
+    assert result.get() == 1
+
+
+def test_only_one_way_to_set_is_in_use_at_a_time() -> None:
+    """Otherwise a setter that holds the lock would be overtaken by one that takes none."""
+    with get_handler("threading") as handler:
+        result = handler.async_result()
+        done = result._settle_under_lock(1)
+        assert done is result.ready() is (build() != "compiled")
+        result.set(2)
+        assert result.get() == 2
+
+
+def test_a_stop_tells_setters_before_it_looks_for_work() -> None:
+    states = []
+
+    class Looking(SequentialThreadingHandler):
+        def _is_idle(self) -> bool:
+            states.append(self._state)
+            return super()._is_idle()
+
+    with Looking():
+        pass
+    assert states == [State.DRAINING]
+
+
+def test_a_wake_that_fails_leaves_the_links_to_the_worker() -> None:
+    class Failing:
+        def wake(self) -> None:
+            raise KeyboardInterrupt
+
+    with get_handler("threading") as handler:
+        worker_waits(handler)
+        ran = threading.Event()
+        result = handler.async_result()
+        result.add_waiter(Failing())
+        result.link(lambda result: ran.set())
+        with pytest.raises(KeyboardInterrupt):
+            result.set()
+        assert ran.wait(LIMIT)
+
+
+def worker_waits(handler: Handler) -> None:
+    """Have the worker of the links started, and return when it is parked."""
+    result = handler.async_result()
+    result.link(lambda result: None)
+    result.set()
+    while not handler.idle_workers():
+        time.sleep(0.001)
+
+
+def test_a_waiter_that_gives_up_during_a_set_takes_no_other_ones_place() -> None:
+    inside, go, removed = threading.Event(), threading.Event(), threading.Event()
+    woken = []
+
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def wake(self) -> None:
+            woken.append(self.name)
+            if self.name == "a":
+                go.set()
+                assert removed.wait(LIMIT)
+
+        def __eq__(self, other: object) -> bool:
+            if threading.current_thread() is remover and not inside.is_set():
+                inside.set()
+                if build() == "compiled":  # otherwise the setter waits for the lock
+                    assert go.wait(LIMIT)
+            return isinstance(other, Named) and self.name == other.name
+
+        __hash__ = None  # type: ignore[assignment]
+
+    with get_handler("threading") as handler:
+        result = handler.async_result()
+        waiters = [Named(name) for name in "xab"]
+        for waiter in waiters:
+            result.add_waiter(waiter)
+
+        def give_up() -> None:
+            result.remove_waiter(waiters[1])
+            removed.set()
+
+        remover = threading.Thread(target=give_up, daemon=True)
+        remover.start()
+        assert inside.wait(LIMIT)
+        result.set()
+        ended(remover)
+    assert woken[0] == "x"
+    assert woken[-1] == "b"
 
 
 def test_a_mailbox_refuses_what_is_no_callback() -> None:

@@ -178,7 +178,10 @@ def test_a_set_in_the_midst_of_a_link_calls_it_once(result: AsyncResult[Any]) ->
             assert state["called"] == [state["linked"]], f"at instruction {number}"
 
 
-@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+SETTERS = [AsyncResult.set, AsyncResult._settle, AsyncResult._settle_under_lock]
+
+
+@pytest.mark.parametrize("function", SETTERS)
 @pytest.mark.parametrize("linked_before", [False, True])
 def test_a_link_in_the_midst_of_a_set_is_called_once(
     result: AsyncResult[Any], function: Any, linked_before: bool
@@ -190,7 +193,7 @@ def test_a_link_in_the_midst_of_a_set_is_called_once(
         linked: AsyncResult[int] = type(result)(handler)
         called: list[Any] = []
         state.update(called=called, linked=linked, before=[])
-        if linked_before or function is AsyncResult._settle:
+        if linked_before or function is not AsyncResult.set:
             linked.link(state["before"].append)
         return lambda: linked.set(1), lambda: linked.link(called.append)
 
@@ -199,16 +202,16 @@ def test_a_link_in_the_midst_of_a_set_is_called_once(
         state["linked"].link(lambda done, ran=ran: ran.set())
         assert ran.wait(10)
         assert state["called"] == [state["linked"]], f"at instruction {number}"
-        assert len(state["before"]) == (linked_before or function is AsyncResult._settle)
+        assert len(state["before"]) == (linked_before or function is not AsyncResult.set)
 
 
-@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+@pytest.mark.parametrize("function", SETTERS)
 def test_a_thread_that_waits_from_the_midst_of_a_set_wakes(handler: Handler, function: Any) -> None:
     state: dict[str, Any] = {}
 
     def setup() -> tuple[Any, Any]:
         waited_for = handler.async_result()
-        if function is AsyncResult._settle:
+        if function is not AsyncResult.set:
             waited_for.link(lambda done: None)
         thread = threading.Thread(target=waited_for.get, daemon=True)
         state["thread"] = None
@@ -227,7 +230,7 @@ def test_a_thread_that_waits_from_the_midst_of_a_set_wakes(handler: Handler, fun
         assert not state["thread"].is_alive(), f"at instruction {number}"
 
 
-@pytest.mark.parametrize("function", [AsyncResult.set, AsyncResult._settle])
+@pytest.mark.parametrize("function", SETTERS)
 def test_who_sees_a_result_set_and_sets_another_has_its_links_called_later(
     handler: Handler, function: Any
 ) -> None:

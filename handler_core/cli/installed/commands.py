@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 
 import click
@@ -23,7 +22,7 @@ from handler_core.cli.display import output, printable, write
 from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model, describe_wrapper
 from handler_core.cli.installed.libraries import libraries
-from handler_core.execution._compiled import VARIABLE, build, runs_with_gil
+from handler_core.execution._compiled import VARIABLE, build, reason
 from handler_core.lookup._default_model import candidates, choose_model
 from handler_core.lookup._find_wrappers import (
     WRAPPERS_VARIABLE,
@@ -144,8 +143,4 @@ def _which_build() -> str:
     """Return a sentence that says whether the core runs as compiled code here."""
     if build() == "compiled":
         return f"the core runs as compiled code ({VARIABLE}=1 takes its Python source)"
-    if not runs_with_gil():
-        return "the core runs from its Python source: this Python runs without the GIL"
-    if os.environ.get(VARIABLE):
-        return f"the core runs from its Python source: {VARIABLE} asks for it"
-    return "the core runs from its Python source: no compiled build of it is here"
+    return f"the core runs from its Python source: {reason()}"

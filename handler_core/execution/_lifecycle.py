@@ -69,10 +69,11 @@ class Lifecycle(Dispatch):
             before, self._state = self._state, State.DRAINING
             try:
                 waiter = None if self.in_callback() or self._is_idle() else self.new_waiter()
+                has_home = waiter is None or self.watch_home(waiter)
             except BaseException:
                 self._state = before
                 raise
-            if waiter is not None and not self.watch_home(waiter):
+            if not has_home:
                 self._lose_workers()
             drain = self._drain = self._drain or Drain()
             if waiter is not None:

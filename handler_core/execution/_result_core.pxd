@@ -5,6 +5,7 @@ from handler_core.execution._failure cimport Failure
 from handler_core.execution._mailbox cimport InContext, Mailbox, Mailroom
 
 cdef bint _COMPILED
+cdef list _NO_ITEMS
 cdef object _PENDING
 cdef object _RUNNING
 cdef object _STORED
@@ -24,4 +25,4 @@ cdef bint _settle_at_once(ResultCore result, object outcome) except -1
 cdef bint _works_at_once(object handler) except -1
 
 @cython.locals(index=Py_ssize_t, item=tuple)
-cdef bint _are_of(list links, tuple first, list rest) noexcept
+cdef bint _has_only(ResultCore result, list links, tuple first, list rest) noexcept

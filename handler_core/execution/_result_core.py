@@ -4,9 +4,7 @@ One class serves every concurrency model. Models differ only in how a caller wai
 waiter which the handler makes.
 
 A result is small, because a client under load has hundreds of thousands of pending ones. It keeps
-its handler, its outcome, and two lists that exist only once somebody links or waits. kazoo's result
-has a ``Condition`` from the start, which is fourteen times the size, and most results are never
-waited for.
+its handler, its outcome, and two lists that exist only once somebody links or waits.
 
 Three rules make it thread-safe.
 
@@ -219,9 +217,7 @@ class ResultCore:
         # then sets another result has that one's links called after this one's. So both are queued
         # under the lock. (A link that is added at this very moment has no place in that order.)
         if self._links is None and self._waiters is None:
-            replaced = self._outcome
             self._outcome = value
-            del replaced  # not before the new outcome is in its place: it may have a finalizer
             if _COMPILED:
                 return
             self._handler._fence(None)
@@ -332,12 +328,9 @@ class ResultCore:
 
     def __repr__(self) -> str:
         outcome = self._outcome
-        if outcome is _PENDING:
-            state = "pending"
-        elif type(outcome) is Failure:
+        state = "pending" if outcome is _PENDING else f"value={outcome!r}"
+        if type(outcome) is Failure:
             state = f"exception={outcome.exception!r}"
-        else:
-            state = f"value={outcome!r}"
         return f"<{type(self).__name__} {state}>"
 
 
@@ -352,22 +345,17 @@ def _works_at_once(handler: Any) -> bool:
 def _settle_at_once(result: ResultCore, outcome: Any) -> bool:
     """Do what ``_settle`` does, without the lock; return False if something has interrupted it.
 
-    For compiled code on a running handler. Another thread that sees this outcome and then sets
-    another result has that one's links called after this one's. So nothing may run between the
-    statement that stores the outcome and the one that queues the last link.
+    For compiled code on a running handler. Links run in the order in which results were set. So
+    nothing may run between the statement that stores the outcome and the one that queues a link.
     """
     handler = result._handler
     links = result._links
     # One link is the usual case, and needs no list.
     first = (links[0], result) if links else None
-    rest = [(link, result) for link in links[1:]] if links and len(links) > 1 else None
+    rest = [(link, result) for link in links[1:]] if links and len(links) > 1 else _NO_ITEMS
     # From here on nothing else can run, up to the wake. Something may have run until here: a
     # finalizer, when the objects above were made.
-    if (
-        handler._state is not _RUNNING
-        or result._links is not links
-        or not _are_of(links, first, rest)
-    ):
+    if handler._state is not _RUNNING or not _has_only(result, links, first, rest):
         return False
     replaced = result._outcome
     result._outcome = outcome
@@ -377,9 +365,8 @@ def _settle_at_once(result: ResultCore, outcome: Any) -> bool:
     append = mailbox.append
     if first is not None and links is not None:
         append(first)
-        if rest is not None:
-            for item in rest:
-                append(item)
+        for item in rest:
+            append(item)
         links.clear()  # a `link` that this setter has interrupted reads it
     del replaced  # not before the new outcome is in its place: it may have a finalizer
     if first is not None and not mailbox.busy:
@@ -394,19 +381,20 @@ def _settle_at_once(result: ResultCore, outcome: Any) -> bool:
     return True
 
 
-def _are_of(links: Any, first: Link | None, rest: list[Link] | None) -> bool:
-    """Return True if the items are those of all links."""
-    if first is None:
-        return not links
-    if len(links) != 1 + (0 if rest is None else len(rest)) or links[0] is not first[0]:
+def _has_only(result: ResultCore, links: Any, first: Link | None, rest: list[Link]) -> bool:
+    """Return True if the result still has these links, and the items are those of all of them."""
+    if first is None or result._links is not links or not links:
+        return first is None and not result._links
+    if len(links) != 1 + len(rest) or links[0] is not first[0]:
         return False
-    if rest is not None:
-        # `all(...)` would make a generator, and to make an object may run a finalizer.
-        for index in range(len(rest)):
-            if links[index + 1] is not rest[index][0]:
-                return False
+    # `all(...)` would make a generator, and to make an object may run a finalizer.
+    for index in range(len(rest)):  # noqa: SIM110
+        if links[index + 1] is not rest[index][0]:
+            return False
     return True
 
+
+_NO_ITEMS: list[Link] = []
 
 #: True if this module runs as compiled code.
 _COMPILED = not isinstance(_settle_at_once, FunctionType)

@@ -12,8 +12,8 @@ JOBS ?= $(shell expr $$(nproc) + 1)
 # compiled build is made and tested. The tests fail at once if the other one runs.
 export HANDLER_CORE_TEST_BUILD := $(if $(filter-out 0,$(HANDLER_CORE_PURE)),Python source,compiled)
 READY = $(VENV)/.dev $(if $(filter-out 0,$(HANDLER_CORE_PURE)),,$(VENV)/.compiled)
-COMPILED_FROM := hatch_build.py handler_core/execution/_compiled.py $(wildcard handler_core/*/*.pxd) \
-	$(patsubst %.pxd,%.py,$(wildcard handler_core/*/*.pxd))
+COMPILED_FROM := hatch_build.py handler_core/execution/_compiled.py \
+	$(wildcard handler_core/*/*.pxd handler_core/*/*.pyx) $(patsubst %.pxd,%.py,$(wildcard handler_core/*/*.pxd))
 
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)

@@ -1,5 +1,6 @@
 """What all tests start from, those of the plugins too."""
 
+import importlib
 import os
 import signal
 import sys
@@ -21,15 +22,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = os.environ.get("HANDLER_CORE_TEST_BUILD")
     if wanted is not None:
-        from handler_core.execution._compiled import HOT, build
+        from handler_core.execution._compiled import HOT, NATIVE, build
 
         if build() != wanted:
             raise pytest.UsageError(
                 f"this run tests the build {wanted!r} of the hot modules, and here is {build()!r}; "
                 "write: make dev"
             )
-        for name in HOT:
-            made = Path(sys.modules[name].__file__ or "")
+        names = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
+        for name in names if wanted == "compiled" else ():
+            made = Path(importlib.import_module(name).__file__ or "")
             sources = ROOT.glob(name.replace(".", "/") + ".p*")
             if made.stat().st_mtime < max(map(_changed_at, sources)):
                 raise pytest.UsageError(f"{made.name} is older than its source; write: make dev")

@@ -39,13 +39,20 @@ _DIRECTIVES = {
 }
 
 
-def hot_modules() -> list[str]:
-    """Return the names of the modules to compile, without importing the package."""
+def sources() -> dict[str, str]:
+    """Return the modules to compile and their files, without importing the package."""
     tree = ast.parse((ROOT / "handler_core/execution/_compiled.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOT":
-            return list(ast.literal_eval(node.value))
-    raise AssertionError("_compiled.py names no hot modules")
+    values = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    found = {}
+    for group, suffix in (("HOT", ".py"), ("NATIVE", ".pyx")):
+        if group == "HOT" or sys.platform == "linux":
+            for module in ast.literal_eval(values[group]):
+                found[module] = module.replace(".", "/") + suffix
+    return found
 
 
 def compile_into(target: Path) -> list[Path]:
@@ -54,7 +61,7 @@ def compile_into(target: Path) -> list[Path]:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    modules = hot_modules()
+    modules = sources()
     with tempfile.TemporaryDirectory() as work, tempfile.TemporaryDirectory() as made:
         here = os.getcwd()
         os.chdir(ROOT)  # so that a traceback names the source by its path in the package
@@ -63,11 +70,11 @@ def compile_into(target: Path) -> list[Path]:
                 [
                     Extension(
                         name,
-                        [name.replace(".", "/") + ".py"],
+                        [source],
                         extra_compile_args=["-g0"],
                         extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],
                     )
-                    for name in modules
+                    for name, source in modules.items()
                 ],
                 language_level=3,
                 build_dir=work,

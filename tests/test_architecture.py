@@ -33,7 +33,7 @@ def folder(package: str) -> Path:
 
 def modules(package: str) -> set[str]:
     """Return the names of a package's modules and sub-packages, less its ``__init__``."""
-    files = {path.stem for path in folder(package).glob("*.py")} - {"__init__"}
+    files = {path.stem for path in folder(package).glob("*.py*")} - {"__init__"}
     packages = {path.parent.name for path in folder(package).glob("*/__init__.py")}
     return files | packages
 

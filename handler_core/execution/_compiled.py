@@ -6,6 +6,9 @@ file beside it for what only C needs to know. Python imports the compiled file i
 wheel for any platform has the source only. The results are the same. gevent builds its own modules
 in this way.
 
+What Python cannot say is in modules of Cython alone (:data:`NATIVE`). Who imports one of them does
+without it where it is missing.
+
 This module makes Python import the source if the environment variable ``HANDLER_CORE_PURE`` is set
 to something other than ``0``. It does so too where the compiled code cannot run: without the GIL,
 since the compiled code takes no lock where the GIL keeps other threads out, and in a second
@@ -27,7 +30,7 @@ from importlib.machinery import (
 )
 from types import FunctionType, ModuleType
 
-__all__ = ["HOT", "VARIABLE", "build", "reason"]
+__all__ = ["HOT", "NATIVE", "VARIABLE", "build", "reason"]
 
 VARIABLE = "HANDLER_CORE_PURE"
 
@@ -37,7 +40,11 @@ HOT = (
     "handler_core.execution._mailbox",
     "handler_core.execution._result_core",
     "handler_core.execution._run_items",
+    "handler_core.network._lock_turns",
 )
+
+#: Every module that has no Python source. These are for Linux.
+NATIVE = ("handler_core.network._native_calls",)
 
 
 #: Why the source runs; empty if the compiled build does.
@@ -45,11 +52,13 @@ _reason = ""
 
 
 class _SourceFinder:
-    """Finds the source of a hot module."""
+    """Finds the source of a hot module, and no native one."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if name in NATIVE:
+            raise ModuleNotFoundError(f"{name} is for the compiled build", name=name)
         if name not in HOT or not path:
             return None
         return FileFinder(path[0], (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(name)
@@ -74,7 +83,8 @@ def _why_not_compiled() -> str:
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return f"{VARIABLE} asks for it"
     root = __file__.removesuffix(os.path.join("handler_core", "execution", "_compiled.py"))
-    files = [root + name.replace(".", os.sep) + EXTENSION_SUFFIXES[0] for name in HOT]
+    modules = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
+    files = [root + name.replace(".", os.sep) + EXTENSION_SUFFIXES[0] for name in modules]
     found = [os.path.exists(file) for file in files]
     if any(found) and not all(found):  # the modules of one build know each other's memory layout
         return f"{files[found.index(False)]} is missing, and other compiled modules are there"

@@ -20,6 +20,7 @@ from handler_core.green._task import GreenTask, TaskRun
 from handler_core.handler._handler import Handler
 from handler_core.network._select import LONGEST_TURN, blocking_select
 from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
+from handler_core.network._short_calls import quick_select
 
 __all__ = ["GreenHandler"]
 
@@ -162,10 +163,14 @@ class GreenHandler(Handler):
 
         A subclass's ``select`` calls this. See :meth:`Hub.select`.
         """
-        timeout = checked_timeout(timeout)
         hub = self.current_hub()
         if hub is None:
             return blocking_select(rlist, wlist, xlist, timeout)
+        if quick_select is not None and time.monotonic() - hub.parked_at < LONGEST_TURN:
+            ready = quick_select(rlist, wlist, xlist, timeout, False)
+            if ready is not None:
+                return ready
+        timeout = checked_timeout(timeout)
         return hub.select(self.current_task(), rlist, wlist, xlist, timeout)
 
     # Fork.

@@ -19,7 +19,13 @@ from types import BuiltinFunctionType, ModuleType
 
 from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._poll_set import PollSet, poll_for, take_poll_set
-from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
+from handler_core.network._select_arguments import (
+    FileObject,
+    SelectLists,
+    as_list,
+    checked_timeout,
+)
+from handler_core.network._short_calls import quick_select
 from handler_core.network._unpatched_select import unpatched_select
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "blocking_select",
     "cooperative_select",
     "poll_select",
+    "select_or_park",
 ]
 
 #: How long, in seconds, a loop around a cooperative ``select`` may keep other tasks from running.
@@ -66,18 +73,18 @@ def poll_select(
         ValueError: a descriptor or the timeout is negative.
         OSError: a descriptor is not open (``EBADF``).
     """
-    timeout = checked_timeout(timeout)
     if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
         return blocking_select(rlist, wlist, xlist, timeout)
+    timeout = checked_timeout(timeout)
     if not hasattr(unpatched_select, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    poll_set, sockets = take_poll_set(rlist, wlist, xlist)
     if time.monotonic() - getattr(_task_local, "slept_at", 0) > LONGEST_TURN:
+        rlist, wlist, xlist = as_list(rlist), as_list(wlist), as_list(xlist)
         select_module.select([], [], [], SHORTEST_SLEEP)
         _task_local.slept_at = time.monotonic()
     await_readable = functools.partial(_await_readable, select_module)
-    return cooperative_select(poll_set, sockets, timeout, await_readable)
+    return select_or_park(rlist, wlist, xlist, timeout, await_readable)
 
 
 def blocking_select(
@@ -88,8 +95,13 @@ def blocking_select(
 ) -> SelectLists:
     """Select with the kernel's ``poll``. This blocks the thread in a patched process too.
 
-    ``timeout`` is one that :func:`checked_timeout` returned.
+    The arguments and the exceptions are those of :func:`poll_select`.
     """
+    if quick_select is not None:
+        ready = quick_select(rlist, wlist, xlist, timeout, True)
+        if ready is not None:
+            return ready
+    timeout = checked_timeout(timeout)
     poll_set, sockets = take_poll_set(rlist, wlist, xlist)
     ready = poll_set.wait(sockets, timeout)
     poll_set.release()
@@ -107,6 +119,22 @@ def _await_readable(select_module: ModuleType, nested: NestedEpoll, timeout: flo
         poll_for(poll.poll, timeout)
     else:
         select_module.select([nested.fileno()], [], [], timeout)
+
+
+def select_or_park(
+    rlist: Iterable[FileObject],
+    wlist: Iterable[FileObject],
+    xlist: Iterable[FileObject],
+    timeout: float | None,
+    await_readable: Callable[[NestedEpoll, float | None], object],
+) -> SelectLists:
+    """Do what :func:`cooperative_select` does, for the caller's own lists."""
+    if quick_select is not None:
+        ready = quick_select(rlist, wlist, xlist, timeout, False)
+        if ready is not None:
+            return ready
+    poll_set, sockets = take_poll_set(rlist, wlist, xlist)
+    return cooperative_select(poll_set, sockets, timeout, await_readable)
 
 
 def cooperative_select(

@@ -5,12 +5,14 @@ right for a call that waits. A call that cannot wait is over in a microsecond. B
 queues for the lock behind every other thread that wants it, and that costs two switches of threads.
 A client whose loop makes six calls for a request spends most of its time on that.
 
-``ctypes.PyDLL`` calls a C function without giving the lock away. So the calls here go that way,
-with the flag that they may not wait. Where one of them does nothing, because it would have to wait
-or has failed, the caller makes it again in the ordinary way, and gets the ordinary error.
+A compiled build has a module for these calls, :mod:`handler_core.network._native_calls`. Without
+it, ``ctypes.PyDLL`` calls a C function without giving the lock away. The calls have the flag that
+they may not wait. Where one of them does nothing, because it would have to wait or has failed, the
+caller makes it again in the ordinary way, and gets the ordinary error.
 
 Nobody can close the socket between the reading of its descriptor and the call. ``ctypes`` asks a
-socket for ``_as_parameter_``, and here that is C code all the way down.
+socket for ``_as_parameter_``, and here that is C code all the way down. So is the ``fileno`` that
+the compiled calls ask for.
 """
 
 from __future__ import annotations
@@ -19,14 +21,24 @@ import _socket
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handler_core.network._lock_turns import may_keep_lock
 
+if TYPE_CHECKING:
+    from handler_core.network._native_calls import Receiver
+
+try:
+    import handler_core.network._native_calls as _native_calls
+except ImportError:  # it is missing, or the Python source is to run
+    _native_calls = None  # type: ignore[assignment]
+
 __all__ = [
     "NativeSocket",
+    "ShortCalls",
     "ShortPoll",
     "ShortReceiver",
+    "quick_select",
     "short_calls",
     "short_poll",
     "short_receiver",
@@ -43,6 +55,19 @@ _BYTES = (bytes, bytearray, memoryview)
 
 # Of more descriptors, a poll object finds those that are ready more quickly.
 _MOST_DESCRIPTORS = 4
+
+#: Does what ``select.select`` does; None where there is no compiled build. See ``_native_calls``.
+quick_select = None if _native_calls is None else _native_calls.quick_select
+
+
+class NativeCalls:
+    """The compiled functions, and the types that their arguments need."""
+
+    def __init__(self) -> None:
+        self.send: Callable[..., int] = _native_calls.send
+        self.recv: Callable[..., int] = _native_calls.recv
+        self.size: Callable[[int], Any] = int
+        self.new_buffer: Callable[[int], Any] = bytearray
 
 
 class ShortCalls:
@@ -80,11 +105,13 @@ def _new_pollfds(ctypes: Any) -> Callable[[list[tuple[int, int]]], Any]:
 
 
 @functools.cache
-def short_calls() -> ShortCalls | None:
+def short_calls() -> ShortCalls | NativeCalls | None:
     """Return the functions; None where there is no lock to keep, or no way to keep it."""
     has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
     if not (has_lock and sys.platform == "linux" and sys.implementation.name == "cpython"):
         return None
+    if _native_calls is not None:
+        return NativeCalls()
     try:
         return ShortCalls()
     except ImportError:  # a Python that was built without libffi
@@ -116,16 +143,16 @@ class ShortPoll:
 
 
 def short_poll(event_masks: Mapping[int, int]) -> ShortPoll | None:
-    """Return a :class:`ShortPoll`; None where an ordinary ``poll`` does better."""
+    """Return a :class:`ShortPoll`; None where there is something better."""
     calls = short_calls() if len(event_masks) <= _MOST_DESCRIPTORS else None
-    return None if calls is None else ShortPoll(calls, event_masks)
+    return ShortPoll(calls, event_masks) if isinstance(calls, ShortCalls) else None
 
 
 class ShortReceiver:
     """Receives what has arrived, without a wait, into a buffer. One task at a time uses it.
 
     Args:
-        calls: the functions.
+        calls: the functions of the C library.
         size: the most that it receives at once, in bytes.
     """
 
@@ -150,13 +177,15 @@ class ShortReceiver:
         return None if count < 0 else self._bytes_at(self._buffer, count)
 
 
-def short_receiver(size: int) -> ShortReceiver | None:
-    """Return a :class:`ShortReceiver`; None where there are no short calls."""
+def short_receiver(size: int) -> ShortReceiver | Receiver | None:
+    """Return a :class:`ShortReceiver` or a compiled one; None where there are no short calls."""
     calls = short_calls()
-    return None if calls is None else ShortReceiver(calls, size)
+    if isinstance(calls, ShortCalls):
+        return ShortReceiver(calls, size)
+    return None if calls is None else _native_calls.Receiver(size)
 
 
-def short_send(sock: Any, data: Any) -> int:
+def _send(sock: Any, data: Any) -> int:
     """Send ``data`` without a wait; return how many bytes, or -1 for "take the ordinary way".
 
     Args:
@@ -164,7 +193,7 @@ def short_send(sock: Any, data: Any) -> int:
         data: what holds bytes. Much is not sent in this way, and what holds none neither.
     """
     calls = short_calls()
-    if calls is None or type(data) not in _BYTES:
+    if not isinstance(calls, ShortCalls) or type(data) not in _BYTES:
         return -1
     size = data.nbytes if type(data) is memoryview else len(data)
     if size > _MOST_BYTES or not may_keep_lock():
@@ -172,6 +201,10 @@ def short_send(sock: Any, data: Any) -> int:
     if type(data) is not bytes:
         data = bytes(data)
     return calls.send(sock, data, calls.size(size), _DONT_WAIT)
+
+
+#: Sends without a wait: returns how many bytes, or -1 for "take the ordinary way".
+short_send: Callable[[Any, Any], int] = _send if _native_calls is None else _native_calls.quick_send
 
 
 class NativeSocket(_socket.socket):

@@ -7,10 +7,13 @@ What it sends and receives without a wait does not give the interpreter's lock a
 from __future__ import annotations
 
 import _socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handler_core.network._connection import Connection
 from handler_core.network._short_calls import ShortReceiver, short_receiver, short_send
+
+if TYPE_CHECKING:
+    from handler_core.network._native_calls import Receiver
 
 __all__ = ["ThreadConnection"]
 
@@ -23,7 +26,7 @@ class ThreadConnection(Connection):
 
     _as_parameter_ = property(_socket.socket.fileno)
 
-    _receiver: ShortReceiver | None = None
+    _receiver: ShortReceiver | Receiver | None = None
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of ``data``; return how many bytes."""

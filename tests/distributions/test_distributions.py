@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from handler_core import list_handlers
 from handler_core.cli.versions import compatible_range
-from handler_core.execution._compiled import HOT
+from handler_core.execution._compiled import HOT, NATIVE
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -97,7 +97,7 @@ def test_no_file_is_missing_and_none_is_stray(project: Path, built: Path) -> Non
         others |= tracked(project, "tests")
     assert f"{package}/py.typed" in modules
     info = f"{package}-{VERSION}.dist-info/"
-    sources = {name for name in modules if not name.endswith(".pxd")}
+    sources = {name for name in modules if not name.endswith((".pxd", ".pyx"))}
     assert {name for name in in_wheel if not name.startswith(info)} == sources
     expected = {*modules, *others, "README.md", "LICENSE", "pyproject.toml", "PKG-INFO"}
     # hatchling always adds .gitignore.
@@ -134,7 +134,7 @@ def test_a_wheel_with_compiled_modules(
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name for name in names if name.endswith(".so")} == {
-        module.replace(".", "/") + EXTENSION_SUFFIXES[0] for module in HOT
+        module.replace(".", "/") + EXTENSION_SUFFIXES[0] for module in (*HOT, *NATIVE)
     }
     assert {name for name in names if not name.endswith(".so")} == {
         name for name in files_of(ROOT, built)[0] if not name.endswith(".pxd")

@@ -14,7 +14,15 @@ import pytest
 
 from handler_core import create_socket_pair, get_handler, poll_select
 from handler_core.network import _lock_turns, _short_calls
-from handler_core.network._short_calls import NativeSocket, short_poll, short_receiver, short_send
+from handler_core.network._short_calls import (
+    NativeSocket,
+    ShortCalls,
+    ShortPoll,
+    quick_select,
+    short_poll,
+    short_receiver,
+    short_send,
+)
 
 needs_lock = pytest.mark.skipif(
     _short_calls.short_calls() is None, reason="no lock to keep, or no way to keep it"
@@ -35,7 +43,9 @@ def ends() -> Iterator[tuple[NativeSocket, NativeSocket]]:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each call keep the lock."""
-    monkeypatch.setattr(_short_calls, "may_keep_lock", lambda: True)
+    monkeypatch.setattr(_lock_turns, "_TURN", 3600.0)
+    monkeypatch.setattr(_lock_turns, "_LEAST_STREAK", 0)
+    _lock_turns.lock_was_free()
 
 
 @needs_lock
@@ -78,14 +88,14 @@ def test_what_takes_the_ordinary_way(ends: tuple[NativeSocket, NativeSocket]) ->
 def test_poll(ends: tuple[NativeSocket, NativeSocket]) -> None:
     one, other = ends
     masks = {one.fileno(): select.POLLIN, other.fileno(): select.POLLIN | select.POLLOUT}
-    polled = short_poll(masks)
-    assert polled is not None
+    polled = ShortPoll(ShortCalls(), masks)
     assert polled.poll() == [(other.fileno(), select.POLLOUT)]
     other.send(b"x")
     assert polled.poll() == [(one.fileno(), select.POLLIN), (other.fileno(), select.POLLOUT)]
     number = one.fileno()
     one.close()
     assert (number, select.POLLNVAL) in polled.poll()
+    assert (short_poll(masks) is None) is (quick_select is not None)
     assert short_poll(dict.fromkeys(range(1000), select.POLLIN)) is None
 
 
@@ -96,7 +106,6 @@ def test_no_other_thread_runs_meanwhile(ends: tuple[NativeSocket, NativeSocket])
     one, other = ends
     polled = short_poll({other.fileno(): select.POLLIN})
     receiver = short_receiver(1)
-    assert polled is not None
     assert receiver is not None
     turns = [0]
     over = False
@@ -114,7 +123,10 @@ def test_no_other_thread_runs_meanwhile(ends: tuple[NativeSocket, NativeSocket])
         before = turns[0]
         for _ in range(1000):
             assert short_send(one, b"x") == 1
-            assert polled.poll()
+            if polled is None:
+                assert poll_select([other], [], [], 10) == ([other], [], [])
+            else:
+                assert polled.poll()
             assert receiver.recv(other, 1, 0) == b"x"
         assert turns[0] == before
         while turns[0] == before:
@@ -131,8 +143,11 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(_lock_turns, "time", types.SimpleNamespace(monotonic=lambda: now))
     fake = types.SimpleNamespace(select=lambda *args: sleeps.append(args[-1]))
     monkeypatch.setattr(_lock_turns, "unpatched_select", fake)
+    monkeypatch.setattr(_lock_turns, "_thread", types.SimpleNamespace(_count=lambda: others))
+    others = 1
     _lock_turns.lock_was_free()
-    for _ in range(4):  # no call keeps the lock before waits have ended at once
+    assert (_lock_turns._LEAST_STREAK > 0) is (quick_select is None)
+    for _ in range(_lock_turns._LEAST_STREAK):  # waits that have ended at once
         assert not _lock_turns.may_keep_lock()
         _lock_turns.note_wait(1e-6)
     assert [_lock_turns.may_keep_lock() for _ in range(3)] == [True] * 3
@@ -143,16 +158,23 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
         now += 150e-6
         _lock_turns.may_keep_lock()
     assert len(sleeps) == 1
-    _lock_turns.note_wait(0.001)
-    assert not _lock_turns.may_keep_lock()
+    others = 0
+    for _ in range(10):
+        now += 150e-6
+        _lock_turns.may_keep_lock()
+    assert len(sleeps) == 1
+    _lock_turns.note_wait(0.001)  # a new turn, and the end of a streak
+    assert _lock_turns.may_keep_lock() is (_lock_turns._LEAST_STREAK == 0)
     assert len(sleeps) == 1
 
 
-@pytest.mark.parametrize("short", [True, False])
-def test_a_client_and_a_server(short: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("short", ["always", "in turns", "never", "missing"])
+def test_a_client_and_a_server(short: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection does the same where there are no short calls."""
-    if not short:
+    if short == "missing":
         monkeypatch.setattr(_short_calls, "short_calls", lambda: None)
+    if short in ("always", "never"):
+        monkeypatch.setattr(_lock_turns, "_TURN", 3600.0 if short == "always" else -1.0)
     handler = get_handler("threading")
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = handler.create_connection(server.getsockname(), 60)

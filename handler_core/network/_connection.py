@@ -15,7 +15,6 @@ socket throughout.
 from __future__ import annotations
 
 import _socket
-import contextlib
 import functools
 import operator
 import socket
@@ -148,11 +147,12 @@ class Connection(SocketMixin):
             OSError: the error that the last peek got.
         """
         received, self._peeked, self._received = self._received, b"", 0
-        # All of it is still there, unless another reader was faster.
-        with contextlib.suppress(BlockingIOError):
+        try:  # `contextlib.suppress` takes as long as the call
             while received:
                 removed = len(self._receive_without_waiting(received, _DONT_WAIT))
                 received = received - removed if removed else 0
+        except BlockingIOError:  # another reader was faster
+            pass
         error, self._error = self._error, None
         if error is not None:
             raise error

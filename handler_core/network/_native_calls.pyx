@@ -23,7 +23,7 @@ from handler_core.network._lock_turns cimport may_keep_lock, note_wait
 import errno as _errno
 import os
 
-__all__ = ["Receiver", "quick_select", "quick_send", "recv", "send"]
+__all__ = ["Receiver", "announce", "quick_select", "quick_send", "recv", "send", "take_last"]
 
 cdef extern from "<poll.h>" nogil:
     struct pollfd:
@@ -304,6 +304,36 @@ cdef class Receiver:
 cdef ssize_t _send(object sock, const char *data, size_t size, int flags) except -2:
     cdef int fd = sock.fileno()
     return c_send(fd, data, size, flags)
+
+
+# Socket pairs. What a function does here is done at once: no Python code runs in between.
+
+
+def announce(queue, dict may_announce, sender):
+    """If the queue has something, and the token is away, put the token into the kernel.
+
+    Returns -1 if the kernel did not take it. See ``_pair_direction``.
+    """
+    if not queue or not may_announce:
+        return 0
+    may_announce.clear()
+    return _send(sender, b"\0", 1, MSG_DONTWAIT)
+
+
+def take_last(queue, dict is_queued, dict may_announce, entry, receiver):
+    """Take one chunk, and take the token out of the kernel if the queue is empty then.
+
+    Raises:
+        IndexError: the queue was empty.
+    """
+    cdef char token
+    cdef int fd
+    chunk = queue.popleft()
+    if is_queued and not queue:
+        fd = receiver.fileno()
+        c_recv(fd, &token, 1, MSG_DONTWAIT)
+        may_announce.setdefault(b"\0", entry)
+    return chunk
 
 
 def send(sock, bytes data, size_t size, int flags):

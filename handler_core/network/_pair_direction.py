@@ -17,6 +17,8 @@ interrupted, two things hold:
 - ``_may_announce`` has its entry if there is no token, and has none if there is one.
 - If there is a token, the queue has something, or a reader is about to look.
 
+A compiled build has a function for each of the two things that happen most often.
+
 Where there are no such system calls, a pair is a stream from the beginning
 (:mod:`handler_core.network._pair_stream`).
 """
@@ -85,6 +87,8 @@ class Direction:
         one = calls.size(len(_TOKEN))
         self._send = calls.send
         self._recv = calls.recv
+        self._announce_compiled = calls.announce
+        self._take_last_compiled = calls.take_last
         self._put_token = (self.sender, _TOKEN, one, _DONT_WAIT)
         self._into_buffer = (calls.new_buffer(len(_TOKEN)), one, _DONT_WAIT)
         self._may_announce[_TOKEN] = self._put_token
@@ -110,10 +114,14 @@ class Direction:
 
     def _announce(self) -> None:
         """At once: if the queue has something, and the token is away, put the token there."""
-        pops = iter(self._pop, None)
-        calls = map(_second, zip(filter(None, self._queues), pops, strict=False))
-        if -1 not in list(starmap(self._send, calls)):
-            return
+        if self._announce_compiled is not None:
+            if self._announce_compiled(self._queue, self._may_announce, self.sender) >= 0:
+                return
+        else:
+            pops = iter(self._pop, None)
+            calls = map(_second, zip(filter(None, self._queues), pops, strict=False))
+            if -1 not in list(starmap(self._send, calls)):
+                return
         self._may_announce.setdefault(_TOKEN, self._put_token)
         with contextlib.suppress(BlockingIOError):  # something else fills the kernel's buffer
             self.sender.send(_TOKEN, _DONT_WAIT)  # says what is wrong
@@ -165,6 +173,12 @@ class Direction:
         Raises:
             IndexError: the queue was empty.
         """
+        take_last = self._take_last_compiled
+        if take_last is not None:
+            taken: bytes | memoryview = take_last(
+                self._queue, self._is_queued, self._may_announce, self._put_token, receiver
+            )
+            return taken
         steps = chain(starmap(self._queue.popleft, _ONCE), self._token_away(receiver))
         chunk: bytes | memoryview
         chunk, *_ = steps

@@ -68,10 +68,16 @@ class NativeCalls:
         self.recv: Callable[..., int] = _native_calls.recv
         self.size: Callable[[int], Any] = int
         self.new_buffer: Callable[[int], Any] = bytearray
+        self.announce: Callable[..., int] | None = _native_calls.announce
+        self.take_last: Callable[..., Any] | None = _native_calls.take_last
 
 
 class ShortCalls:
     """The functions of the C library, and the types that their arguments need."""
+
+    # What only a compiled build has.
+    announce: Callable[..., int] | None = None
+    take_last: Callable[..., Any] | None = None
 
     def __init__(self) -> None:
         import ctypes

@@ -153,11 +153,8 @@ $(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(READY) zookeeper
 test-examples: $(READY) zookeeper
 	$(PYTEST) $(EXAMPLES)
 
-# The conformance suite on handlers that are broken. They replace parts of the core, as only the Python
-# source allows.
-test-suite: export HANDLER_CORE_PURE := 1
-test-suite: export HANDLER_CORE_TEST_BUILD := Python source
-test-suite: $(VENV)/.dev
+# The conformance suite on handlers that are broken.
+test-suite: $(READY)
 	$(PYTEST) tests/conformance
 
 # All distributions, built and installed into empty environments.

@@ -28,8 +28,14 @@ from handler_core.execution._waiter import Waker
 from handler_core.green._hub_end import HubEnd
 from handler_core.green._waiter import GreenWaiter
 from handler_core.network._nested_epoll import NestedEpoll
-from handler_core.network._select import LONGEST_TURN, SHORTEST_SLEEP, select_or_park
-from handler_core.network._select_arguments import FileObject, SelectLists, as_list
+from handler_core.network._poll_set import take_poll_set
+from handler_core.network._select import (
+    LONGEST_TURN,
+    SHORTEST_SLEEP,
+    cooperative_select,
+    select_or_park,
+)
+from handler_core.network._select_arguments import FileObject, SelectLists
 
 __all__ = ["Hub", "distance_to_hub"]
 
@@ -182,15 +188,15 @@ class Hub(abc.ABC):
         A caller does not park if something is ready. A loop around it could then keep the other
         greenlets from running, so it does park once it has gone on for some milliseconds.
         """
-        if time.monotonic() - self.parked_at > LONGEST_TURN and self.may_park(greenlet):
-            # Copies, since other greenlets may change the caller's lists now.
-            rlist, wlist, xlist = as_list(rlist), as_list(wlist), as_list(xlist)
-            self.let_others_run(GreenWaiter(self, greenlet))
 
         def await_readable(nested: NestedEpoll, timeout: float | None) -> None:
             self.await_readable(nested, self.new_waiter(greenlet), timeout)
 
-        return select_or_park(rlist, wlist, xlist, timeout, await_readable)
+        if time.monotonic() - self.parked_at <= LONGEST_TURN or not self.may_park(greenlet):
+            return select_or_park(rlist, wlist, xlist, timeout, await_readable)
+        poll_set, sockets = take_poll_set(rlist, wlist, xlist)  # others may close a socket now
+        self.let_others_run(GreenWaiter(self, greenlet))
+        return cooperative_select(poll_set, sockets, timeout, await_readable)
 
 
 def distance_to_hub(greenlet: Any, hub: Any) -> float:

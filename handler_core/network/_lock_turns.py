@@ -7,7 +7,7 @@ in the ordinary way.
 
 A lock that is given away for a microsecond is often taken back before another thread has woken
 up. So once in :data:`_LONGEST_TURN`, :func:`may_keep_lock` also sleeps for a moment. Then another
-thread gets the lock. Where there is no other thread, it does not sleep.
+thread gets the lock.
 
 Threads that mostly wait do not compete for the lock, and an ordinary call is a little quicker than
 one by ``ctypes``. So there the lock is kept only after :data:`_LEAST_STREAK` waits in ``select``
@@ -19,7 +19,6 @@ ms late; without the second, one in a hundred wakes up 10 to 30 ms late.
 
 from __future__ import annotations
 
-import _thread
 import time
 from types import FunctionType
 
@@ -49,7 +48,7 @@ def may_keep_lock() -> bool:
     now = time.monotonic()
     if now - _given_away_at < _TURN:
         return True
-    if now - _free_at > _LONGEST_TURN and _thread._count() > 0:  # it leaves out the main thread
+    if now - _free_at > _LONGEST_TURN:
         unpatched_select.select([], [], [], _SHORTEST_SLEEP)  # `time.sleep` may be patched
         now = _free_at = time.monotonic()
     _given_away_at = now

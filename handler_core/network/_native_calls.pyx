@@ -189,7 +189,7 @@ cdef int _wait(
         with nogil:
             found = c_poll(entries, count, 0)
         return found if found > 0 or (found == 0 and seconds == 0) else ORDINARY
-    if may_keep_lock():
+    if count <= FEW and may_keep_lock():
         found = c_poll(entries, count, 0)
         if found > 0 or (found == 0 and seconds == 0):
             return found
@@ -260,8 +260,8 @@ cdef list _exceptional(pollfd *entries, pollfd *excepting, tuple fileobjs):
 def quick_send(sock, data):
     """Send some of ``data``, without a wait; return how many bytes.
 
-    -1 means that the ordinary way is to be taken. ``data`` is what holds bytes. Much is not sent in
-    this way, and what holds none neither.
+    -1 means that the ordinary way is to be taken: for much data, and for anything but bytes, a
+    bytearray, or a view whose bytes lie side by side.
     """
     if type(data) is bytes:
         if len(<bytes> data) > MOST_SENT or not may_keep_lock():
@@ -270,7 +270,7 @@ def quick_send(sock, data):
     if type(data) is bytearray:
         if len(<bytearray> data) > MOST_SENT:
             return ORDINARY
-    elif type(data) is not memoryview or data.nbytes > MOST_SENT:
+    elif type(data) is not memoryview or data.nbytes > MOST_SENT or not data.c_contiguous:
         return ORDINARY
     return quick_send(sock, bytes(data))
 
@@ -285,7 +285,7 @@ cdef class Receiver:
     cdef Py_ssize_t _size
 
     def __init__(self, Py_ssize_t size):
-        self._size = min(size, MOST_RECEIVED)
+        self._size = max(0, min(size, MOST_RECEIVED))
 
     def recv(self, sock, Py_ssize_t size, int flags):
         """Return up to ``size`` bytes. ``b""`` is the end.
@@ -294,7 +294,7 @@ cdef class Receiver:
         """
         cdef ssize_t count
         cdef int fd
-        if not may_keep_lock():
+        if size < 0 or not may_keep_lock():
             return None
         fd = sock.fileno()
         count = c_recv(fd, _received, min(size, self._size), flags | MSG_DONTWAIT)

@@ -19,12 +19,7 @@ from types import BuiltinFunctionType, ModuleType
 
 from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._poll_set import PollSet, poll_for, take_poll_set
-from handler_core.network._select_arguments import (
-    FileObject,
-    SelectLists,
-    as_list,
-    checked_timeout,
-)
+from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
 from handler_core.network._short_calls import quick_select
 from handler_core.network._unpatched_select import unpatched_select
 
@@ -79,12 +74,13 @@ def poll_select(
     if not hasattr(unpatched_select, "epoll"):
         readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
         return readable, writable, exceptional
-    if time.monotonic() - getattr(_task_local, "slept_at", 0) > LONGEST_TURN:
-        rlist, wlist, xlist = as_list(rlist), as_list(wlist), as_list(xlist)
-        select_module.select([], [], [], SHORTEST_SLEEP)
-        _task_local.slept_at = time.monotonic()
     await_readable = functools.partial(_await_readable, select_module)
-    return select_or_park(rlist, wlist, xlist, timeout, await_readable)
+    if time.monotonic() - getattr(_task_local, "slept_at", 0) <= LONGEST_TURN:
+        return select_or_park(rlist, wlist, xlist, timeout, await_readable)
+    poll_set, sockets = take_poll_set(rlist, wlist, xlist)  # others may close a socket now
+    select_module.select([], [], [], SHORTEST_SLEEP)
+    _task_local.slept_at = time.monotonic()
+    return cooperative_select(poll_set, sockets, timeout, await_readable)
 
 
 def blocking_select(

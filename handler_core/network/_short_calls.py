@@ -196,12 +196,15 @@ def _send(sock: Any, data: Any) -> int:
 
     Args:
         sock: a socket with ``_as_parameter_``.
-        data: what holds bytes. Much is not sent in this way, and what holds none neither.
+        data: bytes, a bytearray, or a view whose bytes lie side by side. Much is not sent in this
+            way, and nothing else is.
     """
     calls = short_calls()
     if not isinstance(calls, ShortCalls) or type(data) not in _BYTES:
         return -1
     size = data.nbytes if type(data) is memoryview else len(data)
+    if type(data) is memoryview and not data.c_contiguous:
+        return -1
     if size > _MOST_BYTES or not may_keep_lock():
         return -1
     if type(data) is not bytes:

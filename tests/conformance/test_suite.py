@@ -67,6 +67,8 @@ def arguments_of(folder: Path, *arguments: str) -> list[str]:
 def environment_of(folder: Path) -> dict[str, str]:
     """Return the environment in which the site and the broken handlers are found."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("HANDLER_CORE_")}
+    # Broken handlers replace parts of the core, as only the Python source allows.
+    variables["HANDLER_CORE_PURE"] = "1"
     return variables | {"PYTHONPATH": os.pathsep.join((str(folder), str(HERE)))}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import gc
+import os
 from typing import Any
 
 import eventlet
@@ -40,6 +42,16 @@ def test_a_look_up_does_not_stop_the_hub(handler: Any, monkeypatch: pytest.Monke
     with pytest.raises(builtins.TimeoutError):
         handler.create_connection(("name", 1), timeout=0.05)
     asked.release()
+
+
+def test_a_socket_that_another_task_closes_during_a_select(handler: Any) -> None:
+    """It was open when the caller named it, so this is no ``ValueError``."""
+    first, second = handler.create_socket_pair()
+    with second:
+        handler.spawn(first.close)
+        handler.current_hub().parked_at = 0.0  # so the select begins by letting the task run
+        with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+            handler.select([first], [], [], LIMIT)
 
 
 def test_one_socket_is_read_written_and_selected_at_once(handler: Any) -> None:

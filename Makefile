@@ -106,7 +106,7 @@ demo: $(VENV)/.demo ## run a small client on every installed model: half a minut
 docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-bench: $(READY) zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 17 minutes
+bench: $(READY) zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 10 minutes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
 
 bench-docs: ## put what make bench measured last into the documentation: at once

@@ -91,7 +91,7 @@ def blocking_select(
 ) -> SelectLists:
     """Select with the kernel's ``poll``. This blocks the thread in a patched process too.
 
-    The arguments and the exceptions are those of :func:`poll_select`.
+    The arguments and the exceptions are those of :func:`handler_core.poll_select`.
     """
     if quick_select is not None:
         ready = quick_select(rlist, wlist, xlist, timeout, True)

@@ -3,7 +3,6 @@
 import importlib
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = os.environ.get("HANDLER_CORE_TEST_BUILD")
     if wanted is not None:
-        from handler_core.execution._compiled import HOT, NATIVE, build
+        from handler_core.execution._compiled import MODULES, build
 
         if build() != wanted:
             raise pytest.UsageError(
                 f"this run tests the build {wanted!r} of the hot modules, and here is {build()!r}; "
                 "write: make dev"
             )
-        names = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
-        for name in names if wanted == "compiled" else ():
+        for name in MODULES if wanted == "compiled" else ():
             made = Path(importlib.import_module(name).__file__ or "")
             sources = ROOT.glob(name.replace(".", "/") + ".p*")
             if made.stat().st_mtime < max(map(_changed_at, sources)):

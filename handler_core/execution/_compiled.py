@@ -30,7 +30,7 @@ from importlib.machinery import (
 )
 from types import FunctionType, ModuleType
 
-__all__ = ["HOT", "NATIVE", "VARIABLE", "build", "reason"]
+__all__ = ["HOT", "MODULES", "NATIVE", "VARIABLE", "build", "reason"]
 
 VARIABLE = "HANDLER_CORE_PURE"
 
@@ -46,9 +46,8 @@ HOT = (
 #: Every module that has no Python source. These are for Linux.
 NATIVE = ("handler_core.network._native_calls",)
 
-
-#: Why the source runs; empty if the compiled build does.
-_reason = ""
+#: All that a compiled build has on this platform.
+MODULES = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
 
 
 class _SourceFinder:
@@ -83,8 +82,7 @@ def _why_not_compiled() -> str:
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return f"{VARIABLE} asks for it"
     root = __file__.removesuffix(os.path.join("handler_core", "execution", "_compiled.py"))
-    modules = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
-    files = [root + name.replace(".", os.sep) + EXTENSION_SUFFIXES[0] for name in modules]
+    files = [root + name.replace(".", os.sep) + EXTENSION_SUFFIXES[0] for name in MODULES]
     found = [os.path.exists(file) for file in files]
     if any(found) and not all(found):  # the modules of one build know each other's memory layout
         return f"{files[found.index(False)]} is missing, and other compiled modules are there"

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from handler_core import list_handlers
 from handler_core.cli.versions import compatible_range
-from handler_core.execution._compiled import HOT, NATIVE
+from handler_core.execution._compiled import MODULES
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -134,7 +134,7 @@ def test_a_wheel_with_compiled_modules(
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name for name in names if name.endswith(".so")} == {
-        module.replace(".", "/") + EXTENSION_SUFFIXES[0] for module in (*HOT, *NATIVE)
+        module.replace(".", "/") + EXTENSION_SUFFIXES[0] for module in MODULES
     }
     assert {name for name in names if not name.endswith(".so")} == {
         name for name in files_of(ROOT, built)[0] if not name.endswith(".pxd")

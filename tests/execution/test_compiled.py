@@ -28,11 +28,10 @@ from handler_core_threading import SequentialThreadingHandler
 import handler_core
 from execution.tasks import LIMIT, ended
 from handler_core import AsyncResult, Callback, Handler, get_handler
-from handler_core.execution._compiled import HOT, NATIVE, build
+from handler_core.execution._compiled import HOT, MODULES, NATIVE, build
 from handler_core.execution._mailbox import InContext, Mailbox, Mailroom, State
 
 #: All modules that are compiled on this platform.
-ALL = (*HOT, *NATIVE) if sys.platform == "linux" else HOT
 
 WHICH = "from handler_core.execution._compiled import build; print(build())"
 
@@ -52,7 +51,7 @@ def run(program: str, folder: Path | None = None, **variables: str) -> str:
 def test_the_variable_and_the_gil_decide() -> None:
     suffix = EXTENSION_SUFFIXES[0]
     root = Path(handler_core.__file__).parent.parent
-    there = {root.joinpath(*name.split(".")).with_suffix(suffix).exists() for name in ALL}
+    there = {root.joinpath(*name.split(".")).with_suffix(suffix).exists() for name in MODULES}
     assert len(there) == 1, "some hot modules are compiled and others are not"
     best = "compiled" if there == {True} else "Python source"
     assert run(WHICH) == run(WHICH, HANDLER_CORE_PURE="") == best

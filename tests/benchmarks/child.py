@@ -12,10 +12,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.build import PURE
 from benchmarks.scale import SCALES, Scale
 from benchmarks.series import OURS, Series
 from benchmarks.sides import ASYNCIO
+from handler_core.execution._compiled import VARIABLE
 
 __all__ = ["run_child"]
 
@@ -43,7 +43,7 @@ def run_child(
         output = Path(folder, "series.json")
         command = [sys.executable, "-m", "benchmarks.child", part, model, scale.name, str(output)]
         command += options
-        environment = {**os.environ, **PURE} if pure else None
+        environment = {**os.environ, VARIABLE: "1"} if pure else None
         subprocess.run(command, env=environment, check=True, timeout=_TIMEOUT)
         measured = [Series(*values) for values in json.loads(output.read_text())]
         return [series._replace(pure=pure) for series in measured]

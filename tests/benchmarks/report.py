@@ -13,9 +13,9 @@ from typing import Any
 import importlib_metadata
 import pyperf
 
-from benchmarks.build import which_build
 from benchmarks.series import KAZOO, Series
 from benchmarks.verdicts import Cell, Growth, over_ours, over_raw
+from handler_core.execution._compiled import build
 
 __all__ = ["as_json", "machine", "write_pyperf"]
 
@@ -26,7 +26,7 @@ def machine() -> dict[str, str]:
     """Return the facts that the figures depend on, as text by name."""
     metadata = pyperf.Run([1.0], metadata={}, collect_metadata=True).get_metadata()
     return {
-        "build of handler-core": which_build(),
+        "build of handler-core": build(),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "CPU": f"{os.cpu_count()} of {metadata.get('cpu_model_name', platform.machine())}",
         "system": f"{platform.system()} {platform.release()}",

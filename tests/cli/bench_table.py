@@ -1,4 +1,4 @@
-"""Helpers for the tests of ``handler-core bench``: they read its table and make a model."""
+"""Helpers for the tests of ``handler-core bench``: they read its table."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from handler_core.cli.bench.operations import ROWS
 
 MEMORY = "memory of a pending result"
 NAMES = [row.name for row in ROWS] + [MEMORY]
-
-#: The source of a model that is the threading one. A test may add to it.
-MODEL = """
-import handler_core_threading
-from handler_core import AsyncResult, hookimpl
-
-class Handler(handler_core_threading.SequentialThreadingHandler):
-    name = "odd"
-"""
 
 
 def cells_of(table: str) -> tuple[list[str], dict[str, list[str]]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyperf
 import pytest
-from bench_table import MEMORY, MODEL, NAMES, cells_of, number
+from bench_table import MEMORY, NAMES, cells_of, number
+from odd_model import LINKS_TWICE, MODEL
 from rich.console import Console
 
 import handler_core
@@ -92,19 +93,7 @@ BROKEN = {
         "29,999 dispatched callbacks ran instead of 30,000",
     ),
     "repeated link": (
-        MODEL
-        + """
-    @hookimpl
-    def callback_object(self):
-        class Result(AsyncResult):
-            def link(self, callback):
-                super().link(callback)
-                super().link(lambda result: callback(result))
-
-            rawlink = link
-
-        return Result(self)
-""",
+        MODEL + LINKS_TWICE,
         "linked callbacks ran instead of 20,000",
     ),
     "blind": (

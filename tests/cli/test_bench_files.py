@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pyperf
 import pytest
-from bench_table import MEMORY, MODEL, NAMES, cells_of, number
+from bench_table import MEMORY, NAMES, cells_of, number
+from odd_model import MODEL
 
 from handler_core.cli.bench import output_file
 from handler_core.cli.bench.operations import ROWS

@@ -8,20 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from odd_model import LINKS_TWICE, MODEL
 
 from handler_core.testing import ZooKeeperServer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
-
-# A model that is the threading one. A test may add to it.
-MODEL = """
-import handler_core_threading, os, sys, time
-from handler_core import AsyncResult, hookimpl
-
-class Handler(handler_core_threading.SequentialThreadingHandler):
-    name = "odd"
-"""
 
 
 def rows_of(table: str) -> list[list[str]]:
@@ -129,19 +121,7 @@ BROKEN = {
         "10 dispatched callbacks ran instead of 5",
     ),
     "repeated link": (
-        MODEL
-        + """
-    @hookimpl
-    def callback_object(self):
-        class Result(AsyncResult):
-            def link(self, callback):
-                super().link(callback)
-                super().link(lambda result: callback(result))
-
-            rawlink = link
-
-        return Result(self)
-""",
+        MODEL + LINKS_TWICE,
         "linked callbacks ran instead of 50",
     ),
     "lost connection": (

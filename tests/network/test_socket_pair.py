@@ -321,9 +321,9 @@ def test_ping_pong(ends: tuple[Any, Any]) -> None:
     assert not thread.is_alive()
 
 
-def test_two_readers_share_what_comes(ends: tuple[Any, Any]) -> None:
+def received_by_two(ends: tuple[Any, Any], message: bytes, count: int) -> int:
+    """Send a message again and again. Return how many bytes two readers have got together."""
     left, right = ends
-    total = 20_000
     got: list[int] = []
 
     def read() -> None:
@@ -333,13 +333,17 @@ def test_two_readers_share_what_comes(ends: tuple[Any, Any]) -> None:
     readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for _ in range(total):
-        left.send(b"\0")
+    for _ in range(count):
+        left.send(message)
     left.close()
     for reader in readers:
         reader.join(30)
         assert not reader.is_alive()
-    assert sum(got) == total
+    return sum(got)
+
+
+def test_two_readers_share_what_comes(ends: tuple[Any, Any]) -> None:
+    assert received_by_two(ends, b"\0", 20_000) == 20_000
 
 
 def test_an_end_that_is_dropped_is_an_end_that_is_closed() -> None:
@@ -449,20 +453,4 @@ def test_a_duplicate_is_made_while_another_thread_sends(both: bool) -> None:
 
 @pytest.mark.usefixtures("quick_switches")
 def test_two_readers_take_parts_of_messages(ends: tuple[Any, Any]) -> None:
-    left, right = ends
-    got: list[int] = []
-
-    def read() -> None:
-        while data := right.recv(7):
-            got.append(len(data))
-
-    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for _ in range(5000):
-        left.send(b"0123456789")
-    left.close()
-    for reader in readers:
-        reader.join(30)
-        assert not reader.is_alive()
-    assert sum(got) == 50_000
+    assert received_by_two(ends, b"0123456789", 5_000) == 50_000

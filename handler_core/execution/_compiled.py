@@ -44,7 +44,10 @@ HOT = (
 )
 
 #: Every module that has no Python source. These are for Linux.
-NATIVE = ("handler_core.network._native_calls",)
+NATIVE = (
+    "handler_core.execution._quick_construction",
+    "handler_core.network._native_calls",
+)
 
 #: All that a compiled build has on this platform.
 MODULES = (*HOT, *NATIVE) if sys.platform == "linux" else HOT

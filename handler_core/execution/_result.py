@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from handler_core.execution._result_core import ResultCore
+
+try:
+    from handler_core.execution._quick_construction import construct_quickly
+except ImportError:  # the Python source runs
+    construct_quickly = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from handler_core.execution._result_handler import ResultHandler
@@ -31,6 +36,12 @@ class AsyncResult(ResultCore, Generic[T]):
     #: plugin names a handler of its model here.
     detached: ClassVar[ResultHandler]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Have a compiled build make objects of this class by a shorter way."""
+        super().__init_subclass__(**options)
+        if construct_quickly is not None:
+            construct_quickly(cls)
+
     if TYPE_CHECKING:  # a compiled class has no type parameters
 
         @property
@@ -41,3 +52,7 @@ class AsyncResult(ResultCore, Generic[T]):
         def get_nowait(self) -> T: ...
 
         def set(self, value: T | None = None) -> None: ...
+
+
+if construct_quickly is not None:
+    construct_quickly(AsyncResult)

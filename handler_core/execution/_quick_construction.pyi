@@ -1,0 +1,3 @@
+__all__ = ["construct_quickly"]
+
+def construct_quickly(cls: type) -> None: ...

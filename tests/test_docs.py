@@ -5,68 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from pages import CONNECTING, DOCS, HOSTS, PROGRAMS, ROOT, name_of, program_of
 
 import handler_core
 from handler_core.testing import ZooKeeperServer
-
-ROOT = Path(__file__).parent.parent
-DOCS = ROOT / "docs"
-
-# The address that the pages give for a ZooKeeper server, and how a block connects to it.
-HOSTS = "127.0.0.1:2181"
-CONNECTS = "zk.start"
-
-
-class Block(NamedTuple):
-    """A fenced block of a page."""
-
-    language: str
-    line: int  #: of its first line of text, counted from 0
-    text: list[str]
-    follows: bool  #: nothing but blank lines lies between it and the block before
-
-
-def blocks_of(page: Path) -> list[Block]:
-    blocks: list[Block] = []
-    opened: Block | None = None
-    follows = False
-    for number, line in enumerate(page.read_text().splitlines()):
-        if opened is not None:
-            if line == "```":
-                blocks.append(opened)
-                opened, follows = None, True
-            else:
-                opened.text.append(line)
-        elif line.startswith("```"):
-            opened = Block(line.removeprefix("```"), number + 1, [], follows)
-        elif line:
-            follows = False
-    assert opened is None, f"{page}: the block at line {opened.line} is not closed"
-    return blocks
-
-
-def program_of(page: Path, connecting: bool) -> tuple[str, str]:
-    """Return a page's Python blocks as one program, and what it should print.
-
-    Each line keeps its number, so that a traceback points into the page.
-    """
-    program: list[str] = []
-    expected: list[str] = []
-    runs = False
-    for block in blocks_of(page):
-        if block.language == "python":
-            runs = connecting or not any(CONNECTS in line for line in block.text)
-            if runs:
-                program += [""] * (block.line - len(program)) + block.text
-        elif block.language == "text" and block.follows and runs:
-            expected += block.text
-            runs = False
-        else:
-            runs = False
-    return "\n".join(program) + "\n", "".join(f"{line}\n" for line in expected)
 
 
 def run(program: str, folder: Path) -> str:
@@ -85,30 +29,6 @@ def run(program: str, folder: Path) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-def pages() -> list[Path]:
-    written = [ROOT / "README.md", *ROOT.glob("plugins/*/README.md"), *DOCS.rglob("*.md")]
-    return [page for page in written if "_build" not in page.parts]
-
-
-def programs() -> dict[Path, str]:
-    """Return the text of all Python blocks of each page that has any."""
-    texts = {
-        page: "\n".join(
-            line for block in blocks_of(page) if block.language == "python" for line in block.text
-        )
-        for page in pages()
-    }
-    return {page: text for page, text in texts.items() if text}
-
-
-PROGRAMS = programs()
-CONNECTING = [page for page, text in PROGRAMS.items() if CONNECTS in text]
-
-
-def name_of(page: Path) -> str:
-    return str(page.relative_to(ROOT))
 
 
 def test_the_pages_that_must_have_programs_are_found() -> None:

@@ -6,8 +6,10 @@ import os
 from handler_core_asyncio import SequentialAsyncioHandler
 from kazoo.client import KazooClient
 
+from handler_core import Handler
 
-async def worker(handler, zk, number):
+
+async def worker(handler: Handler, zk: KazooClient, number: int) -> None:
     """Add one to a counter, which nobody else changes meanwhile."""
     async with handler.calling(zk.Lock("/asyncio-test/lock", f"worker {number}")):
         data, stat = await zk.get_async("/asyncio-test/counter")
@@ -17,12 +19,11 @@ async def worker(handler, zk, number):
     print(f"Worker {number} completed")
 
 
-async def main():
+async def main() -> None:
     async with SequentialAsyncioHandler() as handler:
         hosts = os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181")
         zk = KazooClient(hosts=hosts, handler=handler)
-        await handler.call(zk.start)
-        try:
+        async with handler.started(zk):
             # The nodes of an earlier run would be in the way
             await handler.call(zk.delete, "/asyncio-test", recursive=True)
             await zk.create_async("/asyncio-test/counter", b"0", makepath=True)
@@ -32,9 +33,6 @@ async def main():
 
             data, _ = await zk.get_async("/asyncio-test/counter")
             print(f"Counter: {int(data)}")
-        finally:
-            await handler.call(zk.stop)
-            await handler.call(zk.close)
 
 
 asyncio.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from handler_core.execution._result_core import ResultCore
@@ -52,6 +53,9 @@ class AsyncResult(ResultCore, Generic[T]):
         def get_nowait(self) -> T: ...
 
         def set(self, value: T | None = None) -> None: ...
+
+        # Only the results of event loops have it, and no type says which ones these are.
+        def __await__(self) -> Generator[Any, None, T]: ...
 
 
 if construct_quickly is not None:

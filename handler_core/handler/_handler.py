@@ -8,23 +8,28 @@ five hooks.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from handler_core.execution._lifecycle import Lifecycle
 from handler_core.execution._result import AsyncResult
+from handler_core.handler._for_coroutines import ForCoroutines
 from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
     from handler_core.execution._interfaces import LockLike
+    from handler_core.handler._client_life import ClientLife
     from handler_core.network._resolver import AddressInfo
     from handler_core.network._select_arguments import SelectLists
 
 __all__ = ["Handler"]
+
+C = TypeVar("C")
 
 
 class _LazyAttribute:
@@ -46,7 +51,7 @@ def _lazy(module: str, name: str | None = None) -> Any:  # typed as the value of
     return _LazyAttribute(module, name)
 
 
-class Handler(Lifecycle):
+class Handler(Lifecycle, ForCoroutines):
     """The base of every handler class.
 
     :func:`handler_core.get_handler` returns a handler; this class is not used by itself. All
@@ -117,6 +122,36 @@ class Handler(Lifecycle):
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def started(self, client: C, /, *args: Any, **kwargs: Any) -> ClientLife[C]:
+        """Return a context manager that starts a client, and stops and closes it at the end.
+
+        It is for ``with``, and for ``async with`` on an event loop::
+
+            async with get_handler("asyncio") as handler:
+                async with handler.started(KazooClient(handler=handler)) as zk:
+                    ...
+
+        If the client does not start, it is stopped and closed all the same, and the exception goes
+        on.
+
+        Args:
+            client: an object with ``start``, and with ``stop``, ``close`` or both. Each is called
+                without arguments, except for ``start``.
+            args: for ``client.start``.
+            kwargs: for ``client.start``.
+
+        Raises:
+            TypeError: the client has no such methods.
+        """
+        from handler_core.handler._client_life import ClientLife
+
+        start = getattr(client, "start", None)
+        if start is None or not (hasattr(client, "stop") or hasattr(client, "close")):
+            raise TypeError(
+                f"started() takes a client with start(), and stop() or close(), not {client!r}"
+            )
+        return ClientLife(client, functools.partial(start, *args, **kwargs), self.calling)
 
     # Hooks. `Lifecycle` has `start` and `stop`, its base `Dispatch` has `dispatch_callback`.
 

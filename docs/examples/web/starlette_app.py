@@ -10,6 +10,7 @@ Run it by ``uvicorn starlette_app:app``. FastAPI takes the same ``lifespan``.
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator
 
 from kazoo.client import KazooClient
 from starlette.applications import Starlette
@@ -23,11 +24,11 @@ from handler_core import get_handler
 class Greeting:
     """The value of a node, as a watch has told it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.value = b""
         self.changed = asyncio.Event()
 
-    def update(self, data, stat):
+    def update(self, data: bytes | None, stat: object) -> None:
         """Be called by the watch, on the loop's thread."""
         self.value = data or b""
         self.changed.set()
@@ -35,30 +36,28 @@ class Greeting:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(app):
+async def lifespan(app: Starlette) -> AsyncIterator[dict[str, object]]:
     async with get_handler("asyncio") as handler:
         hosts = os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181")
         zk = KazooClient(hosts=hosts, handler=handler)
-        await handler.call(zk.start)
-        await handler.call(zk.ensure_path, "/web/visits")
-        greeting = Greeting()
-        await handler.call(zk.DataWatch, "/web/greeting", greeting.update)
-        yield {"handler": handler, "zk": zk, "greeting": greeting}
-        await handler.call(zk.stop)
-        await handler.call(zk.close)
+        async with handler.started(zk):
+            await handler.call(zk.ensure_path, "/web/visits")
+            greeting = Greeting()
+            await handler.call(zk.DataWatch, "/web/greeting", greeting.update)
+            yield {"handler": handler, "zk": zk, "greeting": greeting}
 
 
-async def current(request: Request):
+async def current(request: Request) -> PlainTextResponse:
     return PlainTextResponse(request.state.greeting.value)
 
 
-async def next_one(request: Request):
+async def next_one(request: Request) -> PlainTextResponse:
     greeting = request.state.greeting
     await greeting.changed.wait()
     return PlainTextResponse(greeting.value)
 
 
-async def visit(request: Request):
+async def visit(request: Request) -> PlainTextResponse:
     handler, zk = request.state.handler, request.state.zk
     async with handler.calling(zk.Lock("/web/lock")):
         data, stat = await zk.get_async("/web/visits")

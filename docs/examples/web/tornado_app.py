@@ -12,7 +12,7 @@ from handler_core import get_handler
 
 
 class NodeHandler(RequestHandler):
-    async def get(self, path):
+    async def get(self, path: str) -> None:
         zk = self.settings["zk"]
         try:
             data, stat = await zk.get_async(path)
@@ -22,21 +22,23 @@ class NodeHandler(RequestHandler):
         self.finish(data)
 
 
-async def main(port=8888, started=None, stop=None):
+async def main(
+    port: int = 8888,
+    started: asyncio.Future[HTTPServer] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
     """Serve until ``stop`` is set; set ``started`` to the server once it listens."""
     async with get_handler("asyncio") as handler:
         hosts = os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181")
         zk = KazooClient(hosts=hosts, handler=handler)
-        await handler.call(zk.start)
-        server = HTTPServer(Application([(r"/nodes(/.*)", NodeHandler)], zk=zk))
-        server.listen(port, "127.0.0.1")
-        if started is not None:
-            started.set_result(server)
-        await (stop or asyncio.Event()).wait()
-        server.stop()
-        await server.close_all_connections()
-        await handler.call(zk.stop)
-        await handler.call(zk.close)
+        async with handler.started(zk):
+            server = HTTPServer(Application([(r"/nodes(/.*)", NodeHandler)], zk=zk))
+            server.listen(port, "127.0.0.1")
+            if started is not None:
+                started.set_result(server)
+            await (stop or asyncio.Event()).wait()
+            server.stop()
+            await server.close_all_connections()
 
 
 if __name__ == "__main__":

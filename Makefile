@@ -76,10 +76,13 @@ help: ## list the targets
 
 dev: $(READY) zookeeper ## install all that tests, lint, docs and benchmarks need: a minute
 
-lint: $(VENV)/.dev ## check style, types, and which module may import which: 15 seconds
+lint: $(VENV)/.dev ## check style, types, and which module may import which: 30 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/pages.py docs/_build/programs
+	$(BIN)/mypy --disable-error-code import-untyped docs/_build/programs docs/examples tests/typed
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 test: ## lint, and test every part once, with a real ZooKeeper: 6 minutes

@@ -15,7 +15,7 @@ zk = KazooClient(
 zk.start()
 
 
-def result_callback(async_result: AsyncResult):
+def result_callback(async_result: AsyncResult) -> None:
     """Callback function for async result."""
     try:
         result = async_result.get_nowait()
@@ -35,7 +35,7 @@ try:
     async_result.link(result_callback)
 
     # Wait for result in another thread
-    def wait_for_result():
+    def wait_for_result() -> None:
         try:
             path = async_result.get(timeout=10)
             print(f"Background thread got result: {path}")

@@ -25,7 +25,7 @@ zk = KazooClient(
 )
 
 
-def state_listener(state):
+def state_listener(state: str) -> None:
     print(f"State changed to: {state}")
 
 

@@ -11,11 +11,11 @@ handler = SequentialEventletHandler()
 zk = KazooClient(hosts=os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181"), handler=handler)
 
 
-def async_worker(path, data):
+def async_worker(path: str, data: str) -> str | None:
     """Async worker using eventlet."""
     try:
         # Create node
-        actual_path = zk.create(path, data.encode(), sequence=True, makepath=True)
+        actual_path: str = zk.create(path, data.encode(), sequence=True, makepath=True)
 
         # Simulate async work
         eventlet.sleep(0.5)

@@ -12,7 +12,7 @@ handler = SequentialGeventHandler()
 zk = KazooClient(hosts=os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181"), handler=handler)
 
 
-def worker(worker_id, path_base):
+def worker(worker_id: int, path_base: str) -> None:
     """Worker greenlet function."""
     try:
         # Each worker creates its own path

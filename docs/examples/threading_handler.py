@@ -10,7 +10,7 @@ handler = SequentialThreadingHandler()
 zk = KazooClient(hosts=os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181"), handler=handler)
 
 
-def connection_listener(state):
+def connection_listener(state: str) -> None:
     print(f"Connection state changed: {state}")
 
 

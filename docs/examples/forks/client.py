@@ -1,6 +1,7 @@
 """The ZooKeeper client of this process. Whoever forks calls `connect` in each new process."""
 
 import os
+from typing import Any
 
 from kazoo.client import KazooClient
 
@@ -8,17 +9,17 @@ from handler_core import get_handler
 
 HOSTS = os.environ.get("ZOOKEEPER_HOSTS", "localhost:2181")
 
-zk = None
+zk: Any = None  # the client, once `connect` has made it
 
 
-def connect():
+def connect() -> None:
     """Make the client, and begin its session."""
     global zk
     zk = KazooClient(hosts=HOSTS, handler=get_handler())
     zk.start()
 
 
-def disconnect():
+def disconnect() -> None:
     """End the session."""
     if zk is not None:
         zk.stop()

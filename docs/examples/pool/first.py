@@ -27,7 +27,7 @@ class PoolTimeoutError(HandlerTimeoutError):
     """A wait was over before what it waited for had come."""
 
 
-def report_error(future: Future[object]) -> None:
+def report_error(future: Future[None]) -> None:
     """Say what a task has raised, as a thread does: nobody will ask for its outcome."""
     error = future.exception()
     if error is not None:

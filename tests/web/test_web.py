@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -80,8 +83,7 @@ async def starlette_client(app: Any = None) -> AsyncIterator[httpx.AsyncClient]:
     web.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = asyncio.ensure_future(web.serve([listening]))
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, timeout=LIMIT, trust_env=False) as client:
+        async with new_client(listening.getsockname()[1]) as client:
             yield client
         web.should_exit = True
         await serving
@@ -161,6 +163,18 @@ def test_a_watch_that_is_a_coroutine_function(hosts: str) -> None:
     run(hosts, test)
 
 
+async def check_nodes(client: httpx.AsyncClient, folder: str) -> None:
+    answers = await asyncio.gather(*(client.get(f"{folder}/node") for _ in range(50)))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, "data")}
+    assert answers[0].headers["ETag"] == '"0"'
+    assert (await client.get(f"{folder}/other")).status_code == 404
+
+
+def new_client(port: int) -> httpx.AsyncClient:
+    url = f"http://127.0.0.1:{port}"
+    return httpx.AsyncClient(base_url=url, timeout=LIMIT, trust_env=False)
+
+
 def test_tornado_reads_nodes(hosts: str) -> None:
     async def test(zk: Any) -> None:
         await zk.create_async("/tornado/node", b"data", makepath=True)
@@ -168,13 +182,59 @@ def test_tornado_reads_nodes(hosts: str) -> None:
         serving = asyncio.ensure_future(load("tornado_app").main(0, started, stop))
         server = await started
         (listening,) = server._sockets.values()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, timeout=LIMIT, trust_env=False) as client:
-            answers = await asyncio.gather(*(client.get("/nodes/tornado/node") for _ in range(50)))
-            assert {(answer.status_code, answer.text) for answer in answers} == {(200, "data")}
-            assert answers[0].headers["ETag"] == '"0"'
-            assert (await client.get("/nodes/tornado/other")).status_code == 404
+        async with new_client(listening.getsockname()[1]) as client:
+            await check_nodes(client, "/nodes/tornado")
         stop.set()
         await serving
 
     run(hosts, test)
+
+
+def test_quart_reads_nodes(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        await zk.create_async("/quart/node", b"data", makepath=True)
+        async with starlette_client(load("quart_app").app) as client:  # any ASGI application
+            await check_nodes(client, "/nodes/quart")
+
+    run(hosts, test)
+
+
+def test_twisted_reads_nodes(hosts: str) -> None:
+    async def test(zk: Any) -> None:
+        await zk.create_async("/twisted/node", b"data", makepath=True)
+        program = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", APPLICATIONS / "twisted_app.py"),
+            env=os.environ | {"PORT": "0"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert program.stdout is not None
+            words = (await program.stdout.readline()).split()
+            assert words[:3] == [b"listening", b"on", b"port"]
+            async with new_client(int(words[3])) as client:
+                await check_nodes(client, "/twisted")
+            program.send_signal(signal.SIGINT)
+            _, errors = await program.communicate()
+            assert (program.returncode, errors) == (0, b"")
+        finally:
+            if program.returncode is None:
+                program.kill()
+                await program.wait()
+
+    run(hosts, test)
+
+
+def test_twisted_says_why_it_cannot_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody_answers:
+        hosts = f"127.0.0.1:{nobody_answers.getsockname()[1]}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", APPLICATIONS / "twisted_app.py"],
+        env=os.environ | {"PORT": "0", "ZOOKEEPER_HOSTS": hosts},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("handler_core_asyncio.AsyncioTimeoutError: Connection time-out\n")

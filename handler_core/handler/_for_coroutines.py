@@ -25,6 +25,10 @@ class ForCoroutines:
 
     name: ClassVar[str]
 
+    #: Runs a coroutine function with arguments in a new event loop of the model, and returns what
+    #: that returns. It is the library's own way, as ``asyncio.run``. None if the model has no loop.
+    run_loop: ClassVar[Callable[..., Any] | None] = None
+
     async def __aenter__(self) -> Self:
         """Start the handler in the loop that runs this coroutine."""
         self._refuse("with handler:")

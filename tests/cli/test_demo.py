@@ -52,6 +52,18 @@ def test_runs_the_named_models_only(run: Run, plugin: MakePlugin) -> None:
 
 
 @pytest.mark.usefixtures("need_zookeeper")
+def test_runs_in_the_loop_of_a_model_that_has_one(run: Run) -> None:
+    done = run("demo", "--requests", "500", "asyncio", "threading", zookeeper=True)
+    assert done.returncode == 0, done.stderr
+    in_loop = [row for row in rows_of(done.stdout) if row[0] == "asyncio"]
+    assert [(row[1], row[-1]) for row in in_loop] == [
+        ("pipelined client", "1"),  # the last cell is the number of threads
+        ("KazooClient", "1"),
+    ]
+    assert done.stdout.rstrip().endswith("called by a coroutine, in its event loop: asyncio")
+
+
+@pytest.mark.usefixtures("need_zookeeper")
 def test_runs_kazoo_on_a_server_of_its_own(run: Run) -> None:
     done = run("demo", "--requests", "500", "threading", zookeeper=True)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from handler_core import AsyncResult, get_handler
+from handler_core import AsyncResult, Handler, get_handler
 from handler_core.cli.child.job import Job, JobError
 from handler_core.cli.demo.load import DISPATCH_EVERY, Load, Measurement
 from handler_core.cli.demo.sample_client import PipelinedClient
@@ -24,6 +24,32 @@ def _run_pipelined_client(
 ) -> Measurement:
     """Echo payloads. A notice of the server causes each dispatched callback."""
     handler = get_handler(model)
+    return _in_its_loop(handler, lambda: _echo(handler, report, target, requests))
+
+
+def _run_kazoo_client(
+    model: str, report: Callable[[int], object], target: str, requests: int
+) -> Measurement:
+    """Get a node with kazoo's client. A watch on the node causes each dispatched callback."""
+    handler = get_handler(model)
+    return _in_its_loop(handler, lambda: _get_nodes(handler, report, target, requests))
+
+
+def _in_its_loop(handler: Handler, run: Callable[[], Measurement]) -> Measurement:
+    """Call ``run`` for a coroutine, as a program would, if the model has an event loop."""
+    if handler.run_loop is None:
+        return run()
+
+    async def main() -> Measurement:
+        return await handler.call(run)
+
+    measurement: Measurement = handler.run_loop(main)
+    return measurement
+
+
+def _echo(
+    handler: Handler, report: Callable[[int], object], target: str, requests: int
+) -> Measurement:
     host, _, port = target.rpartition(":")
 
     def payload(number: int) -> bytes:
@@ -44,11 +70,9 @@ def _run_pipelined_client(
     return load.measurement()
 
 
-def _run_kazoo_client(
-    model: str, report: Callable[[int], object], target: str, requests: int
+def _get_nodes(
+    handler: Handler, report: Callable[[int], object], target: str, requests: int
 ) -> Measurement:
-    """Get a node with kazoo's client. A watch on the node causes each dispatched callback."""
-    handler = get_handler(model)
     from kazoo.client import KazooClient
     from kazoo.exceptions import KazooException
 

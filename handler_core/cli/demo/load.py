@@ -34,6 +34,7 @@ class Measurement(NamedTuple):
         p50: the median latency of a request in milliseconds, from sending it to its callback.
         p99: the 99th percentile of that latency.
         threads: the largest number of threads that the process had.
+        in_loop: whether the client ran in an event loop, called by a coroutine.
     """
 
     rate: float
@@ -42,6 +43,7 @@ class Measurement(NamedTuple):
     p50: float
     p99: float
     threads: int
+    in_loop: bool
 
 
 class Load:
@@ -118,6 +120,7 @@ class Load:
             p50=_percentile(latencies, 50) * 1000,
             p99=_percentile(latencies, 99) * 1000,
             threads=self._threads,
+            in_loop=self._handler.run_loop is not None,
         )
 
     def _begin(self, begin: AsyncResult[Any]) -> None:

@@ -22,9 +22,11 @@ def demo_table(results: Sequence[tuple[str, str, Measurement | None]], requests:
             None if the run failed.
         requests: how many requests each run sent.
     """
+    in_loop = sorted({model for model, _, measured in results if measured and measured.in_loop})
     table = Table(
         title=f"{requests:,} requests each, up to {min(WINDOW, requests)} in flight",
-        caption="ms: from a request to its callback",
+        caption="ms: from a request to its callback"
+        + (f"\ncalled by a coroutine, in its event loop: {', '.join(in_loop)}" if in_loop else ""),
         box=box.SIMPLE_HEAD,
     )
     table.add_column("model", style="bold", overflow="fold")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any, TypeVar
 
 from handler_core_greenlet import LoopHandler, PrivateLoop
 
@@ -20,6 +20,8 @@ from handler_core_asyncio._hub import AsyncioHub, FutureWaker, run_private_loop
 from handler_core_asyncio._loop_greenlet import distance_to_loop
 
 __all__ = ["AsyncResult", "AsyncioTimeoutError", "SequentialAsyncioHandler"]
+
+T = TypeVar("T")
 
 
 class AsyncioTimeoutError(HandlerTimeoutError):
@@ -77,6 +79,11 @@ class SequentialAsyncioHandler(LoopHandler):
         """
         loop = asyncio._get_running_loop()
         return math.inf if loop is None else distance_to_loop(loop)
+
+    @staticmethod
+    def run_loop(main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        """Run ``main(*args)`` in a new event loop, and return what it returns."""
+        return asyncio.run(main(*args))
 
     start = inherit_hook(LoopHandler.start)
     stop = inherit_hook(LoopHandler.stop)

@@ -6,7 +6,7 @@ import asyncio
 
 import greenlet
 import pytest
-from own_loop import OwnLoop, new_handler, run
+from own_loop import OwnLoop, new_handler, own_loop, run
 
 from handler_core import Handler
 
@@ -143,3 +143,13 @@ class TestStarted(OwnLoop):
                     life.__enter__()
 
         run(main())
+
+
+@own_loop
+def test_the_loop_of_the_model_is_asyncio_s() -> None:
+    async def add(one: int, other: int) -> tuple[int, str]:
+        return one + other, type(asyncio.get_running_loop()).__module__
+
+    total, module = new_handler().run_loop(add, 1, 2)
+    assert total == 3
+    assert module.startswith("asyncio")

@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
     if options.part == "coroutines":
         from benchmarks import coroutines
 
-        return coroutines.measure(scale, options.hosts)
+        return coroutines.measure(options.model, scale, options.hosts)
     if options.part == "whole":
         from benchmarks import whole
 

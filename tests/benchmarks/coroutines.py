@@ -1,29 +1,29 @@
-"""Gets from coroutines: ours on the loop itself, kazoo's threads bridged to it, and aiozk.
+"""Gets from coroutines: ours on the loop itself, and other ways from the loop to ZooKeeper.
 
-A program that has KazooClient and a loop does what the bridge does: the client lives in threads,
-and ``call_soon_threadsafe`` sends each result to the loop. aiozk is a client written for asyncio.
+A program that has KazooClient and a loop does what the bridge does: the client lives in threads.
+The program has its calls made there, or the results sent to the loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import functools
 import gc
+import importlib
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeAlias
 
-import aiozk
 from kazoo.client import KazooClient
 
 from benchmarks.scale import Scale
 from benchmarks.series import OURS, Series
-from benchmarks.sides import ASYNCIO
 from handler_core import get_handler
 
-__all__ = ["AIOZK", "AT_ONCE", "BRIDGE", "ONE_BY_ONE", "TURN", "bridged", "measure"]
+__all__ = ["AIOZK", "AT_ONCE", "BRIDGE", "ONE_BY_ONE", "TURN", "Get", "Side", "measure"]
 
 AT_ONCE = "get awaited, 5,000 in flight"
 ONE_BY_ONE = "get awaited, one at a time"
@@ -33,104 +33,89 @@ BRIDGE = "bridge"
 AIOZK = "aiozk"
 
 _PART = "coroutines"
-_TIMEOUT = 120.0
 _DATA = b"x" * 100
 
-_Get: TypeAlias = Callable[[], Awaitable[Any]]
+#: Gets the node.
+Get: TypeAlias = Callable[[], Awaitable[Any]]
+
+#: Takes the server's address and the node's path, and yields what gets the node.
+Side: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[Get]]
+
+
+class _Library(Protocol):
+    """A module of this package, ``MODEL_loop``: what differs between the libraries of loops."""
+
+    #: The other ways to ZooKeeper, by side.
+    SIDES: Mapping[str, Side]
+
+    async def at_once(self, func: Callable[[], Awaitable[None]], count: int) -> None:
+        """Call a coroutine function so many times, at once, and wait for all."""
+
+    def beside(self, func: Callable[[], Awaitable[None]]) -> AbstractAsyncContextManager[object]:
+        """Call a coroutine function beside a block, and wait for it at the end."""
+
+    async def turn(self) -> None:
+        """Let the loop run once."""
 
 
 @contextlib.asynccontextmanager
-async def _ours(hosts: str, path: str) -> AsyncIterator[_Get]:
-    handler: Any = get_handler("asyncio")
-    async with handler:
+async def _ours(model: str, hosts: str, path: str) -> AsyncIterator[Get]:
+    async with get_handler(model) as handler:
         client = KazooClient(hosts, handler=handler)
-        await handler.call(client.start)
-        yield lambda: client.get_async(path)
-        await handler.call(client.stop)
-        await handler.call(client.close)
+        async with handler.started(client):
+            yield lambda: client.get_async(path)
 
 
-@contextlib.asynccontextmanager
-async def _bridge(hosts: str, path: str) -> AsyncIterator[_Get]:
-    loop = asyncio.get_running_loop()
-    client = KazooClient(hosts)
-    await asyncio.to_thread(client.start)
-
-    yield lambda: bridged(loop, client.get_async(path))
-    await asyncio.to_thread(client.stop)
-    await asyncio.to_thread(client.close)
-
-
-def bridged(loop: asyncio.AbstractEventLoop, result: Any) -> asyncio.Future[Any]:
-    """Return a future of the loop that gets the outcome of a result of kazoo's threads."""
-    future = loop.create_future()
-    result.rawlink(lambda result: loop.call_soon_threadsafe(_settle, future, result))
-    return future
-
-
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
-        if result.exception is not None:
-            future.set_exception(result.exception)
-        else:
-            future.set_result(result.value)
-
-
-@contextlib.asynccontextmanager
-async def _aiozk(hosts: str, path: str) -> AsyncIterator[_Get]:
-    client = aiozk.ZKClient(hosts)
-    await client.start()
-    yield lambda: client.get(path)
-    await client.close()
-
-
-_SIDES = {OURS: _ours, BRIDGE: _bridge, AIOZK: _aiozk}
-
-
-def measure(scale: Scale, hosts: str) -> Iterator[Series]:
-    """Let the three take turns, each time with a new client, in one loop."""
+def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
+    """Let all sides take turns, each time with a new client, in one loop."""
     values: dict[tuple[str, str], list[float]] = {}
-    asyncio.run(_measure(scale, hosts, values))
-    for (row, side), measured in values.items():
-        yield Series(_PART, ASYNCIO, row, side, "second", measured)
-
-
-async def _measure(scale: Scale, hosts: str, values: dict[tuple[str, str], list[float]]) -> None:
     path = f"/benchmarks-{uuid.uuid4().hex}"
-    keeper = aiozk.ZKClient(hosts)
-    await keeper.start()
-    await keeper.create(path, _DATA)
-    sides = list(_SIDES)
+    keeper = KazooClient(hosts)
+    keeper.start()
+    keeper.create(path, _DATA)
+    keeper.stop()
+    keeper.close()
+    run = get_handler(model).run_loop
+    assert run is not None
+    run(_measure, model, scale, hosts, path, values)
+    for (row, side), measured in values.items():
+        yield Series(_PART, model, row, side, "second", measured)
+
+
+async def _measure(
+    model: str, scale: Scale, hosts: str, path: str, values: dict[tuple[str, str], list[float]]
+) -> None:
+    library: _Library = importlib.import_module(f"benchmarks.{model}_loop")
+    sides: dict[str, Side] = {OURS: functools.partial(_ours, model), **library.SIDES}
+    order = list(sides)
     for _ in range(scale.alternations):
-        for side in sides:
-            async with asyncio.timeout(_TIMEOUT), _SIDES[side](hosts, path) as get:
-                await _at_once(get, scale.one_by_one)  # warm up the connection and the server
-                at_once = await _at_once(get, scale.in_flight)
+        for side in order:
+            async with sides[side](hosts, path) as get:
+                await _at_once(library, get, scale.one_by_one)  # warm up connection and server
+                at_once = await _at_once(library, get, scale.in_flight)
                 values.setdefault((AT_ONCE, side), []).append(at_once)
                 one_by_one = await _one_by_one(get, scale.one_by_one)
                 values.setdefault((ONE_BY_ONE, side), []).append(one_by_one)
                 if side == OURS:
-                    turn = await _slowest_turns(get, scale)
+                    turn = await _slowest_turns(library, get, scale)
                     values.setdefault((TURN, side), []).append(turn)
-        sides.append(sides.pop(0))  # so no side always follows the same one
-    await keeper.delete(path)
-    await keeper.close()
+        order.append(order.pop(0))  # so no side always follows the same one
 
 
-async def _checked(get: _Get) -> None:
+async def _checked(get: Get) -> None:
     data, _ = await get()
     if data != _DATA:
         raise SystemExit(f"the node has the data {data!r}, where it should have {_DATA!r}")
 
 
-async def _at_once(get: _Get, count: int) -> float:
+async def _at_once(library: _Library, get: Get, count: int) -> float:
     gc.collect()
     start = time.perf_counter()
-    await asyncio.gather(*(_checked(get) for _ in range(count)))
+    await library.at_once(functools.partial(_checked, get), count)
     return (time.perf_counter() - start) / count
 
 
-async def _one_by_one(get: _Get, count: int) -> float:
+async def _one_by_one(get: Get, count: int) -> float:
     gc.collect()
     start = time.perf_counter()
     for _ in range(count):
@@ -138,7 +123,7 @@ async def _one_by_one(get: _Get, count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-async def _slowest_turns(get: _Get, scale: Scale) -> float:
+async def _slowest_turns(library: _Library, get: Get, scale: Scale) -> float:
     """Return the 99th percentile of the loop's turns while the client is under full load."""
     over = False
 
@@ -146,14 +131,13 @@ async def _slowest_turns(get: _Get, scale: Scale) -> float:
         while not over:
             await _checked(get)
 
-    asking = asyncio.gather(*(keep_asking() for _ in range(scale.in_flight)))
-    for _ in range(scale.one_by_one):  # until all have asked and answers come
-        await asyncio.sleep(0)
     turns = []
-    for _ in range(2 * scale.one_by_one):
-        start = time.perf_counter()
-        await asyncio.sleep(0)
-        turns.append(time.perf_counter() - start)
-    over = True
-    await asking
+    async with library.beside(lambda: library.at_once(keep_asking, scale.in_flight)):
+        for _ in range(scale.one_by_one):  # until all have asked and answers come
+            await library.turn()
+        for _ in range(2 * scale.one_by_one):
+            start = time.perf_counter()
+            await library.turn()
+            turns.append(time.perf_counter() - start)
+        over = True
     return sorted(turns)[math.ceil(0.99 * len(turns)) - 1]

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmarks import raw
-from benchmarks.coroutines import AIOZK, BRIDGE, bridged
+from benchmarks.asyncio_loop import bridged
+from benchmarks.coroutines import AIOZK, BRIDGE
 from benchmarks.rows import CREATE, DISPATCH, LINK, MEMORY, SELECTS, measure_sides
 from benchmarks.scale import Scale
 from benchmarks.series import KAZOO, OURS, RAW, Series

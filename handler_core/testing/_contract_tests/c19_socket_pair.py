@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from handler_core import Handler
+from handler_core.network import blocking_select
 from handler_core.testing._suite import Suite
 
 __all__ = ["SocketPairTests"]
@@ -109,6 +112,27 @@ class SocketPairTests(Suite):
                 assert self.select(handler, [second], [], [])[0] == [second]
                 assert second.recv(1) == b"y"
                 thread.result(handler)
+
+    def test_c19_the_kernel_knows_of_a_byte_at_once(self, handler: Handler) -> None:
+        """So every kind of select sees it, also before a task has run that waits for it too."""
+        first, second = handler.create_socket_pair()
+        with first, second:
+            for _ in range(20):
+                seen: list[Any] = []
+
+                def wait(seen: list[Any] = seen) -> None:
+                    seen.append(self.select(handler, [second], [], [])[0])
+
+                def send(seen: list[Any] = seen) -> None:
+                    first.send(b"x")
+                    seen.append(blocking_select([second], [], [], 0)[0])
+
+                task = handler.spawn(wait)
+                handler.sleep_func(0.001)
+                self.ended(handler.spawn(send), task)
+                assert seen == [[second], [second]]
+                assert second.recv(10) == b"x"
+                assert blocking_select([second], [], [], 0) == ([], [], [])
 
     def test_c19_reading_and_writing_at_once(self, handler: Handler) -> None:
         """No wake-up is lost when a reader catches up with a writer."""

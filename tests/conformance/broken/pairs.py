@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import gevent
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
@@ -96,3 +97,18 @@ class C19RaisesIfNotBlocking(Threads):
 
 class C19ForgetsSomeIfReadIntoABuffer(Threads):
     create_socket_pair = with_ends(*[{"recv_into": socket.socket.recv_into}] * 2)
+
+
+class C19TellsTheKernelLater(SequentialGeventHandler):
+    """Sends when the sender waits for something."""
+
+    def create_socket_pair(self) -> Any:
+        pair = super().create_socket_pair()
+        for end in pair:
+            end.__class__ = type("End", (type(end),), {"send": _send_later})
+        return pair
+
+
+def _send_later(end: Any, data: Any, flags: int = 0) -> int:
+    gevent.spawn(super(type(end), end).send, data)
+    return len(data)

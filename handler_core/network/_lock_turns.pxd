@@ -4,7 +4,5 @@ cdef double _given_away_at, _free_at
 cdef long _streak
 
 cpdef bint may_keep_lock() except -1
-cpdef share_lock()
 cpdef lock_was_free()
-cdef bint _is_turn_over() except -1
 cpdef note_wait(double seconds)

@@ -24,7 +24,7 @@ from types import FunctionType
 
 from handler_core.network._unpatched_select import unpatched_select
 
-__all__ = ["lock_was_free", "may_keep_lock", "note_wait", "share_lock"]
+__all__ = ["lock_was_free", "may_keep_lock", "note_wait"]
 
 # In seconds.
 _TURN = 100e-6
@@ -42,26 +42,17 @@ _streak = 0
 
 def may_keep_lock() -> bool:
     """Return True if a call may keep the lock; False if it is time to give the lock away."""
-    return _streak >= _LEAST_STREAK and not _is_turn_over()
-
-
-def share_lock() -> None:
-    """Give the lock away if it is time, after a call that cannot do without it."""
-    if _is_turn_over():
-        unpatched_select.select([], [], [], 0)
-
-
-def _is_turn_over() -> bool:
-    """Return True, and begin a new turn, if the caller is to give the lock away now."""
     global _given_away_at, _free_at
+    if _streak < _LEAST_STREAK:
+        return False
     now = time.monotonic()
     if now - _given_away_at < _TURN:
-        return False
+        return True
     if now - _free_at > _LONGEST_TURN:
         unpatched_select.select([], [], [], _SHORTEST_SLEEP)  # `time.sleep` may be patched
         now = _free_at = time.monotonic()
     _given_away_at = now
-    return True
+    return False
 
 
 def lock_was_free() -> None:

@@ -34,7 +34,6 @@ from itertools import chain, filterfalse, starmap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from handler_core.network._lock_turns import share_lock
 from handler_core.network._pair_stream import StreamDirection
 from handler_core.network._short_calls import short_calls
 
@@ -109,7 +108,6 @@ class Direction:
             self._queue.append(chunk)
             if self._may_announce:
                 self._announce()
-                share_lock()
             if self.stream is not None:  # another thread has made it one meanwhile
                 self._send_rest(self.stream)
         return len(chunk)

@@ -160,36 +160,6 @@ def test_the_lock_is_given_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None
     _lock_turns.note_wait(0.001)  # a new turn, and the end of a streak
     assert _lock_turns.may_keep_lock() is (_lock_turns._LEAST_STREAK == 0)
     assert len(sleeps) == 1
-    _lock_turns.share_lock()
-    assert len(sleeps) == 1
-    now += 150e-6
-    _lock_turns.share_lock()
-    _lock_turns.share_lock()
-    assert sleeps[1:] == [0]
-
-
-def test_a_loop_of_sends_gives_the_lock_away() -> None:
-    """Others do not wait for the switch interval, as with an ordinary pair of sockets."""
-    first, second = get_handler("threading").create_socket_pair()
-    begun, ended = threading.Event(), threading.Event()
-
-    def other() -> None:
-        begun.wait()
-        ended.set()
-
-    thread = threading.Thread(target=other)
-    interval = sys.getswitchinterval()
-    with first, second:
-        thread.start()
-        sys.setswitchinterval(3600)
-        try:
-            begun.set()
-            while not ended.is_set():  # for an hour, if the lock is kept
-                first.send(b"x")
-                assert second.recv(1) == b"x"
-        finally:
-            sys.setswitchinterval(interval)
-        thread.join()
 
 
 @pytest.mark.parametrize("short", ["always", "in turns", "never", "missing"])

@@ -7,10 +7,10 @@ says what to write instead. The models of event loops override them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
 
 __all__ = ["ForCoroutines"]
 
@@ -25,13 +25,24 @@ class ForCoroutines:
 
     name: ClassVar[str]
 
-    #: Runs a coroutine function with arguments in a new event loop of the model, and returns what
-    #: that returns. It is the library's own way, as ``asyncio.run``. None if the model has no loop.
-    run_loop: ClassVar[Callable[..., Any] | None] = None
+    #: True if the model runs on an event loop, and has the methods below.
+    has_event_loop: ClassVar[bool] = False
+
+    @classmethod
+    def run_loop(cls, main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        """Run ``main(*args)`` in a new event loop of the model, in the library's own way.
+
+        Returns:
+            What ``main`` returns.
+
+        Raises:
+            TypeError: the model has no event loop.
+        """
+        cls._refuse("call the function")
 
     async def __aenter__(self) -> Self:
         """Start the handler in the loop that runs this coroutine."""
-        self._refuse("with handler:")
+        self._refuse("write `with`, not `async with`")
 
     async def __aexit__(
         self,
@@ -40,18 +51,27 @@ class ForCoroutines:
         traceback: TracebackType | None,
     ) -> None:
         """Stop the handler, and let the loop run meanwhile."""
-        self._refuse("with handler:")
+        self._refuse("write `with`, not `async with`")
 
-    async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    @overload
+    async def call(
+        self, func: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any
+    ) -> T: ...
+
+    @overload
+    async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...
+
+    async def call(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function that blocks, and let the loop run while it waits."""
-        self._refuse("func(...)")
+        self._refuse("call the function")
 
     def calling(self, manager: AbstractContextManager[T]) -> AbstractAsyncContextManager[T]:
         """Return a blocking context manager as one for ``async with``."""
-        self._refuse("with manager:")
+        self._refuse("write `with`, not `async with`")
 
-    def _refuse(self, instead: str) -> NoReturn:
+    @classmethod
+    def _refuse(cls, instead: str) -> NoReturn:
         raise TypeError(
-            f"the {self.name} model has no event loop to await it: write `{instead}`, or take the "
-            "handler of your loop, as get_handler() does in a coroutine"
+            f"the {cls.name} model has no event loop: {instead}. In a coroutine, take the handler "
+            "of its loop, as get_handler() does"
         )

@@ -8,7 +8,6 @@ five hooks.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import threading
 import time
@@ -132,26 +131,22 @@ class Handler(Lifecycle, ForCoroutines):
                 async with handler.started(KazooClient(handler=handler)) as zk:
                     ...
 
-        If the client does not start, it is stopped and closed all the same, and the exception goes
-        on.
+        If the client does not start, it is stopped and closed all the same, and the exception of
+        ``start`` goes on. It has a note of what these two have raised then.
 
         Args:
             client: an object with ``start``, and with ``stop``, ``close`` or both. Each is called
-                without arguments, except for ``start``.
+                without arguments, except for ``start``. They block, and are no coroutine functions.
             args: for ``client.start``.
             kwargs: for ``client.start``.
 
         Raises:
             TypeError: the client has no such methods.
+            RuntimeError: it is entered again before it was left.
         """
         from handler_core.handler._client_life import ClientLife
 
-        start = getattr(client, "start", None)
-        if start is None or not (hasattr(client, "stop") or hasattr(client, "close")):
-            raise TypeError(
-                f"started() takes a client with start(), and stop() or close(), not {client!r}"
-            )
-        return ClientLife(client, functools.partial(start, *args, **kwargs), self.calling)
+        return ClientLife(client, args, kwargs, self.calling)
 
     # Hooks. `Lifecycle` has `start` and `stop`, its base `Dispatch` has `dispatch_callback`.
 

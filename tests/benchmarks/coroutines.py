@@ -75,9 +75,7 @@ def measure(model: str, scale: Scale, hosts: str) -> Iterator[Series]:
     keeper.create(path, _DATA)
     keeper.stop()
     keeper.close()
-    run = get_handler(model).run_loop
-    assert run is not None
-    run(_measure, model, scale, hosts, path, values)
+    get_handler(model).run_loop(_measure, model, scale, hosts, path, values)
     for (row, side), measured in values.items():
         yield Series(_PART, model, row, side, "second", measured)
 

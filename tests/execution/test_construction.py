@@ -124,6 +124,19 @@ def test_an_init_may_come_and_go(patched: str, handler: Handler) -> None:
     assert seen == [(handler,)]
 
 
+def test_a_construction_without_an_end_is_a_recursion_error(handler: Handler) -> None:
+    class Result(AsyncResult[Any]):
+        pass
+
+    class Other(AsyncResult[Any]):
+        pass
+
+    Result.__init__ = staticmethod(Other)  # type: ignore[assignment, method-assign]
+    Other.__init__ = staticmethod(Result)  # type: ignore[assignment, method-assign]
+    with pytest.raises(RecursionError):
+        Result(handler)
+
+
 def test_an_abstract_class_has_no_objects(handler: Handler) -> None:
     class Abstract(AsyncResult[Any], abc.ABC):
         @abc.abstractmethod

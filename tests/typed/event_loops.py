@@ -32,11 +32,16 @@ def locked(path: str) -> Iterator[int]:
     yield 1
 
 
+async def shown(number: int) -> str:
+    return str(number)
+
+
 async def in_a_loop() -> None:
     async with get_handler("asyncio") as handler:
         assert_type(handler, Handler)
         assert_type(await handler.call(len, "abc"), int)
         assert_type(await handler.call(complex, 7, 2), complex)
+        assert_type(await handler.call(shown, 1), str)
         async with handler.calling(locked("/a")) as number:
             assert_type(number, int)
         async with handler.started(Client(handler), timeout=5) as client:
@@ -46,6 +51,10 @@ async def in_a_loop() -> None:
         assert_type(await result, str)
         assert_type(await asyncio.wait_for(result, timeout=1), str)
         await asyncio.gather(handler.async_result(), handler.call(print))
+
+
+def in_its_own_loop() -> None:
+    assert_type(get_handler("asyncio").run_loop(shown, 1), str)
 
 
 def on_threads() -> None:

@@ -37,7 +37,7 @@ class Nodes(Resource):
         self.zk = zk
 
     def render_GET(self, request: Request) -> int:
-        in_task(self.answer(request))
+        in_task(self.answer(request)).addErrback(request.processingFailed)
         return NOT_DONE_YET
 
     async def answer(self, request: Request) -> None:
@@ -46,6 +46,7 @@ class Nodes(Resource):
         except NoNodeError:
             request.setResponseCode(404)
         else:
+            request.setHeader("Content-Type", "text/plain")
             request.setHeader("ETag", f'"{stat.version}"')
             request.write(data)
         request.finish()

@@ -37,14 +37,13 @@ def _run_kazoo_client(
 
 def _in_its_loop(handler: Handler, run: Callable[[], Measurement]) -> Measurement:
     """Call ``run`` for a coroutine, as a program would, if the model has an event loop."""
-    if handler.run_loop is None:
+    if not handler.has_event_loop:
         return run()
 
     async def main() -> Measurement:
         return await handler.call(run)
 
-    measurement: Measurement = handler.run_loop(main)
-    return measurement
+    return handler.run_loop(main)
 
 
 def _echo(

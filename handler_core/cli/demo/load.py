@@ -120,7 +120,7 @@ class Load:
             p50=_percentile(latencies, 50) * 1000,
             p99=_percentile(latencies, 99) * 1000,
             threads=self._threads,
-            in_loop=self._handler.run_loop is not None,
+            in_loop=self._handler.has_event_loop,
         )
 
     def _begin(self, begin: AsyncResult[Any]) -> None:

@@ -80,8 +80,8 @@ class SequentialAsyncioHandler(LoopHandler):
         loop = asyncio._get_running_loop()
         return math.inf if loop is None else distance_to_loop(loop)
 
-    @staticmethod
-    def run_loop(main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+    @classmethod
+    def run_loop(cls, main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
         """Run ``main(*args)`` in a new event loop, and return what it returns."""
         return asyncio.run(main(*args))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import greenlet
 import pytest
@@ -132,6 +133,45 @@ class TestStarted(OwnLoop):
                     async with handler.started(client):
                         raise ZeroDivisionError
                 assert client.called == WHOLE_LIFE
+
+        run(main())
+
+    def test_a_cancelled_task_is_cancelled_though_the_client_does_not_end_well(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                client = Client(handler, waits="start", fails="stop")
+                task = asyncio.create_task(handler.started(client).__aenter__())
+                await client.reached.wait()
+                task.cancel()
+                await asyncio.wait([task])
+                assert task.cancelled()
+                assert client.called == ["start", "stop", "close", "close ended"]
+
+        run(main())
+
+    def test_it_is_not_entered_meanwhile(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                client = Client(handler)
+                life = handler.started(client)
+                for _ in range(2):
+                    async with life:
+                        with pytest.raises(RuntimeError, match="not ended it"):
+                            await life.__aenter__()
+                assert client.called == WHOLE_LIFE * 2
+
+        run(main())
+
+    def test_calling_is_entered_once(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                context = handler.calling(contextlib.nullcontext(1))
+                async with context as number:
+                    assert number == 1
+                    with pytest.raises(RuntimeError, match="entered already"):
+                        await context.__aenter__()
+                with pytest.raises(RuntimeError, match="entered already"):
+                    await context.__aenter__()
 
         run(main())
 

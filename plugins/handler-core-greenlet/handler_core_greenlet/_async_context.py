@@ -24,8 +24,12 @@ class AsyncContext(Generic[T]):
     def __init__(self, manager: AbstractContextManager[T], greenlet: CallGreenlet) -> None:
         self._manager = manager
         self._greenlet = greenlet
+        self._is_entered = False
 
     async def __aenter__(self) -> T:
+        if self._is_entered:  # the greenlet has ended, or waits to leave
+            raise RuntimeError("this was entered already: call `calling(...)` once more")
+        self._is_entered = True
         try:
             value: T = await self._greenlet.call(self._manager.__enter__, last=False)
         except BaseException:

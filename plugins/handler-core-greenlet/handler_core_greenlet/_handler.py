@@ -6,10 +6,10 @@ It has everything that is the same for every loop.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 import greenlet  # type: ignore[import-untyped]
 
@@ -44,6 +44,7 @@ class LoopHandler(CoroutineCallbacks):
     #: The loop that runs the tasks of a program without a loop.
     private_loop: ClassVar[PrivateLoop]
 
+    has_event_loop = True
     socket_module: ClassVar[ModuleType] = socket
     connection_class = LoopConnection
     sleep_func = staticmethod(sleep)
@@ -66,7 +67,15 @@ class LoopHandler(CoroutineCallbacks):
     ) -> None:
         await self._new_call_greenlet().call(self.stop, last=True, shielded=True)
 
-    async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    @overload
+    async def call(
+        self, func: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **kwargs: Any
+    ) -> T: ...
+
+    @overload
+    async def call(self, func: Callable[..., T], /, *args: Any, **kwargs: Any) -> T: ...
+
+    async def call(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function that blocks, in a greenlet; return or raise what it does.
 
         The function runs in the caller's task, and sees its context variables. If the caller is
@@ -82,8 +91,7 @@ class LoopHandler(CoroutineCallbacks):
             RuntimeError: no loop of this model runs the coroutine.
         """
         call = blocking_call(func, args, kwargs, self.await_coroutine)
-        value: T = await self._new_call_greenlet().call(call, last=True)
-        return value
+        return await self._new_call_greenlet().call(call, last=True)
 
     def calling(self, manager: AbstractContextManager[T]) -> AsyncContext[T]:
         """Return a blocking context manager as one for ``async with``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -79,14 +80,39 @@ def test_it_is_closed_though_its_stop_fails(handler: Handler) -> None:
     assert client.called == ["start", "stop", "close"]
 
 
-def test_no_exception_is_lost(handler: Handler) -> None:
-    client = Client(start=OSError("start"), stop=OSError("stop"), close=OSError("close"))
-    with pytest.raises(OSError, match="close") as caught, handler.started(client):
+@pytest.mark.parametrize("failure", [OSError("start"), KeyboardInterrupt()])
+def test_the_exception_of_start_goes_on(handler: Handler, failure: BaseException) -> None:
+    client = Client(start=failure, stop=OSError("stop"), close=OSError("close"))
+    with pytest.raises(type(failure)) as caught, handler.started(client):
         pass
-    stop = caught.value.__context__
-    assert str(stop) == "stop"
-    assert stop is not None
-    assert str(stop.__context__) == "start"
+    assert caught.value is failure
+    assert failure.__notes__ == ["The client did not end well after that: OSError('close')"]
+    assert client.called == ["start", "stop", "close"]
+
+
+def test_it_may_be_entered_again_but_not_meanwhile(handler: Handler) -> None:
+    client = Client()
+    life = handler.started(client)
+    with life:
+        with pytest.raises(RuntimeError, match="not ended it"):
+            life.__enter__()
+        assert client.called == ["start"]
+    with life:
+        pass
+    assert client.called == ["start", "stop", "close"] * 2
+    client.failures["start"] = OSError("start")
+    for _ in range(2):
+        with pytest.raises(OSError, match="start"), life:
+            pass
+
+
+def test_it_refers_to_its_client_alone(handler: Handler) -> None:
+    client = Client()
+    with handler.started(client):
+        pass
+    gone = weakref.ref(client)
+    del client
+    assert gone() is None
 
 
 @pytest.mark.parametrize("missing", ["stop", "close"])
@@ -104,11 +130,25 @@ class NoStart:
 
 
 class NoEnd:
+    stop = None
+
     def start(self) -> None: ...
 
 
+class Coroutines(Client):
+    async def start(self) -> None:  # type: ignore[override]
+        pass
+
+
+def test_a_client_of_coroutines_is_refused_at_once(handler: Handler) -> None:
+    with pytest.raises(TypeError, match=r"start\(\) is a coroutine function: await it"):
+        handler.started(Coroutines())
+
+
 @pytest.mark.parametrize(
-    "client", [None, NoStart(), NoEnd(), len], ids=["None", "no start", "no end", "function"]
+    "client",
+    [None, NoStart(), NoEnd(), len, Client],
+    ids=["None", "no start", "no end", "function", "class"],
 )
 def test_what_is_no_client_is_refused_at_once(handler: Handler, client: object) -> None:
     with pytest.raises(TypeError, match=r"started\(\) takes a client with start\(\), and stop\(\)"):
@@ -122,11 +162,19 @@ def advice(call: Any) -> str:
 
 
 def test_a_model_without_an_event_loop_says_what_to_write(handler: Handler) -> None:
-    start = "the threading model has no event loop to await it: write "
-    assert advice(handler.__aenter__).startswith(f"{start}`with handler:`")
-    assert advice(lambda: handler.call(len, "abc")).startswith(f"{start}`func(...)`")
+    assert handler.has_event_loop is False
+    start = "the threading model has no event loop: "
+    use_with = (
+        f"{start}write `with`, not `async with`. In a coroutine, take the handler of its loop"
+    )
+    assert advice(handler.__aenter__).startswith(use_with)
+    assert advice(lambda: handler.call(len, "abc")).startswith(f"{start}call the function. ")
+    assert advice(lambda: handler.run_loop(main)).startswith(f"{start}call the function. ")
     client = Client()
     life = handler.started(client)
-    assert advice(lambda: handler.calling(life)).startswith(f"{start}`with manager:`")
-    assert advice(life.__aenter__).startswith(f"{start}`with manager:`")
+    assert advice(lambda: handler.calling(life)).startswith(use_with)
+    assert advice(life.__aenter__).startswith(use_with)
     assert client.called == []
+
+
+async def main() -> None: ...

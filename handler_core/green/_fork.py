@@ -57,6 +57,11 @@ class FreezableTask:
         finally:
             del current.switch, current.throw, _running[current]
 
+    def replace(self, func: Callable[..., object]) -> Callable[..., object]:
+        """Have the call call ``func`` instead; return what it would have called."""
+        replaced, self._func = self._func, func
+        return replaced
+
     def has_not_begun(self) -> bool:
         """Return True before the call."""
         return hasattr(self, "_func")

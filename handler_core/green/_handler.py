@@ -145,10 +145,14 @@ class GreenHandler(Handler):
         task = GreenTask(self, hub, func, args, kwargs, if_never_begun)
         run = TaskRun(task)
         if hub.is_mine():
-            hub.spawn(run)
+            self.begin_task(hub, run)
         else:
-            hub.call_soon_threadsafe(lambda: hub.spawn(run))
+            hub.call_soon_threadsafe(lambda: self.begin_task(hub, run))
         return task
+
+    def begin_task(self, hub: Hub, run: Callable[[], object]) -> None:
+        """Have a hub run a task of this handler. Only the hub's thread calls this."""
+        hub.spawn(run)
 
     # Select.
 

@@ -92,13 +92,19 @@ class Hub(abc.ABC):
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
         """Have the hub call ``func``, and wake the hub at once. Any thread may call this."""
 
-    @abc.abstractmethod
     def call_later(self, seconds: float, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the hub call ``func`` in so many seconds; return a function that cancels it."""
+        """Have the hub call ``func`` in so many seconds; return a function that cancels it.
 
-    @abc.abstractmethod
+        A hub whose own waiters count the time needs none.
+        """
+        raise NotImplementedError
+
     def add_reader(self, fd: int, func: Callable[[], object]) -> Callable[[], None]:
-        """Have the hub call ``func`` while ``fd`` is readable; return a function that ends it."""
+        """Have the hub call ``func`` while ``fd`` is readable; return a function that ends it.
+
+        A hub with an ``await_readable`` of its own needs none.
+        """
+        raise NotImplementedError
 
     @abc.abstractmethod
     def switch(self) -> None:
@@ -195,7 +201,7 @@ class Hub(abc.ABC):
         if time.monotonic() - self.parked_at <= LONGEST_TURN or not self.may_park(greenlet):
             return select_or_park(rlist, wlist, xlist, timeout, await_readable)
         poll_set, sockets = take_poll_set(rlist, wlist, xlist)  # others may close a socket now
-        self.let_others_run(GreenWaiter(self, greenlet))
+        self.let_others_run(self.new_waiter(greenlet))
         return cooperative_select(poll_set, sockets, timeout, await_readable)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core.green import is_frozen
+from handler_core.green import FreezableTask, is_frozen
 from handler_core_greenlet._cancellation import Cancellation
 from handler_core_greenlet._context_steps import in_context
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet
@@ -82,7 +82,10 @@ class CallGreenlet:
             shielded: whether a cancellation of the caller waits until ``func`` has ended.
         """
         if self._greenlet is None:
-            self._greenlet = TaskGreenlet(self._hub, self._run)
+            run: Callable[[], object] = self._run
+            if isinstance(func, FreezableTask):
+                run, func = func, func.replace(run)
+            self._greenlet = TaskGreenlet(self._hub, run)
             self._greenlet.call = self
         self._last = last
         self._func = func
@@ -174,9 +177,13 @@ class CallGreenlet:
         Raises:
             BaseException: a cancellation of the caller that was kept until now.
         """
+        self.before_wait()
+        return self._switch_to_loop()
+
+    def before_wait(self) -> None:
+        """Raise a cancellation of the caller that was kept until now. Called in the greenlet."""
         if self._cancellation.raised is not None:
             self._cancellation.before_wait()
-        return self._switch_to_loop()
 
     def leave_task(self) -> None:
         """Take the caller's task for the running one no longer. Called in the greenlet.
@@ -209,7 +216,14 @@ class CallGreenlet:
             raise
         if self._abandoned or self._cancellation.keeps():
             return self._hub.run_coroutine(coroutine)
-        self._wanted = in_context(contextvars.copy_context(), coroutine)
+        return self.hand_over(in_context(contextvars.copy_context(), coroutine))
+
+    def hand_over(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Have the caller's task await a coroutine; return or raise what it does.
+
+        A cancellation of the task is raised in ``coroutine``. Called in the greenlet.
+        """
+        self._wanted = coroutine
         self._set_idle()
         try:
             return self._switch_to_loop()

@@ -49,7 +49,7 @@ class CoroutineCallbacks(GreenHandler):
             return
         hub = self.hub_class.current()
         if hub is not None and not hub.may_park(greenlet.getcurrent()):
-            func = functools.partial(hub.run_coroutine, outcome)
+            func = functools.partial(hub.await_coroutine, outcome)
             hub.spawn(functools.partial(self._end_quietly, func))
         else:
             self._end_quietly(functools.partial(self.await_coroutine, outcome))
@@ -92,7 +92,7 @@ class CoroutineCallbacks(GreenHandler):
 
         def run() -> None:
             try:
-                result.set(hub.run_coroutine(coroutine))
+                result.set(hub.await_coroutine(coroutine))
             except BaseException as error:
                 result.set_exception(error)
 

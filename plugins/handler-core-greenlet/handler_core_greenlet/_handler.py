@@ -47,6 +47,8 @@ class LoopHandler(CoroutineCallbacks):
     has_event_loop = True
     socket_module: ClassVar[ModuleType] = socket
     connection_class = LoopConnection
+    #: What calls a function that blocks for a coroutine.
+    call_class: ClassVar[type[CallGreenlet]] = CallGreenlet
     sleep_func = staticmethod(sleep)
     queue_impl = Queue
     queue_empty = Empty
@@ -111,7 +113,7 @@ class LoopHandler(CoroutineCallbacks):
                 f"no {self.name} loop runs this coroutine: choose the handler of the library that "
                 "does, by get_handler()"
             )
-        return CallGreenlet(hub)
+        return self.call_class(hub)
 
     # Where the caller is, and how it waits.
 

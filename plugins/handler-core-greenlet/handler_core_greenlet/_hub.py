@@ -98,6 +98,9 @@ class LoopHub(Hub):
     #: The exception by which the loop's library cancels a coroutine.
     cancelled_error: ClassVar[type[BaseException]]
 
+    #: What parks a greenlet that was made here.
+    waiter_class: ClassVar[type[GreenWaiter]] = GreenWaiter
+
     #: True for the hub of a private loop, whose thread has no other purpose.
     is_private = False
 
@@ -237,7 +240,7 @@ class LoopHub(Hub):
     def new_waiter(self, greenlet: Any) -> GreenWaiter:
         """Return a waiter for the current greenlet; see :meth:`Hub.new_waiter`."""
         if self.may_park(greenlet):
-            return GreenWaiter(self, greenlet)
+            return self.waiter_class(self, greenlet)
         if self.is_sibling(greenlet):
             return SiblingWaiter(self, greenlet)
         return super().new_waiter(greenlet)  # it raises

@@ -1,0 +1,135 @@
+"""trio as a concurrency model: clients in blocking style in trio's run loop, without threads.
+
+Each task is a greenlet on the loop's thread, and lets the loop run while it waits. The package
+``handler_core_greenlet`` has everything that is the same for every loop. This one adds what is
+special to trio: its run loop as a hub, nurseries, and results that a coroutine may await.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Generator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import greenlet  # type: ignore[import-untyped]
+import trio
+from handler_core_greenlet import LoopHandler, PrivateLoop, TaskGreenlet
+
+import handler_core
+from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
+from handler_core.execution import Task
+from handler_core.green import Hub
+from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, run_private_loop
+
+__all__ = ["AsyncResult", "SequentialTrioHandler", "TrioTimeoutError"]
+
+
+class TrioTimeoutError(HandlerTimeoutError):
+    """A wait timed out."""
+
+
+class AsyncResult(handler_core.AsyncResult[Any]):
+    """The result of a trio handler. Coroutines may await it, any number of times."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait for the outcome; return the value, or raise the exception.
+
+        It is a checkpoint, also if the outcome is there. A wait that is cancelled leaves the result
+        as it is.
+
+        Raises:
+            RuntimeError: trio does not run the coroutine.
+        """
+        hub = TrioHub.current()
+        if hub is None:
+            raise RuntimeError("trio does not run this coroutine: is it another library's?")
+        waker = TaskWaker(hub)
+        if not self.add_waiter(waker):
+            waker.wake_at_once()
+        try:
+            yield from waker.wait().__await__()
+        finally:
+            self.remove_waiter(waker)
+        return self.get_nowait()
+
+
+class SequentialTrioHandler(LoopHandler):
+    """Runs callbacks on two greenlets of the run of trio in which ``start`` is called.
+
+    If trio does not run there, the greenlets are those of a private loop, which all such handlers
+    of the process share.
+
+    ``async with`` opens a nursery, in which the tasks of the handler live.
+    """
+
+    name = "trio"
+    timeout_exception = TrioTimeoutError
+    hub_class = TrioHub
+    call_class = TrioCall
+    private_loop = PrivateLoop("handler-core-trio", run_private_loop)
+
+    _nursery: trio.Nursery | None = None
+
+    @classmethod
+    def is_active(cls) -> bool:
+        """Return True if trio runs the caller."""
+        return cls.distance_to_caller() < math.inf
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return 0 in a coroutine and in a handler's task, 1 in a greenlet that was made there."""
+        if TrioHub.current() is None:
+            return math.inf
+        steps, candidate = 0, greenlet.getcurrent()
+        while candidate.parent is not None and not isinstance(candidate, TaskGreenlet):
+            candidate = candidate.parent
+            steps += 1
+        return steps
+
+    async def __aenter__(self) -> Self:
+        self._exits = contextlib.AsyncExitStack()
+        self._nursery = await self._exits.enter_async_context(trio.open_nursery())
+        self._exits.push_async_exit(super().__aexit__)
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._exits.__aexit__(kind, value, traceback)
+        except BaseExceptionGroup as group:
+            if group.exceptions != (value,):
+                raise
+        finally:
+            self._nursery = None
+
+    start = inherit_hook(LoopHandler.start)
+    stop = inherit_hook(LoopHandler.stop)
+    dispatch_callback = inherit_hook(LoopHandler.dispatch_callback)
+
+    @hookimpl
+    def select(
+        self,
+        rlist: Sequence[Any],
+        wlist: Sequence[Any],
+        xlist: Sequence[Any],
+        timeout: float | None,
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
+        return self.select_in_hub(rlist, wlist, xlist, timeout)
+
+    @hookimpl
+    def callback_object(self) -> AsyncResult:
+        """Return a new, pending result."""
+        return AsyncResult(self)
+
+
+AsyncResult.detached = SequentialTrioHandler()

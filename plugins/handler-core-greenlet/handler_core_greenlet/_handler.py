@@ -186,7 +186,7 @@ class LoopHandler(CoroutineCallbacks):
         if hub is None or hub.is_private:
             super().deliver_exit(exception)
         else:
-            hub.call_soon(functools.partial(_raise, exception))
+            self.begin_task(hub, functools.partial(_raise, exception))
 
     # The home loop.
 

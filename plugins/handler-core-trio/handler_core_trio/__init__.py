@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Generator, Sequence
-from types import TracebackType
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import greenlet  # type: ignore[import-untyped]
@@ -21,6 +21,7 @@ import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.execution import Task
 from handler_core.green import Hub
+from handler_core.network import AddressInfo
 from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, run_private_loop
 
 __all__ = ["AsyncResult", "SequentialTrioHandler", "TrioTimeoutError"]
@@ -72,7 +73,8 @@ class SequentialTrioHandler(LoopHandler):
     call_class = TrioCall
     private_loop = PrivateLoop("handler-core-trio", run_private_loop)
 
-    _nursery: trio.Nursery | None = None
+    #: The nursery of the tasks, by the hub of its run. Empty outside ``async with``.
+    _nurseries: Mapping[Any, trio.Nursery] = MappingProxyType({})
 
     @classmethod
     def is_active(cls) -> bool:
@@ -92,7 +94,8 @@ class SequentialTrioHandler(LoopHandler):
 
     async def __aenter__(self) -> Self:
         self._exits = contextlib.AsyncExitStack()
-        self._nursery = await self._exits.enter_async_context(trio.open_nursery())
+        nursery = await self._exits.enter_async_context(trio.open_nursery())
+        self._nurseries = {TrioHub.current(): nursery}
         self._exits.push_async_exit(super().__aexit__)
         self.start()
         return self
@@ -109,7 +112,30 @@ class SequentialTrioHandler(LoopHandler):
             if group.exceptions != (value,):
                 raise
         finally:
-            self._nursery = None
+            self._nurseries = {}
+
+    def begin_task(self, hub: Hub, run: Callable[[], object]) -> None:
+        """Have a hub run a task, in the nursery of this handler."""
+        assert isinstance(hub, TrioHub)
+        hub.spawn(run, self._nurseries.get(hub))
+
+    def spawn_worker(self, run: Callable[[], object], if_never_begun: Callable[[], object]) -> Task:
+        """Run a worker in the home loop. It ends at ``stop``, not when its nursery is cancelled."""
+
+        def run_shielded() -> None:
+            with trio.CancelScope(shield=self.home in self._nurseries):
+                run()
+
+        return super().spawn_worker(run_shielded, if_never_begun)
+
+    def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
+        """Look up the addresses of a host; see :meth:`handler_core.Handler.look_up`."""
+        hub = TrioHub.current()
+        if hub is None or not hub.may_park(greenlet.getcurrent()):
+            return super().look_up(host, port, timeout)
+        with trio.move_on_after(math.inf if timeout is None else timeout):
+            return self.socket_module.getaddrinfo(host, port, 0, self.socket_module.SOCK_STREAM)
+        raise self.timeout_exception(f"no address of {host} was found within {timeout} seconds")
 
     start = inherit_hook(LoopHandler.start)
     stop = inherit_hook(LoopHandler.stop)

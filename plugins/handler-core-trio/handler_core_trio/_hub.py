@@ -178,6 +178,9 @@ class TrioHub(LoopHub):
             return not self.has_ended()
         return trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self.token
 
+    def serve(self, handler: object) -> None:
+        """Do nothing. trio cancels the tasks of idle workers when the main task has ended."""
+
     def reschedule(self, func: Callable[[], object]) -> None:
         """Call ``func``, which reschedules a task, at once if trio allows it here, or else soon.
 
@@ -210,11 +213,13 @@ class TrioHub(LoopHub):
         """
         if not trio.lowlevel.in_trio_task():
             self.call_soon_threadsafe(functools.partial(self.spawn, func, nursery))
-        elif nursery is not None:
-            nursery.start_soon(self._run, func)
-        else:
-            context = contextvars.copy_context()
-            trio.lowlevel.spawn_system_task(self._run_alone, func, context=context)
+            return
+        if nursery is not None:
+            with contextlib.suppress(RuntimeError):  # it has just been closed
+                nursery.start_soon(self._run, func)
+                return
+        context = contextvars.copy_context()
+        trio.lowlevel.spawn_system_task(self._run_alone, func, context=context)
 
     async def _run(self, func: Callable[[], object]) -> None:
         with contextlib.suppress(greenlet.GreenletExit):

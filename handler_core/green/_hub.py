@@ -123,6 +123,10 @@ class Hub(abc.ABC):
         """
         return self._end.has_come()
 
+    def clock(self) -> float:
+        """Return the time in seconds by which the hub counts timeouts. Its own thread asks."""
+        return time.monotonic()
+
     def await_readable(
         self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
     ) -> None:
@@ -199,10 +203,10 @@ class Hub(abc.ABC):
             self.await_readable(nested, self.new_waiter(greenlet), timeout)
 
         if time.monotonic() - self.parked_at <= LONGEST_TURN or not self.may_park(greenlet):
-            return select_or_park(rlist, wlist, xlist, timeout, await_readable)
+            return select_or_park(rlist, wlist, xlist, timeout, await_readable, self.clock)
         poll_set, sockets = take_poll_set(rlist, wlist, xlist)  # others may close a socket now
         self.let_others_run(self.new_waiter(greenlet))
-        return cooperative_select(poll_set, sockets, timeout, await_readable)
+        return cooperative_select(poll_set, sockets, timeout, await_readable, self.clock)
 
 
 def distance_to_hub(greenlet: Any, hub: Any) -> float:

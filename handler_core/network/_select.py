@@ -123,6 +123,7 @@ def select_or_park(
     xlist: Iterable[FileObject],
     timeout: float | None,
     await_readable: Callable[[NestedEpoll, float | None], object],
+    clock: Callable[[], float] = time.monotonic,
 ) -> SelectLists:
     """Do what :func:`cooperative_select` does, for the caller's own lists."""
     if quick_select is not None:
@@ -130,7 +131,7 @@ def select_or_park(
         if ready is not None:
             return ready
     poll_set, sockets = take_poll_set(rlist, wlist, xlist)
-    return cooperative_select(poll_set, sockets, timeout, await_readable)
+    return cooperative_select(poll_set, sockets, timeout, await_readable, clock)
 
 
 def cooperative_select(
@@ -138,6 +139,7 @@ def cooperative_select(
     sockets: SelectLists,
     timeout: float | None,
     await_readable: Callable[[NestedEpoll, float | None], object],
+    clock: Callable[[], float] = time.monotonic,
 ) -> SelectLists:
     """Wait for all sockets by waiting for one nested ``epoll``. This needs Linux.
 
@@ -147,20 +149,19 @@ def cooperative_select(
         timeout: seconds, or None, from :func:`checked_timeout`.
         await_readable: waits, while other tasks run, until the nested ``epoll`` is readable or so
             many seconds are over; None waits for ever. It may return too early.
+        clock: the time in seconds, as ``await_readable`` counts it.
     """
     ready = poll_set.poll(sockets, 0)
     if timeout != 0 and not any(ready):
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock() + timeout
         nested = poll_set.take_nested_epoll(sockets)
         try:
             while True:
-                await_readable(
-                    nested, None if deadline is None else max(0, deadline - time.monotonic())
-                )
+                await_readable(nested, None if deadline is None else max(0, deadline - clock()))
                 if nested.lost_socket:  # its number may stand for another one by now
                     raise OSError(errno.EBADF, "a socket was closed while select waited for it")
                 ready = poll_set.poll(sockets, 0)
-                if any(ready) or (deadline is not None and time.monotonic() >= deadline):
+                if any(ready) or (deadline is not None and clock() >= deadline):
                     break
         except BaseException:
             nested.discard()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,28 @@ class Queue(_native.Queue[Any]):
         super().__init__(maxsize)
         # The mutex is a native lock. No caller holds it while it waits.
         self.mutex = allocate_lock()
-        self.not_empty: Any = Condition(self.mutex, new_waiter)
-        self.not_full: Any = Condition(self.mutex, new_waiter)
+        self.not_empty: Any = _TimedCondition(self.mutex, Empty, lambda: not self._qsize())
+        self.not_full: Any = _TimedCondition(
+            self.mutex, queue.Full, lambda: self._qsize() >= self.maxsize
+        )
         self.all_tasks_done: Any = Condition(self.mutex, new_waiter)
+
+
+class _TimedCondition(Condition):
+    """Raises an error when the time of a wait is over.
+
+    The queue itself would compare the time with that of ``time.monotonic``. But the loop counts the
+    time, perhaps by a clock of its own.
+    """
+
+    def __init__(self, mutex: Any, error: type[Exception], must_wait: Callable[[], bool]) -> None:
+        super().__init__(mutex, new_waiter)
+        self._error = error
+        self._must_wait = must_wait
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a ``notify``; see :meth:`Condition.wait`."""
+        woken = super().wait(timeout)
+        if not woken and self._must_wait():
+            raise self._error
+        return woken

@@ -24,7 +24,7 @@ from handler_core_greenlet._hub import running_hub
 from handler_core_greenlet._native import allocate_lock, unpatched
 from handler_core_greenlet._siblings import thread_has_siblings
 
-__all__ = ["new_waiter", "select", "sleep", "thread_select", "thread_waiter"]
+__all__ = ["new_waiter", "now", "select", "sleep", "thread_select", "thread_waiter"]
 
 _native_time = unpatched("time")
 
@@ -42,6 +42,12 @@ def new_waiter() -> Waiter:
 def thread_waiter() -> ThreadWaiter:
     """Return a waiter for this thread, which runs no loop."""
     return ThreadWaiter(None if _others_run() else allocate_lock)
+
+
+def now() -> float:
+    """Return the time in seconds, as timeouts are counted where the caller is."""
+    hub = running_hub()
+    return time.monotonic() if hub is None else hub.clock()
 
 
 def sleep(seconds: float) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler_core.network import SocketMixin
 from handler_core_greenlet._hub import running_hub
 from handler_core_greenlet._native import unpatched
-from handler_core_greenlet._sleep_and_select import select
+from handler_core_greenlet._sleep_and_select import now, select
 
 if TYPE_CHECKING:
     import socket as _native
@@ -89,8 +88,7 @@ class socket(SocketMixin, _native.socket):
                     raise
                 writing = self._for_writing(error, writing)
             if self._timeout is not None:
-                now = time.monotonic()
-                deadline = now + self._timeout if deadline is None else deadline
+                deadline = now() + self._timeout if deadline is None else deadline
             self._wait(writing, deadline)
 
     #: The exceptions by which an operation says that it must wait.
@@ -106,7 +104,7 @@ class socket(SocketMixin, _native.socket):
         return writing
 
     def _wait(self, writing: bool, deadline: float | None) -> None:
-        remaining = None if deadline is None else max(0, deadline - time.monotonic())
+        remaining = None if deadline is None else max(0, deadline - now())
         ready = select([], [self], [], remaining) if writing else select([self], [], [], remaining)
         if not any(ready):
             raise TimeoutError("timed out")
@@ -136,7 +134,7 @@ class socket(SocketMixin, _native.socket):
         if error not in (errno.EINPROGRESS, errno.EALREADY) or self._timeout == 0:
             return error
         timeout = self._timeout
-        self._wait(True, None if timeout is None else time.monotonic() + timeout)
+        self._wait(True, None if timeout is None else now() + timeout)
         return self.getsockopt(_native.SOL_SOCKET, _native.SO_ERROR)
 
     def _resolved(self, address: Any) -> Any:
@@ -182,7 +180,7 @@ class socket(SocketMixin, _native.socket):
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of ``data``, within one timeout."""
         with memoryview(data).cast("B") as view:
-            deadline = None if self._timeout is None else time.monotonic() + self._timeout
+            deadline = None if self._timeout is None else now() + self._timeout
             sent = 0
             while sent < len(view):
                 try:

@@ -15,14 +15,14 @@ from typing import Any, Self
 
 import greenlet  # type: ignore[import-untyped]
 import trio
-from handler_core_greenlet import LoopHandler, PrivateLoop, TaskGreenlet
+from handler_core_greenlet import LoopHandler, PrivateLoop, TaskGreenlet, socket
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.execution import Task
 from handler_core.green import Hub
 from handler_core.network import AddressInfo
-from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, run_private_loop
+from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, is_cancelled, run_private_loop
 
 __all__ = ["AsyncResult", "SequentialTrioHandler", "TrioTimeoutError"]
 
@@ -128,13 +128,17 @@ class SequentialTrioHandler(LoopHandler):
 
         return super().spawn_worker(run_shielded, if_never_begun)
 
+    def is_kill(self, exception: BaseException) -> bool:
+        """Return True for the ``trio.Cancelled`` by which trio ends a worker."""
+        return isinstance(exception, trio.Cancelled) and is_cancelled()
+
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
         """Look up the addresses of a host; see :meth:`handler_core.Handler.look_up`."""
         hub = TrioHub.current()
         if hub is None or not hub.may_park(greenlet.getcurrent()):
             return super().look_up(host, port, timeout)
         with trio.move_on_after(math.inf if timeout is None else timeout):
-            return self.socket_module.getaddrinfo(host, port, 0, self.socket_module.SOCK_STREAM)
+            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         raise self.timeout_exception(f"no address of {host} was found within {timeout} seconds")
 
     start = inherit_hook(LoopHandler.start)

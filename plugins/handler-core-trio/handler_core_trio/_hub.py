@@ -30,7 +30,7 @@ from handler_core_greenlet import AwaitedCall, CallGreenlet, LoopHub, hub_of_thr
 from handler_core.green import GreenWaiter
 from handler_core.network import NestedEpoll
 
-__all__ = ["TaskWaker", "TrioCall", "TrioHub", "run_private_loop"]
+__all__ = ["TaskWaker", "TrioCall", "TrioHub", "is_cancelled", "run_private_loop"]
 
 
 class TaskWaker:
@@ -95,7 +95,7 @@ class TaskWaiter(GreenWaiter):
 
     async def _wait(self, seconds: float, fd: int | None, cleans_up: bool) -> None:
         try:
-            with trio.move_on_after(seconds, shield=cleans_up and _is_cancelled()) as scope:
+            with trio.move_on_after(seconds, shield=cleans_up and is_cancelled()) as scope:
                 if fd is not None:
                     self._interrupt = scope.cancel
                     if not self._woken:
@@ -204,6 +204,10 @@ class TrioHub(LoopHub):
         with contextlib.suppress(trio.RunFinishedError):  # no greenlet is left to wake
             self.token.run_sync_soon(contextvars.copy_context().run, func)
 
+    def clock(self) -> float:
+        """Return the time of trio's clock, in seconds."""
+        return trio.current_time()
+
     def spawn(self, func: Callable[[], object], nursery: trio.Nursery | None = None) -> None:
         """Run ``func`` in a greenlet of a new task, in a copy of the caller's context.
 
@@ -218,8 +222,9 @@ class TrioHub(LoopHub):
             with contextlib.suppress(RuntimeError):  # it has just been closed
                 nursery.start_soon(self._run, func)
                 return
-        context = contextvars.copy_context()
-        trio.lowlevel.spawn_system_task(self._run_alone, func, context=context)
+        with contextlib.suppress(RuntimeError):  # the run is almost over
+            context = contextvars.copy_context()
+            trio.lowlevel.spawn_system_task(self._run_alone, func, context=context)
 
     async def _run(self, func: Callable[[], object]) -> None:
         with contextlib.suppress(greenlet.GreenletExit):
@@ -252,16 +257,16 @@ class TrioHub(LoopHub):
         return infos
 
 
-_hub_of_run: trio.lowlevel.RunVar[TrioHub | None] = trio.lowlevel.RunVar("handler-core hub")
-
-
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Return True if a cancellation would reach the current task, if it waited now."""
     return trio.current_effective_deadline() == -math.inf
 
 
+_hub_of_run: trio.lowlevel.RunVar[TrioHub | None] = trio.lowlevel.RunVar("handler-core hub")
+
+
 async def _undisturbed(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    with trio.CancelScope(shield=_is_cancelled()):
+    with trio.CancelScope(shield=is_cancelled()):
         return await coroutine
 
 

@@ -34,26 +34,29 @@ SIDE_BY_SIDE = +@$(MAKE) --no-print-directory --keep-going --output-sync=target 
 
 # The models that have tests across models, and the settings other than a plain process in which a
 # client of ZooKeeper is tested on them.
-MODELS := threading gevent eventlet asyncio
-WITHIN := gevent-in-gevent threading-in-gevent eventlet-in-eventlet asyncio-in-asyncio asyncio-in-uvloop
+MODELS := threading gevent eventlet asyncio trio
+WITHIN := gevent-in-gevent threading-in-gevent eventlet-in-eventlet asyncio-in-asyncio asyncio-in-uvloop \
+	trio-in-trio
 
 # pytest in a process that a model has patched before anything else, or in a greenlet of a loop.
 IN_gevent := $(BIN)/python -m gevent.monkey --module pytest
 IN_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
 IN_asyncio := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py asyncio -m pytest
 IN_uvloop := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py uvloop -m pytest
+IN_trio := $(BIN)/python plugins/handler-core-trio/tests/in_loop.py -m pytest
 
 PLUGIN_TESTS := $(PLUGINS:plugins/handler-core-%=test-%)
 CONNECTION_TESTS := $(patsubst %,test-connection-%,$(filter-out threading,$(MODELS)))
 ZOOKEEPER_TESTS := $(MODELS:%=test-zookeeper-%)
 WITHIN_TESTS := $(WITHIN:%=test-zookeeper-%)
 PATCHED_TESTS := test-gevent-patched test-eventlet-patched
+IN_LOOP_TESTS := test-asyncio-in-loop test-trio-in-loop
 EXAMPLES := tests/zookeeper/test_examples.py
 
 # Each model and each patching has a process of its own: they cannot share one. The longest parts
 # come first, so that no long one is left over at the end.
 PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
-WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) test-asyncio-in-loop test-examples
+WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
 MORE := test-suite test-dist $(WITHIN_PARTS)
 
 # The tests start hundreds of interpreters. Each would compile the whole package without this.
@@ -141,8 +144,8 @@ $(PLUGIN_TESTS): test-%: $(READY)
 $(PATCHED_TESTS): test-%-patched: $(READY)
 	$(PYTEST) plugins/handler-core-$*/tests/test_patched.py
 
-test-asyncio-in-loop: $(READY)
-	$(PYTEST) plugins/handler-core-asyncio/tests/test_in_loop.py
+$(IN_LOOP_TESTS): test-%-in-loop: $(READY)
+	$(PYTEST) plugins/handler-core-$*/tests/test_in_loop.py
 
 $(CONNECTION_TESTS): test-connection-%: $(READY)
 	HANDLER_CORE_TEST_HANDLER=$* $(PYTEST) tests/network/test_connection.py

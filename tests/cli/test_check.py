@@ -44,7 +44,7 @@ def outcomes(output: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("model", ["threading", "gevent", "eventlet", "asyncio"])
+@pytest.mark.parametrize("model", ["threading", "gevent", "eventlet", "asyncio", "trio"])
 def test_our_own_models_are_in_order(run: Run, model: str) -> None:
     done = run("check", model)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

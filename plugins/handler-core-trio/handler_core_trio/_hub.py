@@ -16,6 +16,7 @@ import contextlib
 import contextvars
 import functools
 import math
+import signal
 import sys
 import threading
 import time
@@ -167,8 +168,6 @@ class TrioHub(LoopHub):
         if hub is None:
             hub = cls()
             _hub_of_run.set(hub)
-        elif hub.is_forked():
-            return None
         hub.adopt()
         return hub
 
@@ -180,6 +179,13 @@ class TrioHub(LoopHub):
 
     def serve(self, handler: object) -> None:
         """Do nothing. trio cancels the tasks of idle workers when the main task has ended."""
+
+    def leave_to_parent(self) -> None:
+        """Belong to no thread of this process, and let its thread run trio anew."""
+        if self.is_in_this_thread():
+            vars(trio._core._run.GLOBAL_RUN_CONTEXT).clear()
+            signal.set_wakeup_fd(-1)  # a signal of the child would wake the parent
+        super().leave_to_parent()
 
     def reschedule(self, func: Callable[[], object]) -> None:
         """Call ``func``, which reschedules a task, at once if trio allows it here, or else soon.

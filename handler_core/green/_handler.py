@@ -144,13 +144,14 @@ class GreenHandler(Handler):
     ) -> GreenTask:
         task = GreenTask(self, hub, func, args, kwargs, if_never_begun)
         run = TaskRun(task)
+        is_worker = if_never_begun is not None
         if hub.is_mine():
-            self.begin_task(hub, run)
+            self.begin_task(hub, run, is_worker)
         else:
-            hub.call_soon_threadsafe(lambda: self.begin_task(hub, run))
+            hub.call_soon_threadsafe(lambda: self.begin_task(hub, run, is_worker))
         return task
 
-    def begin_task(self, hub: Hub, run: Callable[[], object]) -> None:
+    def begin_task(self, hub: Hub, run: Callable[[], object], is_worker: bool = False) -> None:
         """Have a hub run a task of this handler. Only the hub's thread calls this."""
         hub.spawn(run)
 

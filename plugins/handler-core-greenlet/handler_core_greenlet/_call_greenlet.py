@@ -182,7 +182,7 @@ class CallGreenlet:
 
     def before_wait(self) -> None:
         """Raise a cancellation of the caller that was kept until now. Called in the greenlet."""
-        if self._cancellation.raised is not None:
+        if self._cancellation.raised:
             self._cancellation.before_wait()
 
     def leave_task(self) -> None:
@@ -216,7 +216,11 @@ class CallGreenlet:
             raise
         if self._abandoned or self._cancellation.keeps():
             return self._hub.run_coroutine(coroutine)
-        return self.hand_over(in_context(contextvars.copy_context(), coroutine))
+        try:
+            return self.hand_over(in_context(contextvars.copy_context(), coroutine))
+        except BaseException:
+            coroutine.close()
+            raise
 
     def hand_over(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Have the caller's task await a coroutine; return or raise what it does.
@@ -252,7 +256,7 @@ class CallGreenlet:
             if self._outside is not self._task:
                 self._hub.swap_task(self._outside)
             self._task = self._outside = None
-            self._cancellation.raised = None  # it refers to this frame, and so to itself
+            self._cancellation.raised.clear()  # they refer to this frame, and so to themselves
             self._set_idle()
             if self._last:
                 break

@@ -27,9 +27,9 @@ class Cancellation:
     __slots__ = ("_keeps", "_shielded", "kept", "raised")
 
     def __init__(self, shielded: bool) -> None:
-        #: The cancellation that was last raised in the function; None if it was handled, or there
-        #: was none.
-        self.raised: BaseException | None = None
+        #: The cancellations that were raised in the function and are not handled yet, each but the
+        #: first in the midst of one before.
+        self.raised: list[BaseException] = []
         #: The first that was kept.
         self.kept: BaseException | None = None
         self._shielded = self._keeps = shielded
@@ -49,7 +49,7 @@ class Cancellation:
 
     def is_raised(self, error: BaseException) -> None:
         """Keep further ones, until the function has handled ``error``, which is raised in it."""
-        self.raised = error
+        self.raised.append(error)
         self._keeps = True
 
     def before_wait(self) -> None:
@@ -58,13 +58,15 @@ class Cancellation:
         Raises:
             BaseException: what was kept, if the function has handled what was raised before.
         """
-        if self._shielded or (self.raised is not None and _is_handled(self.raised)):
+        while self.raised and not _is_handled(self.raised[-1]):
+            self.raised.pop()
+        if self._shielded or self.raised:
             return
         self._keeps = False
-        self.raised = self.take_kept()
-        if self.raised is not None:
-            self._keeps = True
-            raise self.raised
+        kept = self.take_kept()
+        if kept is not None:
+            self.is_raised(kept)
+            raise kept
 
 
 def _is_handled(error: BaseException) -> bool:

@@ -19,7 +19,6 @@ from handler_core_greenlet import LoopHandler, PrivateLoop, TaskGreenlet, socket
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
-from handler_core.execution import Task
 from handler_core.green import Hub
 from handler_core.network import AddressInfo
 from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, is_cancelled, run_private_loop
@@ -114,19 +113,13 @@ class SequentialTrioHandler(LoopHandler):
         finally:
             self._nurseries = {}
 
-    def begin_task(self, hub: Hub, run: Callable[[], object]) -> None:
-        """Have a hub run a task, in the nursery of this handler."""
+    def begin_task(self, hub: Hub, run: Callable[[], object], is_worker: bool = False) -> None:
+        """Have a hub run a task, in the nursery of this handler.
+
+        A worker ends at ``stop``, and not when the nursery is cancelled.
+        """
         assert isinstance(hub, TrioHub)
-        hub.spawn(run, self._nurseries.get(hub))
-
-    def spawn_worker(self, run: Callable[[], object], if_never_begun: Callable[[], object]) -> Task:
-        """Run a worker in the home loop. It ends at ``stop``, not when its nursery is cancelled."""
-
-        def run_shielded() -> None:
-            with trio.CancelScope(shield=self.home in self._nurseries):
-                run()
-
-        return super().spawn_worker(run_shielded, if_never_begun)
+        hub.spawn(run, self._nurseries.get(hub), shielded=is_worker)
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True for the ``trio.Cancelled`` by which trio ends a worker."""

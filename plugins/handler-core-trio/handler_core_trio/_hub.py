@@ -214,26 +214,32 @@ class TrioHub(LoopHub):
         """Return the time of trio's clock, in seconds."""
         return trio.current_time()
 
-    def spawn(self, func: Callable[[], object], nursery: trio.Nursery | None = None) -> None:
+    def spawn(
+        self,
+        func: Callable[[], object],
+        nursery: trio.Nursery | None = None,
+        shielded: bool = False,
+    ) -> None:
         """Run ``func`` in a greenlet of a new task, in a copy of the caller's context.
 
         Args:
             func: the function.
             nursery: the nursery of the task. Without one it is a system task of trio.
+            shielded: whether the task goes on when the nursery is cancelled.
         """
         if not trio.lowlevel.in_trio_task():
-            self.call_soon_threadsafe(functools.partial(self.spawn, func, nursery))
+            self.call_soon_threadsafe(functools.partial(self.spawn, func, nursery, shielded))
             return
         if nursery is not None:
             with contextlib.suppress(RuntimeError):  # it has just been closed
-                nursery.start_soon(self._run, func)
+                nursery.start_soon(self._run, func, shielded)
                 return
         with contextlib.suppress(RuntimeError):  # the run is almost over
             context = contextvars.copy_context()
             trio.lowlevel.spawn_system_task(self._run_alone, func, context=context)
 
-    async def _run(self, func: Callable[[], object]) -> None:
-        with contextlib.suppress(greenlet.GreenletExit):
+    async def _run(self, func: Callable[[], object], shielded: bool = False) -> None:
+        with contextlib.suppress(greenlet.GreenletExit), trio.CancelScope(shield=shielded):
             await CallGreenlet(self).call(func, last=True)
 
     async def _run_alone(self, func: Callable[[], object]) -> None:

@@ -50,7 +50,7 @@ class CoroutineCallbacks(GreenHandler):
         hub = self.hub_class.current()
         if hub is not None and not hub.may_park(greenlet.getcurrent()):
             func = functools.partial(hub.await_coroutine, outcome)
-            hub.spawn(functools.partial(self._end_quietly, func))
+            self.begin_task(hub, functools.partial(self._end_quietly, func))
         else:
             self._end_quietly(functools.partial(self.await_coroutine, outcome))
 
@@ -96,7 +96,7 @@ class CoroutineCallbacks(GreenHandler):
             except BaseException as error:
                 result.set_exception(error)
 
-        hub.call_soon_threadsafe(functools.partial(hub.spawn, run))
+        hub.call_soon_threadsafe(functools.partial(self.begin_task, hub, run))
         return result.get()
 
     def in_callback(self) -> bool:

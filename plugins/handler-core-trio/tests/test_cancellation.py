@@ -101,7 +101,7 @@ class TestCancellation(OwnTrio):
         with_handler(main)
 
     def test_one_that_is_swallowed_is_raised_at_the_next_wait(self) -> None:
-        """trio cancels a scope once and for all."""
+        """Trio cancels a scope once and for all."""
 
         async def main(handler: Any) -> None:
             seen: list[str] = []
@@ -226,7 +226,7 @@ class TestCancellation(OwnTrio):
         monkeypatch.setattr(trio.socket, "getaddrinfo", never)
 
         async def main(handler: Any) -> None:
-            with pytest.raises(TimeoutError, match="slow.example"):
+            with pytest.raises(TimeoutError, match=r"slow\.example"):
                 await handler.call(handler.create_connection, ("slow.example", 2181), 0.01)
             with trio.move_on_after(0.01) as scope:
                 await handler.call(handler.create_connection, ("slow.example", 2181))

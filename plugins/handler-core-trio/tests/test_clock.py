@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from own_trio import OwnTrio, new_handler, own_trio, with_handler
+from own_trio import OwnTrio, new_handler, own_trio
 
 HOUR = 3600.0
 
@@ -55,7 +55,8 @@ class TestClock(OwnTrio):
             assert passed == (0 if kind == "condition" else pytest.approx(HOUR))
             assert sleeper.is_alive()
 
-        with_handler(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        trio.run(_without_limit, main, clock=clock)
 
     def test_a_clock_that_stands_still(self) -> None:
         async def main(handler: Any) -> None:

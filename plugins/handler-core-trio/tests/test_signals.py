@@ -56,7 +56,7 @@ class TestSignals(OwnTrio):
             event, (left, right) = handler.event_object(), handler.create_socket_pair()
             with interrupted_by(event.set):
                 assert await handler.call(event.wait)
-            with interrupted_by(lambda: right.send(b"x")):
+            with left, right, interrupted_by(lambda: right.send(b"x")):
                 assert await handler.call(handler.select, [left], [], []) == ([left], [], [])
 
         with_handler(main)

@@ -67,11 +67,6 @@ class SequentialAsyncioHandler(LoopHandler):
     private_loop = PrivateLoop("handler-core-asyncio", run_private_loop)
 
     @classmethod
-    def is_active(cls) -> bool:
-        """Return True if an asyncio loop runs the caller."""
-        return cls.distance_to_caller() < math.inf
-
-    @classmethod
     def distance_to_caller(cls) -> float:
         """Return 0 in a coroutine and in a handler's task, 1 in a greenlet that was made there.
 

@@ -13,12 +13,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
+from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread, report_error
 
 from handler_core.green import GreenWaiter
 from handler_core_asyncio._loop_greenlet import runs_loop
@@ -312,5 +311,4 @@ def run_private_loop(begun: Callable[[AsyncioHub], None]) -> None:
             loop.run_forever()
         except (KeyboardInterrupt, SystemExit) as error:
             # One task has raised it. As in any thread but the main one, the others go on.
-            args = (type(error), error, error.__traceback__, threading.current_thread())
-            threading.excepthook(threading.ExceptHookArgs(args))
+            report_error(error)

@@ -3,11 +3,12 @@
 A task is a greenlet whose parent is the greenlet that runs the loop. A task that waits switches to
 its parent, so the loop goes on; a callback of the loop switches back. So code in blocking style
 runs on the thread of the loop, beside its coroutines. This package has everything that is the same
-for every loop: the hub (:class:`LoopHub`), the handler (:class:`LoopHandler`), a greenlet that
-calls functions for a coroutine (:class:`CallGreenlet`), a loop for programs that run none
-(:class:`PrivateLoop`), queues, ``sleep``, sockets, and what happens at fork and when the
-interpreter exits. It is not a model itself. ``handler-core-asyncio`` is one: it adds what is
-special to asyncio.
+for every loop: the hub (:class:`LoopHub`, and :class:`TaskHub` for a loop that runs tasks only),
+the handler (:class:`LoopHandler`), a greenlet that calls functions for a coroutine
+(:class:`CallGreenlet`), a loop for programs that run none (:class:`PrivateLoop`), queues,
+``sleep``, sockets, and what happens at fork and when the interpreter exits. It is not a model
+itself. ``handler-core-asyncio`` and ``handler-core-trio`` are models: they add what is special to
+their libraries.
 
 The modules ``socket``, ``ssl`` and ``select`` of this package have the names of the standard
 library's modules on purpose. A handler names a socket module and takes the module ``ssl`` beside
@@ -34,6 +35,8 @@ from handler_core_greenlet._hub import (
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Queue
 from handler_core_greenlet._sleep_and_select import new_waiter, sleep
+from handler_core_greenlet._task_hub import TaskHub, TaskWaiter
+from handler_core_greenlet._thread_errors import report_error
 
 __all__ = [
     "AsyncContext",
@@ -45,8 +48,11 @@ __all__ = [
     "PrivateLoop",
     "Queue",
     "TaskGreenlet",
+    "TaskHub",
+    "TaskWaiter",
     "hub_of_thread",
     "new_waiter",
+    "report_error",
     "running_hub",
     "sleep",
 ]

@@ -6,6 +6,7 @@ It has everything that is the same for every loop.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
@@ -116,6 +117,25 @@ class LoopHandler(CoroutineCallbacks):
         return self.call_class(hub)
 
     # Where the caller is, and how it waits.
+
+    @classmethod
+    def is_active(cls) -> bool:
+        """Return True if a loop of this model runs the caller."""
+        return cls.distance_to_caller() < math.inf
+
+    @classmethod
+    def distance_to_caller(cls) -> float:
+        """Return 0 in a coroutine and in a handler's task, 1 in a greenlet that was made there.
+
+        It takes the first greenlet of the thread for the one that runs the loop.
+        """
+        if cls.hub_class.current() is None:
+            return math.inf
+        steps, candidate = 0, greenlet.getcurrent()
+        while candidate.parent is not None and not isinstance(candidate, TaskGreenlet):
+            candidate = candidate.parent
+            steps += 1
+        return steps
 
     @classmethod
     def current_hub(cls, make: bool = False) -> LoopHub | None:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import greenlet  # type: ignore[import-untyped]
 import trio
-from handler_core_greenlet import LoopHandler, PrivateLoop, TaskGreenlet, socket
+from handler_core_greenlet import LoopHandler, PrivateLoop, socket
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
@@ -75,28 +75,13 @@ class SequentialTrioHandler(LoopHandler):
     #: The nursery of the tasks, by the hub of its run. Empty outside ``async with``.
     _nurseries: Mapping[Any, trio.Nursery] = MappingProxyType({})
 
-    @classmethod
-    def is_active(cls) -> bool:
-        """Return True if trio runs the caller."""
-        return cls.distance_to_caller() < math.inf
-
-    @classmethod
-    def distance_to_caller(cls) -> float:
-        """Return 0 in a coroutine and in a handler's task, 1 in a greenlet that was made there."""
-        if TrioHub.current() is None:
-            return math.inf
-        steps, candidate = 0, greenlet.getcurrent()
-        while candidate.parent is not None and not isinstance(candidate, TaskGreenlet):
-            candidate = candidate.parent
-            steps += 1
-        return steps
-
     async def __aenter__(self) -> Self:
-        self._exits = contextlib.AsyncExitStack()
-        nursery = await self._exits.enter_async_context(trio.open_nursery())
-        self._nurseries = {TrioHub.current(): nursery}
-        self._exits.push_async_exit(super().__aexit__)
-        self.start()
+        async with contextlib.AsyncExitStack() as exits:
+            nursery = await exits.enter_async_context(trio.open_nursery())
+            self._nurseries = {TrioHub.current(): nursery}
+            exits.push_async_exit(super().__aexit__)
+            self.start()
+            self._exits = exits.pop_all()
         return self
 
     async def __aexit__(
@@ -119,7 +104,7 @@ class SequentialTrioHandler(LoopHandler):
         A worker ends at ``stop``, and not when the nursery is cancelled.
         """
         assert isinstance(hub, TrioHub)
-        hub.spawn(run, self._nurseries.get(hub), shielded=is_worker)
+        hub.spawn(run, self._nurseries.get(hub), is_worker)
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True for the ``trio.Cancelled`` by which trio ends a worker."""

@@ -1,0 +1,138 @@
+"""The hub of a library whose loop runs tasks, and calls no functions: trio, for example.
+
+There each greenlet belongs to a task, and only that task resumes it: the one that has called
+``handler.call``, or one that was made for the greenlet. To wait, a greenlet hands a coroutine to
+its task, which awaits it. So a deadline, a cancellation and a wait for a descriptor are the
+library's own. It raises a cancellation in the greenlet while the task that is cancelled is the
+current one.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import greenlet  # type: ignore[import-untyped]
+
+from handler_core.green import GreenWaiter
+from handler_core.network import NestedEpoll
+from handler_core_greenlet._call_greenlet import CallGreenlet
+from handler_core_greenlet._hub import AwaitedCall, LoopHub
+
+__all__ = ["TaskHub", "TaskWaiter"]
+
+
+class TaskWaiter(GreenWaiter):
+    """Parks a greenlet, while its task waits."""
+
+    __slots__ = ("interrupt",)
+
+    _hub: TaskHub
+
+    def __init__(self, hub: TaskHub, greenlet: Any) -> None:
+        super().__init__(hub, greenlet)
+        #: Ends the wait of the task. It is None while that does not wait.
+        self.interrupt: Callable[[], object] | None = None
+
+    def park(self, timeout: float | None = None, fd: int | None = None) -> bool:
+        """Let the loop run until :meth:`wake`, for ``timeout`` seconds at the most.
+
+        Args:
+            timeout: seconds of the hub's clock.
+            fd: a descriptor. The wait ends when it is readable, too.
+        """
+        if not self._woken:
+            call = self._greenlet.call
+            call.before_wait()
+            seconds = math.inf if timeout is None else timeout
+            wait = self._hub.wait_in_task(self, seconds, fd, call.keeps_cancellations())
+            try:
+                call.hand_over(wait)
+            finally:
+                self.interrupt = None
+        self._hub.parked_at = time.monotonic()
+        return self._woken
+
+    def is_woken(self) -> bool:
+        """Return True after :meth:`wake`."""
+        return self._woken
+
+    def wake(self) -> None:
+        """Let the parked greenlet go on. Any thread may call this."""
+        self._woken = True
+        self._hub.reschedule(self._resume)
+
+    def _resume(self) -> None:
+        if self.interrupt is not None:
+            self.interrupt()
+
+
+class TaskHub(LoopHub):
+    """The hub of a library whose loop runs tasks only."""
+
+    waiter_class = TaskWaiter
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: deque[Callable[[], object]] = deque()
+
+    # What a model says of its library.
+
+    @abc.abstractmethod
+    def reschedule(self, func: Callable[[], object]) -> None:
+        """Call ``func``, which reschedules a task, at once if the library allows it here, or soon.
+
+        Any thread may call this.
+        """
+
+    @abc.abstractmethod
+    async def wait_in_task(
+        self, waiter: TaskWaiter, seconds: float, fd: int | None, cleans_up: bool
+    ) -> None:
+        """Wait, in a greenlet's task, until ``waiter`` is woken. It may return too early.
+
+        Args:
+            waiter: the waiter. Its ``interrupt`` is set before it is asked if it is woken.
+            seconds: for how long to wait at the most.
+            fd: a descriptor whose readability ends the wait, too.
+            cleans_up: whether the greenlet handles a cancellation. The same one does not end the
+                wait then.
+        """
+
+    @abc.abstractmethod
+    async def undisturbed(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await a coroutine. The cancellation that its greenlet handles does not reach it."""
+
+    # What a model gets.
+
+    def await_readable(
+        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+    ) -> None:
+        """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
+        assert isinstance(waiter, TaskWaiter)
+        waiter.park(timeout, nested.fileno())
+
+    async def wait_until_idle(self, call: AwaitedCall) -> None:
+        """Do nothing. A greenlet that waits has its task await something, so it is idle."""
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Have the task of the current greenlet await a coroutine, and not be disturbed."""
+        return greenlet.getcurrent().call.hand_over(self.undisturbed(coroutine))
+
+    async def run_in_task(self, func: Callable[[], object]) -> None:
+        """Call ``func`` in a greenlet of the current task."""
+        with contextlib.suppress(greenlet.GreenletExit):
+            await CallGreenlet(self).call(func, last=True)
+
+    def serve(self, handler: object) -> None:
+        """Do nothing. The library ends the tasks of idle workers itself."""
+
+    def call_due(self) -> None:
+        """Call what was due when this was called."""
+        for _ in range(len(self._due)):
+            self._due.popleft()()

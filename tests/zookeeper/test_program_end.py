@@ -80,13 +80,18 @@ _PROGRAMS = {
             assert "prior connection" in str(error) or "has ended" in str(error), error
     """,
     "after its loop": """
-        import asyncio
-
         async def main():
             await handler.call(client.start)
             await handler.call(client.get_children, "/")
 
-        asyncio.run(main())
+        if handler.name == "asyncio":
+            import asyncio
+
+            asyncio.run(main())
+        else:
+            import trio
+
+            trio.run(main)
         try:
             client.stop()
         except Exception as error:
@@ -108,7 +113,7 @@ def _patched_by() -> str:
 def test_a_program_ends_that_stops_its_client(
     where: str, server: ZooKeeperServer, handler: Handler
 ) -> None:
-    if where == "after its loop" and handler.name != "asyncio":
+    if where == "after its loop" and handler.name not in ("asyncio", "trio"):
         pytest.skip("this model has no loop")
     program = "\n".join(
         (

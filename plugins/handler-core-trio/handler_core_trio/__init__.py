@@ -122,17 +122,7 @@ class SequentialTrioHandler(LoopHandler):
     start = inherit_hook(LoopHandler.start)
     stop = inherit_hook(LoopHandler.stop)
     dispatch_callback = inherit_hook(LoopHandler.dispatch_callback)
-
-    @hookimpl
-    def select(
-        self,
-        rlist: Sequence[Any],
-        wlist: Sequence[Any],
-        xlist: Sequence[Any],
-        timeout: float | None,
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Wait for descriptors; see :meth:`handler_core.Handler.select`."""
-        return self.select_in_hub(rlist, wlist, xlist, timeout)
+    select = inherit_hook(LoopHandler.select_in_hub)
 
     @hookimpl
     def callback_object(self) -> AsyncResult:

@@ -125,9 +125,16 @@ class TrioHub(TaskHub):
         self, waiter: TaskWaiter, seconds: float, fd: int | None, cleans_up: bool
     ) -> None:
         """Wait in a greenlet's task; see :meth:`TaskHub.wait_in_task`."""
-        with trio.move_on_after(seconds, shield=cleans_up and is_cancelled()) as scope:
-            waker = TaskWaker(self)
-            waiter.interrupt = waker.wake_at_once if fd is None else scope.cancel
+        waker = TaskWaker(self)
+        waiter.interrupt = waker.wake_at_once
+        if fd is None and seconds == math.inf and not cleans_up:  # most waits are like this
+            if not waiter.is_woken():
+                await waker.wait()
+            return
+        deadline = trio.current_time() + seconds
+        with trio.CancelScope(deadline=deadline, shield=cleans_up and is_cancelled()) as scope:
+            if fd is not None:
+                waiter.interrupt = scope.cancel
             if not waiter.is_woken():
                 await (waker.wait() if fd is None else trio.lowlevel.wait_readable(fd))
 
@@ -186,9 +193,11 @@ class TrioCall(CallGreenlet):
 
     async def call(self, func: Callable[[], object], *, last: bool, shielded: bool = False) -> Any:
         """Call ``func``; return what it returns, or raise what it raises."""
-        with trio.CancelScope(shield=shielded):
-            await trio.lowlevel.checkpoint()
-            return await super().call(func, last=last)
+        if shielded:
+            with trio.CancelScope(shield=True):
+                return await self.call(func, last=last)
+        await trio.lowlevel.checkpoint()
+        return await super().call(func, last=last)
 
 
 def is_cancelled() -> bool:

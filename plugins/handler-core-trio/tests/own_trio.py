@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from handler_core_trio import SequentialTrioHandler
 from trio_process import IN_TRIO, TrioProcess
 
@@ -41,6 +42,12 @@ def with_handler(func: Callable[..., Awaitable[Any]], *args: Any, **options: Any
             return await func(handler, *args)
 
     return run(main, **options)
+
+
+def in_virtual_time(func: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    """Do what :func:`with_handler` does. No time is over before all that can run has run."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    return with_handler(func, *args, clock=clock)
 
 
 @own_trio

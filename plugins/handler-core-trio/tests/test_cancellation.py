@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import trio
-from own_trio import OwnTrio, raise_, with_handler
+import trio.testing
+from own_trio import OwnTrio, in_virtual_time, raise_
 
 from handler_core.testing import LONG
 
@@ -43,7 +44,7 @@ class TestCancellation(OwnTrio):
                 assert await handler.call(queue.get) == 1
                 assert await handler.call(left.recv, 1) == b"x"
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_it_is_raised_where_the_function_waits_and_what_cleans_up_is_finished(self) -> None:
         async def main(handler: Any) -> None:
@@ -78,7 +79,7 @@ class TestCancellation(OwnTrio):
             assert steps == ["cancelled", "awaited", "cleaned up"]
             assert not lock.locked()
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_nursery_that_is_cancelled(self) -> None:
         async def main(handler: Any) -> None:
@@ -98,7 +99,7 @@ class TestCancellation(OwnTrio):
                 nursery.cancel_scope.cancel()
             assert sorted(ended) == list(range(10))
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_one_that_is_swallowed_is_raised_at_the_next_wait(self) -> None:
         """Trio cancels a scope once and for all."""
@@ -117,7 +118,7 @@ class TestCancellation(OwnTrio):
             assert seen == ["swallowed"] * 3
             assert not scope.cancelled_caught
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_scopes_of_the_function_itself(self) -> None:
         async def main(handler: Any) -> None:
@@ -147,7 +148,7 @@ class TestCancellation(OwnTrio):
             handler.spawn(lambda: result.set(work()))
             assert await result == [True, True]
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_clean_up_with_a_limit_of_its_own(self) -> None:
         async def main(handler: Any) -> None:
@@ -167,7 +168,7 @@ class TestCancellation(OwnTrio):
                 await handler.call(work)
             assert steps == ["limited: True", "cleaned up"]
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_call_that_is_cancelled_before_it_begins(self) -> None:
         async def main(handler: Any) -> None:
@@ -178,7 +179,7 @@ class TestCancellation(OwnTrio):
             assert scope.cancelled_caught
             assert ran == []
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_context_manager_is_left(self) -> None:
         async def main(handler: Any) -> None:
@@ -200,7 +201,7 @@ class TestCancellation(OwnTrio):
             assert scope.cancelled_caught
             assert steps == ["entered", "left"]
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_an_exception_in_the_midst_of_it(self) -> None:
         async def main(handler: Any) -> None:
@@ -217,7 +218,7 @@ class TestCancellation(OwnTrio):
                 await handler.call(work)
             assert isinstance(caught.value.__context__, trio.Cancelled)
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_look_up_that_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async def never(*_: object, **__: object) -> None:
@@ -232,4 +233,4 @@ class TestCancellation(OwnTrio):
                 await handler.call(handler.create_connection, ("slow.example", 2181))
             assert scope.cancelled_caught
 
-        with_handler(main)
+        in_virtual_time(main)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import trio
-from own_trio import OwnTrio, new_handler, run, with_handler
+from own_trio import OwnTrio, in_virtual_time, new_handler, run, with_handler
 
 from handler_core import Callback
 from handler_core.testing import LIMIT, LONG
@@ -92,7 +92,7 @@ class TestCoroutineFunctions(OwnTrio):
             assert scope.cancelled_caught
             assert steps == ["coroutine", "function"]
 
-        with_handler(main)
+        in_virtual_time(main)
 
     def test_a_thread_calls_one(self) -> None:
         async def main(handler: Any) -> None:

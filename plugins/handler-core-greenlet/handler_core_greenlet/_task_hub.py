@@ -15,7 +15,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import greenlet  # type: ignore[import-untyped]
 
@@ -25,6 +25,16 @@ from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._hub import AwaitedCall, LoopHub
 
 __all__ = ["TaskHub", "TaskWaiter"]
+
+
+class Driver(Protocol):
+    """Wakes the one task that waits by it."""
+
+    async def wait(self) -> None:
+        """Wait until it is woken. It may have been woken before."""
+
+    def wake_at_once(self) -> None:
+        """Let the task go on. Only the loop's thread calls this, while a task runs."""
 
 
 class TaskWaiter(GreenWaiter):
@@ -77,6 +87,9 @@ class TaskHub(LoopHub):
 
     waiter_class = TaskWaiter
 
+    #: Wakes the task that runs :meth:`drive`. A model sets it.
+    driver: Driver
+
     def __init__(self) -> None:
         super().__init__()
         self._due: deque[Callable[[], object]] = deque()
@@ -84,10 +97,11 @@ class TaskHub(LoopHub):
     # What a model says of its library.
 
     @abc.abstractmethod
-    def reschedule(self, func: Callable[[], object]) -> None:
-        """Call ``func``, which reschedules a task, at once if the library allows it here, or soon.
+    def is_awake(self) -> bool:
+        """Return True if a task runs now, so that others may be rescheduled.
 
-        Any thread may call this.
+        The loop looks at them again before it sleeps. A signal handler may interrupt its sleep:
+        then it is False. Only the loop's thread calls this.
         """
 
     @abc.abstractmethod
@@ -129,10 +143,44 @@ class TaskHub(LoopHub):
         with contextlib.suppress(greenlet.GreenletExit):
             await CallGreenlet(self).call(func, last=True)
 
+    def may_park(self, greenlet: Any) -> bool:
+        """Return True for a greenlet of this hub. Another one may run the loop."""
+        return super().may_park(greenlet) and greenlet.hub is self
+
     def serve(self, handler: object) -> None:
         """Do nothing. The library ends the tasks of idle workers itself."""
 
-    def call_due(self) -> None:
-        """Call what was due when this was called."""
+    def reschedule(self, func: Callable[[], object]) -> None:
+        """Call ``func``, which reschedules a task: at once if that is allowed here, or soon.
+
+        Any thread may call this.
+        """
+        if self.is_mine() and self.is_awake():
+            func()
+        else:
+            self.call_soon_threadsafe(func)
+
+    def call_soon(self, func: Callable[[], object]) -> None:
+        """Have the loop call ``func``. Only the loop's thread calls this."""
+        if self.has_ended() or not self.is_awake():
+            self.call_soon_threadsafe(func)
+        else:
+            self._due.append(func)
+            self.driver.wake_at_once()
+
+    async def drive(self) -> None:
+        """Call what is due, until the library cancels the task that runs this. Then the hub ends.
+
+        A model runs it in a task of its own.
+        """
+        try:
+            while True:
+                await self.driver.wait()
+                self._call_due()
+        finally:
+            self.end()
+            self._call_due()
+
+    def _call_due(self) -> None:
         for _ in range(len(self._due)):
             self._due.popleft()()

@@ -29,19 +29,9 @@ class TrioHub(TaskHub):
     def __init__(self) -> None:
         super().__init__()
         self.token = trio.lowlevel.current_trio_token()
-        self._waker = TaskWaker(self)
-        trio.lowlevel.spawn_system_task(self._drive)
+        self.driver = TaskWaker(self)
+        trio.lowlevel.spawn_system_task(self.drive)  # trio cancels it after the main task
         _hub_of_run.set(self)
-
-    async def _drive(self) -> None:
-        """Call what is due, until the main task has ended, and trio cancels this one."""
-        try:
-            while True:
-                await self._waker.wait()
-                self.call_due()
-        finally:
-            self.end()
-            self.call_due()
 
     @classmethod
     def current(cls) -> TrioHub | None:
@@ -72,20 +62,9 @@ class TrioHub(TaskHub):
         """Return the time of trio's clock, in seconds."""
         return trio.current_time()
 
-    def reschedule(self, func: Callable[[], object]) -> None:
-        """Call ``func``, which reschedules a task; see :meth:`TaskHub.reschedule`."""
-        if self.is_mine() and trio.lowlevel.in_trio_task():
-            func()
-        else:
-            self.call_soon_threadsafe(func)
-
-    def call_soon(self, func: Callable[[], object]) -> None:
-        """Have the loop call ``func``. Only the loop's thread calls this."""
-        if self.has_ended() or not trio.lowlevel.in_trio_task():
-            self.call_soon_threadsafe(func)
-        else:
-            self._due.append(func)
-            self._waker.wake_at_once()
+    def is_awake(self) -> bool:
+        """Return True if a task runs; see :meth:`TaskHub.is_awake`."""
+        return trio.lowlevel.in_trio_task()
 
     def call_soon_threadsafe(self, func: Callable[[], object]) -> None:
         """Have the loop call ``func``, and wake it at once. Any thread may call this."""

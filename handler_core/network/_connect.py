@@ -13,6 +13,8 @@ import functools
 import inspect
 import math
 import socket
+import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -99,6 +101,7 @@ def connect(
     look_up: LookUp,
     select: Select,
     connection_class: type,
+    clock: Callable[[], float] = time.monotonic,
     *,
     hostname: Any = None,
     use_ssl: bool = False,
@@ -114,7 +117,7 @@ def connect(
     """Do what :func:`create_tcp_connection` does, with functions of the caller's.
 
     ``look_up`` looks the name up, and ``select`` waits for the server in the TLS handshake.
-    ``connection_class`` is the mixin for the module's sockets.
+    ``connection_class`` is the mixin for the module's sockets. ``clock`` tells the time in seconds.
     """
     if not isinstance(address, (tuple, list)) or len(address) < 2:
         raise TypeError(f"an address is a pair: write (host, port), not {address!r}")
@@ -123,7 +126,7 @@ def connect(
         timeout = module.getdefaulttimeout()
     if timeout is not None and math.isinf(timeout) and timeout > 0:
         timeout = None
-    deadline = Deadline(timeout, f"connecting to {host}:{port}")
+    deadline = Deadline(timeout, f"connecting to {host}:{port}", clock)
     if isinstance(port, int) and not 0 <= port <= 65535:
         # The C library would take its lower 16 bits.
         raise OverflowError(f"port must be from 0 to 65535, not {port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable
 
 __all__ = ["Deadline"]
 
@@ -14,21 +15,25 @@ class Deadline:
     Args:
         timeout: seconds from now; None for no limit.
         purpose: the operation, for the error: ``connecting to localhost:2181``.
+        clock: the time in seconds.
 
     Raises:
         ValueError: the timeout is negative, or not a number (NaN).
     """
 
-    def __init__(self, timeout: float | None, purpose: str) -> None:
+    def __init__(
+        self, timeout: float | None, purpose: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be None or a non-negative number, not {timeout!r}")
         self._timeout = timeout
         self._purpose = purpose
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._clock = clock
+        self._end = None if timeout is None else clock() + timeout
 
     def is_over(self) -> bool:
         """Return True if no time is left."""
-        return self._end is not None and time.monotonic() >= self._end
+        return self._end is not None and self._clock() >= self._end
 
     def remaining(self, steps: int = 1) -> float | None:
         """Return how many seconds the next of so many steps may take, None for no limit.
@@ -38,7 +43,7 @@ class Deadline:
         """
         if self._end is None:
             return None
-        seconds = self._end - time.monotonic()
+        seconds = self._end - self._clock()
         if seconds <= 0:
             raise self.error()
         return seconds / steps

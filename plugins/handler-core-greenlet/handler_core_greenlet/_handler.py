@@ -28,7 +28,7 @@ from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
 from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, Queue
-from handler_core_greenlet._sleep_and_select import sleep, thread_select, thread_waiter
+from handler_core_greenlet._sleep_and_select import now, sleep, thread_select, thread_waiter
 
 __all__ = ["LoopHandler"]
 
@@ -51,6 +51,7 @@ class LoopHandler(CoroutineCallbacks):
     #: What calls a function that blocks for a coroutine.
     call_class: ClassVar[type[CallGreenlet]] = CallGreenlet
     sleep_func = staticmethod(sleep)
+    clock = staticmethod(now)
     queue_impl = Queue
     queue_empty = Empty
     native_lock = staticmethod(allocate_lock)

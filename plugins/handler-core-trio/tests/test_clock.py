@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,19 @@ HOUR = 3600.0
 class TestClock(OwnTrio):
     @pytest.mark.parametrize(
         "kind",
-        ["sleep", "result", "event", "lock", "get", "put", "select", "recv", "join", "condition"],
+        [
+            "connect",
+            "sleep",
+            "result",
+            "event",
+            "lock",
+            "get",
+            "put",
+            "select",
+            "recv",
+            "join",
+            "condition",
+        ],
     )
     def test_an_hour_is_over_at_once(self, kind: str) -> None:
         async def main(handler: Any) -> None:
@@ -35,7 +48,14 @@ class TestClock(OwnTrio):
                 with pytest.raises(error):
                     func(timeout=HOUR)
 
+            silent = socket.create_server(("127.0.0.1", 0))
+            tls = {"use_ssl": True, "verify_certs": False}
+            address = silent.getsockname()
             ways: dict[str, Callable[[], object]] = {
+                "connect": lambda: raises(
+                    TimeoutError,
+                    lambda timeout: handler.create_connection(address, timeout, **tls),
+                ),
                 "sleep": lambda: handler.sleep_func(HOUR),
                 "result": lambda: raises(handler.timeout_exception, handler.async_result().get),
                 "event": lambda: handler.event_object().wait(HOUR),
@@ -48,7 +68,7 @@ class TestClock(OwnTrio):
                 "condition": lambda: handler.rlock_object().acquire(timeout=HOUR),
             }
             begun, limit = trio.current_time(), time.monotonic() + HOUR / 10
-            with left, right:
+            with left, right, silent:
                 await handler.call(ways[kind])
             assert time.monotonic() < limit
             passed = trio.current_time() - begun

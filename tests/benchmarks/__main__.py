@@ -17,7 +17,7 @@ from benchmarks.figures import figures
 from benchmarks.report import as_json, machine, write_pyperf
 from benchmarks.scale import FULL, FULL_PURE, QUICK, Scale
 from benchmarks.series import Series
-from benchmarks.sides import ALL_MODELS, ASYNCIO, KAZOO_MODELS
+from benchmarks.sides import ALL_MODELS, KAZOO_MODELS, LOOP_MODELS, TRIO
 from benchmarks.user_page import user_page
 from benchmarks.verdicts import cells, growths
 from handler_core.testing import ZooKeeperServer
@@ -33,15 +33,16 @@ def _say(text: str) -> None:
 def _measure(part: str, models: Sequence[str], scale: Scale) -> Iterator[Series]:
     """Measure a part on those of the models that it has."""
     of_kazoo = tuple(model for model in models if model in KAZOO_MODELS)
+    on_loops = tuple(model for model in models if model in LOOP_MODELS)
     if part == "rows":
-        yield from _both_ways(part, models, scale)
+        yield from _both_ways(part, [model for model in models if model != TRIO], scale)
     elif part == "whole":
         with ZooKeeperServer() as server:
             yield from _both_ways(part, of_kazoo, scale, "--hosts", server.hosts)
     elif part == "coroutines":
-        if ASYNCIO in models:
+        if on_loops:
             with ZooKeeperServer() as server:
-                yield from _both_ways(part, (ASYNCIO,), scale, "--hosts", server.hosts)
+                yield from _both_ways(part, on_loops, scale, "--hosts", server.hosts)
     elif part == "lookup":
         yield from lookup.measure(of_kazoo, scale)
     else:

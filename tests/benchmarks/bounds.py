@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from benchmarks import coroutines, growth, lookup, rows, whole
 from benchmarks.coroutines import AIOZK, BRIDGE
 from benchmarks.series import KAZOO, RAW
-from benchmarks.sides import ASYNCIO, KAZOO_MODELS
+from benchmarks.sides import ASYNCIO, KAZOO_MODELS, TRIO
 
 __all__ = ["BOUNDS", "EXPLANATIONS", "GROWTH", "Bound", "Growing"]
 
@@ -67,6 +67,9 @@ BOUNDS: dict[tuple[str, str], Bound] = {
     (coroutines.AT_ONCE, ASYNCIO): Bound(better={BRIDGE: 5, AIOZK: 2}),
     (coroutines.ONE_BY_ONE, ASYNCIO): Bound(better={BRIDGE: 1.35, AIOZK: 1}),
     (coroutines.TURN, ASYNCIO): Bound(5_000 * _US),
+    (coroutines.AT_ONCE, TRIO): Bound(better={BRIDGE: 4}),
+    (coroutines.ONE_BY_ONE, TRIO): Bound(better={BRIDGE: 1.35}),
+    (coroutines.TURN, TRIO): Bound(5_000 * _US),
     (lookup.FIRST, "threading"): Bound(times={RAW: 1.2}),
     (lookup.FIRST_ALONE, "threading"): Bound(times={RAW: 1.2}),
     **_of_each(lookup.SECOND, *[Bound(30 * _US)] * 3),

@@ -19,7 +19,7 @@ from handler_core.execution._compiled import build
 
 __all__ = ["as_json", "machine", "write_pyperf"]
 
-_PACKAGES = ("kazoo", "gevent", "eventlet", "greenlet", "pluggy", "stevedore", "aiozk")
+_PACKAGES = ("kazoo", "gevent", "eventlet", "greenlet", "pluggy", "stevedore", "trio", "aiozk")
 
 
 def machine() -> dict[str, str]:

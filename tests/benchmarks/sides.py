@@ -8,15 +8,19 @@ from typing import Any
 from benchmarks.series import KAZOO, OURS
 from handler_core import get_handler
 
-__all__ = ["ALL_MODELS", "ASYNCIO", "KAZOO_MODELS", "MAKERS", "new_handler"]
+__all__ = ["ALL_MODELS", "ASYNCIO", "KAZOO_MODELS", "LOOP_MODELS", "MAKERS", "TRIO", "new_handler"]
 
 #: The models that kazoo has too.
 KAZOO_MODELS = ("threading", "gevent", "eventlet")
 
-#: kazoo has no handler for this one.
+#: kazoo has no handler for these.
 ASYNCIO = "asyncio"
+TRIO = "trio"
 
-ALL_MODELS = (*KAZOO_MODELS, ASYNCIO)
+#: The models that run on event loops.
+LOOP_MODELS = (ASYNCIO, TRIO)
+
+ALL_MODELS = (*KAZOO_MODELS, *LOOP_MODELS)
 
 
 def _kazoo_handler(model: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.figures import RIVALS, Figure, figures, rounded
 from benchmarks.series import KAZOO, OURS, RAW
-from benchmarks.sides import ASYNCIO
+from benchmarks.sides import LOOP_MODELS
 from benchmarks.tables import NOTHING, amount, cost, table, times, without_empty
 from benchmarks.verdicts import Cell, Growth, over_ours, over_raw
 
@@ -16,7 +16,7 @@ __all__ = ["user_page"]
 _TITLES = {
     "rows": "Single operations",
     "whole": "The whole way: KazooClient and a ZooKeeper server",
-    "coroutines": "Coroutines: KazooClient on the loop, and other ways from asyncio to ZooKeeper",
+    "coroutines": "Coroutines: KazooClient on the loop, and other ways from there to ZooKeeper",
     "lookup": "Look-up",
 }
 _MAIN_SIDES = (OURS, RAW, KAZOO)
@@ -26,8 +26,9 @@ _LEAD = (
 )
 _ABOUT_FIGURES = (
     "A request is a get of 100 bytes from a real server. A callback is measured from "
-    "`dispatch_callback` to its end. kazoo has no handler for asyncio. There the others are the "
-    "bridge, which is KazooClient on kazoo's threads, and aiozk, a client written for asyncio."
+    "`dispatch_callback` to its end. kazoo has no handler for asyncio and trio. There the "
+    "others are the bridge, which is KazooClient on kazoo's threads, and aiozk, a client written "
+    "for asyncio."
 )
 _ABOUT = (
     "One run of `make bench` measured everything on this page. The figures are medians of rounds. "
@@ -43,7 +44,8 @@ _ABOUT = (
     "is made and told its sockets at each call. For a request at a time it is the same request on "
     "a bare socket; with threading it goes through a second thread. For the look-up it is a "
     "process that imports pluggy and importlib_metadata and makes one `entry_points` call.\n"
-    "- **bridge** sends to the loop by `call_soon_threadsafe`.\n"
+    "- **bridge** sends to asyncio's loop by `call_soon_threadsafe`. In trio it calls the blocking "
+    "method by `trio.to_thread.run_sync`.\n"
     "- **aiozk** runs a callback by `call_soon`. Its pending result is an `asyncio.Future`.",
     "The machine:",
 )
@@ -104,10 +106,10 @@ def _table_of_figure(figure: Figure) -> str:
 
 
 def _tables_of_cells(cells: Sequence[Cell]) -> list[str]:
-    """Return a table of the models that kazoo has too, and one of asyncio."""
+    """Return a table of the models that kazoo has too, and one of event loops."""
     groups = (
-        [cell for cell in cells if cell.model != ASYNCIO],
-        [cell for cell in cells if cell.model == ASYNCIO],
+        [cell for cell in cells if cell.model not in LOOP_MODELS],
+        [cell for cell in cells if cell.model in LOOP_MODELS],
     )
     return [_table_of_cells(group) for group in groups if group]
 

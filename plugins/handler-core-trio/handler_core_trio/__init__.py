@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 import trio
@@ -24,6 +24,8 @@ from handler_core.network import AddressInfo
 from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, is_cancelled, run_private_loop
 
 __all__ = ["AsyncResult", "SequentialTrioHandler", "TrioTimeoutError"]
+
+T = TypeVar("T")
 
 
 class TrioTimeoutError(HandlerTimeoutError):
@@ -74,6 +76,11 @@ class SequentialTrioHandler(LoopHandler):
 
     #: The nursery of the tasks, by the hub of its run. Empty outside ``async with``.
     _nurseries: Mapping[Any, trio.Nursery] = MappingProxyType({})
+
+    @classmethod
+    def run_loop(cls, main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        """Run ``main(*args)`` in a new run of trio, and return what it returns."""
+        return trio.run(main, *args)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as exits:

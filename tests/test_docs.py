@@ -38,8 +38,19 @@ def test_the_pages_that_must_have_programs_are_found() -> None:
         "README.md",
         "docs/tutorial/quickstart.md",
         "docs/howto/asyncio.md",
+        "docs/howto/trio.md",
         "docs/howto/forks.md",
     }
+
+
+def test_the_pages_of_the_event_loops_are_side_by_side() -> None:
+    """They have the same chapters, and the same programs."""
+
+    def parts_of(model: str) -> list[str]:
+        page = (DOCS / "howto" / f"{model}.md").read_text().replace(model, "LOOP")
+        return re.findall(r"^(?:## .*|(?:async )?def \w+|```text\n[^`]*```)", page, re.MULTILINE)
+
+    assert parts_of("asyncio") == parts_of("trio")
 
 
 @pytest.mark.parametrize("page", PROGRAMS, ids=name_of)

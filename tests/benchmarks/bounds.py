@@ -100,14 +100,27 @@ _BARE_REQUEST = (
     "part of the rest"
 )
 
+_SCATTER = "two threads take turns, and how well differs by 30 % from one run to the next"
+_CACHES = (
+    "a raw poll too takes longer for each of 4,000 sockets, which no longer fit into the caches, "
+    "than for each of 1,000"
+)
+
 #: Why a row is outside its bound on a model, where that is known. The page of the bounds shows it
 #: only if the row is outside. ``share`` is the part of our time that the raw side takes.
 EXPLANATIONS: dict[tuple[str, str], str] = {
-    (rows.CREATE, "gevent"): (
-        "gevent's result is one compiled class. Ours is a Python class around a compiled one, "
-        "which takes 35 ns more, and a hook written in Python makes it, which takes 23"
-    ),
     **_of_each(whole.GETS_ONE_BY_ONE, *[_BARE_REQUEST] * 3),
     **_of_each(whole.SETS_ONE_BY_ONE, *[_BARE_REQUEST] * 3),
+    (whole.GETS_AT_ONCE, "threading"): _SCATTER,
+    (whole.SETS_AT_ONCE, "threading"): _SCATTER,
+    (whole.LATE_WORST, "threading"): (
+        "one sleep in a hundred waits for the kernel's scheduler too: on both sides it differs by "
+        "a factor of two from one run to the next"
+    ),
+    (coroutines.AT_ONCE, ASYNCIO): "the same code was 1.6 to 2.5 times aiozk in five runs",
+    (coroutines.ONE_BY_ONE, ASYNCIO): (
+        "half of the time is in the kernel: three turns of the loop's epoll, and the send"
+    ),
+    **_of_each(growth.ALL_READY, _CACHES, _CACHES, _CACHES),
     (growth.WAKE, "threading"): "all threads wake at once, and queue for the interpreter's lock",
 }

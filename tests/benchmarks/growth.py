@@ -24,9 +24,10 @@ from benchmarks.sides import new_handler
 from handler_core import Callback
 from handler_core.cli.bench.operations import pending_bytes
 
-__all__ = ["ITEMS", "WAKE", "sides", "sizes"]
+__all__ = ["ALL_READY", "ITEMS", "WAKE", "sides", "sizes"]
 
 WAKE = "wake waiters of one result"
+ALL_READY = "select, all ready"
 
 _PART = "growth"
 # Seconds.
@@ -105,7 +106,7 @@ def _select(model: str, side: str, scale: Scale, size: int) -> Iterator[Series]:
         yield measure("select, one ready", 1, 1, time.perf_counter)
         for other in others[:-1]:
             other.send(b"x")
-        yield measure("select, all ready", size, 1, time.perf_counter)
+        yield measure(ALL_READY, size, 1, time.perf_counter)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,10 @@ OUTPUT = {
         *(rf"Worker {number} completed" for number in range(5)),
         r"Counter: 5",
     ],
+    "trio_handler": [
+        *(rf"Worker {number} completed" for number in range(5)),
+        r"Counter: 5",
+    ],
     "custom_handler": [
         r"State changed to: CONNECTED",
         r"Created with custom handler: /custom-handler-test",
@@ -66,6 +70,7 @@ def test_every_example_is_run() -> None:
         example("gevent_handler", "gevent"),
         example("eventlet_handler", "eventlet"),
         example("asyncio_handler", "asyncio"),
+        example("trio_handler", "trio"),
         "custom_handler",
         "async_results",
     ],

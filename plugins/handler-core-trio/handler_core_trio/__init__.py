@@ -83,6 +83,8 @@ class SequentialTrioHandler(LoopHandler):
         return trio.run(main, *args)
 
     async def __aenter__(self) -> Self:
+        if self._nurseries:
+            raise RuntimeError("this handler is in an `async with` already: take one for each")
         async with contextlib.AsyncExitStack() as exits:
             nursery = await exits.enter_async_context(trio.open_nursery())
             self._nurseries = {TrioHub.current(): nursery}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import trio
-from own_trio import OwnTrio, new_handler, raise_, run, with_handler
+from handler_core_trio import SequentialTrioHandler
+from own_trio import OwnTrio, new_handler, own_trio, raise_, run, with_handler
 
 from handler_core import Callback
 from handler_core.testing import LIMIT
@@ -32,6 +33,46 @@ class TestNursery(OwnTrio):
             assert trio.lowlevel.current_statistics().tasks_living <= before + 1
 
         run(main)
+
+    def test_it_is_entered_again_but_not_meanwhile(self) -> None:
+        async def main() -> None:
+            handler = new_handler()
+            for _ in range(2):
+                async with handler:
+                    with pytest.raises(RuntimeError, match="in an `async with` already"):
+                        await handler.__aenter__()
+                    assert await handler.call(len, "abc") == 3
+
+        run(main)
+
+    def test_a_client_has_its_life_there(self) -> None:
+        called: list[str] = []
+
+        class Client:
+            def __init__(self, handler: SequentialTrioHandler) -> None:
+                self.sleep = handler.sleep_func
+
+            def start(self) -> None:
+                self.sleep(0.001)
+                called.append("start")
+
+            def stop(self) -> None:
+                self.sleep(0.001)
+                called.append("stop")
+
+            def close(self) -> None:
+                self.sleep(0.001)
+                called.append("close")
+
+        async def main(handler: SequentialTrioHandler) -> None:
+            with trio.CancelScope() as scope:
+                async with handler.started(Client(handler)):
+                    assert called == ["start"]
+                    scope.cancel()
+                    await trio.sleep_forever()
+            assert called == ["start", "stop", "close"]
+
+        with_handler(main)
 
     def test_what_a_task_raises_comes_out_in_a_group(self) -> None:
         cleaned_up: list[str] = []
@@ -155,3 +196,11 @@ class TestNursery(OwnTrio):
         assert caught.group_contains(SystemExit) if hasattr(caught, "group_contains") else True
         with contextlib.suppress(SystemExit):
             raise caught.value.exceptions[0]
+
+
+@own_trio
+def test_the_loop_of_the_model_is_trio_s() -> None:
+    async def add(one: int, other: int) -> tuple[int, bool]:
+        return one + other, trio.lowlevel.in_trio_task()
+
+    assert new_handler().run_loop(add, 1, 2) == (3, True)

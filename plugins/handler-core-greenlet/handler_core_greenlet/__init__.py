@@ -35,7 +35,7 @@ from handler_core_greenlet._hub import (
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Queue
 from handler_core_greenlet._sleep_and_select import new_waiter, sleep
-from handler_core_greenlet._task_hub import TaskHub, TaskWaiter
+from handler_core_greenlet._task_hub import TaskCall, TaskHub, TaskWaiter
 from handler_core_greenlet._thread_errors import report_error
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "LoopHub",
     "PrivateLoop",
     "Queue",
+    "TaskCall",
     "TaskGreenlet",
     "TaskHub",
     "TaskWaiter",

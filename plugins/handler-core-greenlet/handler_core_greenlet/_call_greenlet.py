@@ -106,6 +106,10 @@ class CallGreenlet:
         kept = self.idle or self._func is not None or self._cancellation.keeps()
         return kept and not self.is_frozen()
 
+    def is_shielded(self) -> bool:
+        """Return True if a cancellation waits until the function has ended."""
+        return self._cancellation.shielded
+
     def cancel(self, error: BaseException) -> None:
         """Raise ``error`` where the function is parked, or keep it for later.
 

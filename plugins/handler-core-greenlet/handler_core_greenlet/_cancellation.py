@@ -24,7 +24,7 @@ class Cancellation:
         shielded: whether all are kept until the function has ended.
     """
 
-    __slots__ = ("_keeps", "_shielded", "kept", "raised")
+    __slots__ = ("_keeps", "kept", "raised", "shielded")
 
     def __init__(self, shielded: bool) -> None:
         #: The cancellations that were raised in the function and are not handled yet, each but the
@@ -32,7 +32,7 @@ class Cancellation:
         self.raised: list[BaseException] = []
         #: The first that was kept.
         self.kept: BaseException | None = None
-        self._shielded = self._keeps = shielded
+        self.shielded = self._keeps = shielded
 
     def keeps(self) -> bool:
         """Return True while the function may not be disturbed."""
@@ -60,7 +60,7 @@ class Cancellation:
         """
         while self.raised and not _is_handled(self.raised[-1]):
             self.raised.pop()
-        if self._shielded or self.raised:
+        if self.shielded or self.raised:
             return
         self._keeps = False
         kept = self.take_kept()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -23,8 +24,9 @@ from handler_core.green import GreenWaiter
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._hub import AwaitedCall, LoopHub
+from handler_core_greenlet._thread_errors import report_error
 
-__all__ = ["TaskHub", "TaskWaiter"]
+__all__ = ["TaskCall", "TaskHub", "TaskWaiter"]
 
 
 class Driver(Protocol):
@@ -40,7 +42,7 @@ class Driver(Protocol):
 class TaskWaiter(GreenWaiter):
     """Parks a greenlet, while its task waits."""
 
-    __slots__ = ("interrupt",)
+    __slots__ = ("_postponed", "interrupt")
 
     _hub: TaskHub
 
@@ -48,6 +50,7 @@ class TaskWaiter(GreenWaiter):
         super().__init__(hub, greenlet)
         #: Ends the wait of the task. It is None while that does not wait.
         self.interrupt: Callable[[], object] | None = None
+        self._postponed = 0
 
     def park(self, timeout: float | None = None, fd: int | None = None) -> bool:
         """Let the loop run until :meth:`wake`, for ``timeout`` seconds at the most.
@@ -60,13 +63,24 @@ class TaskWaiter(GreenWaiter):
             call = self._greenlet.call
             call.before_wait()
             seconds = math.inf if timeout is None else timeout
-            wait = self._hub.wait_in_task(self, seconds, fd, call.keeps_cancellations())
+            cleans_up = call.keeps_cancellations() and self._hub.is_cancelled()
+            wait = self._hub.wait_in_task(self, seconds, fd, call.is_shielded() or cleans_up)
             try:
                 call.hand_over(wait)
             finally:
                 self.interrupt = None
         self._hub.parked_at = time.monotonic()
         return self._woken
+
+    def postpone(self, error: BaseException) -> bool:
+        """Raise an error when the call has ended, or may be disturbed; return False the third time.
+
+        So a user can end a program that cleans up for ever.
+        """
+        self._postponed += 1
+        if self._postponed < 3:
+            self._greenlet.call.cancel(error)
+        return self._postponed < 3
 
     def is_woken(self) -> bool:
         """Return True after :meth:`wake`."""
@@ -80,6 +94,25 @@ class TaskWaiter(GreenWaiter):
     def _resume(self) -> None:
         if self.interrupt is not None:
             self.interrupt()
+
+
+class TaskCall(CallGreenlet):
+    """Calls functions for a coroutine. Each call is a checkpoint of the library.
+
+    A shielded call gives way when it has ended, and not before: a cancellation, or Ctrl-C, would
+    keep its function from being called.
+    """
+
+    _hub: TaskHub
+
+    async def call(self, func: Callable[[], object], *, last: bool, shielded: bool = False) -> Any:
+        """Call ``func``; return what it returns, or raise what it raises."""
+        if not shielded:
+            await self._hub.checkpoint()
+        value = await super().call(func, last=last, shielded=shielded)
+        if shielded and sys.exception() is None:
+            await self._hub.checkpoint()
+        return value
 
 
 class TaskHub(LoopHub):
@@ -105,8 +138,16 @@ class TaskHub(LoopHub):
         """
 
     @abc.abstractmethod
+    async def checkpoint(self) -> None:
+        """Let other tasks run, and raise a cancellation of the current one."""
+
+    @abc.abstractmethod
+    def is_cancelled(self) -> bool:
+        """Return True if a cancellation would reach the current task, if it waited now."""
+
+    @abc.abstractmethod
     async def wait_in_task(
-        self, waiter: TaskWaiter, seconds: float, fd: int | None, cleans_up: bool
+        self, waiter: TaskWaiter, seconds: float, fd: int | None, shield: bool
     ) -> None:
         """Wait, in a greenlet's task, until ``waiter`` is woken. It may return too early.
 
@@ -114,13 +155,12 @@ class TaskHub(LoopHub):
             waiter: the waiter. Its ``interrupt`` is set before it is asked if it is woken.
             seconds: for how long to wait at the most.
             fd: a descriptor whose readability ends the wait, too.
-            cleans_up: whether the greenlet handles a cancellation. The same one does not end the
-                wait then.
+            shield: whether no cancellation may end the wait.
         """
 
     @abc.abstractmethod
     async def undisturbed(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Await a coroutine. The cancellation that its greenlet handles does not reach it."""
+        """Await a coroutine that no cancellation may reach."""
 
     # What a model gets.
 
@@ -136,7 +176,19 @@ class TaskHub(LoopHub):
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Have the task of the current greenlet await a coroutine, and not be disturbed."""
-        return greenlet.getcurrent().call.hand_over(self.undisturbed(coroutine))
+        call = greenlet.getcurrent().call
+        if call.is_shielded() or self.is_cancelled():
+            coroutine = self.undisturbed(coroutine)
+        return call.hand_over(coroutine)
+
+    async def run_alone(self, func: Callable[[], object]) -> None:
+        """Do what :meth:`run_in_task` does, and report an error. Nobody else would hear of it."""
+        try:
+            await self.run_in_task(func)
+        except self.cancelled_error:
+            raise
+        except BaseException as error:
+            report_error(error)
 
     async def run_in_task(self, func: Callable[[], object]) -> None:
         """Call ``func`` in a greenlet of the current task."""

@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 import trio
-from handler_core_greenlet import LoopHandler, PrivateLoop, socket
+from handler_core_greenlet import LoopHandler, PrivateLoop, TaskCall, socket
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import Hub
 from handler_core.network import AddressInfo
-from handler_core_trio._hub import TaskWaker, TrioCall, TrioHub, is_cancelled, run_private_loop
+from handler_core_trio._hub import TaskWaker, TrioHub, run_private_loop
 
 __all__ = ["AsyncResult", "SequentialTrioHandler", "TrioTimeoutError"]
 
@@ -71,11 +71,14 @@ class SequentialTrioHandler(LoopHandler):
     name = "trio"
     timeout_exception = TrioTimeoutError
     hub_class = TrioHub
-    call_class = TrioCall
+    call_class = TaskCall
     private_loop = PrivateLoop("handler-core-trio", run_private_loop)
 
     #: The nursery of the tasks, by the hub of its run. Empty outside ``async with``.
     _nurseries: Mapping[Any, trio.Nursery] = MappingProxyType({})
+
+    #: The shields of the workers in it.
+    _shields: Sequence[trio.CancelScope] = ()
 
     @classmethod
     def run_loop(cls, main: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
@@ -83,29 +86,37 @@ class SequentialTrioHandler(LoopHandler):
         return trio.run(main, *args)
 
     async def __aenter__(self) -> Self:
+        self._new_call_greenlet()  # raises an error if trio does not run this coroutine
         if self._nurseries:
             raise RuntimeError("this handler is in an `async with` already: take one for each")
         async with contextlib.AsyncExitStack() as exits:
+            exits.callback(self._leave_nursery)
             nursery = await exits.enter_async_context(trio.open_nursery())
             self._nurseries = {TrioHub.current(): nursery}
-            exits.push_async_exit(super().__aexit__)
+            exits.push_async_exit(self._stop)
             self.start()
             self._exits = exits.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *details: Any) -> None:
         try:
-            await self._exits.__aexit__(kind, value, traceback)
+            await self._exits.__aexit__(*details)
         except BaseExceptionGroup as group:
-            if group.exceptions != (value,):
+            if group.exceptions != details[1:2]:  # then it is more than the error of the block
                 raise
-        finally:
-            self._nurseries = {}
+        if details[1] is None:
+            await trio.lowlevel.checkpoint()
+
+    async def _stop(self, *details: Any) -> None:
+        try:
+            await super().__aexit__(*details)
+        except BaseException:
+            for shield in self._shields:  # or the nursery would wait for workers that nobody ends
+                shield.shield = False
+            raise
+
+    def _leave_nursery(self) -> None:
+        self._nurseries, self._shields = {}, ()
 
     def begin_task(self, hub: Hub, run: Callable[[], object], is_worker: bool = False) -> None:
         """Have a hub run a task, in the nursery of this handler.
@@ -113,11 +124,16 @@ class SequentialTrioHandler(LoopHandler):
         A worker ends at ``stop``, and not when the nursery is cancelled.
         """
         assert isinstance(hub, TrioHub)
-        hub.spawn(run, self._nurseries.get(hub), is_worker)
+        scope = trio.CancelScope(shield=is_worker)
+        if is_worker:
+            self._shields = (*self._shields, scope)
+        hub.spawn(run, self._nurseries.get(hub), scope)
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True for the ``trio.Cancelled`` by which trio ends a worker."""
-        return isinstance(exception, trio.Cancelled) and is_cancelled()
+        if not isinstance(exception, trio.Cancelled):  # then trio may not even run the caller
+            return False
+        return trio.current_effective_deadline() == -math.inf
 
     def look_up(self, host: Any, port: Any, timeout: float | None) -> Sequence[AddressInfo]:
         """Look up the addresses of a host; see :meth:`handler_core.Handler.look_up`."""

@@ -16,9 +16,9 @@ from contextvars import copy_context
 from typing import Any
 
 import trio
-from handler_core_greenlet import CallGreenlet, TaskHub, TaskWaiter, hub_of_thread, report_error
+from handler_core_greenlet import TaskHub, TaskWaiter, hub_of_thread
 
-__all__ = ["TaskWaker", "TrioCall", "TrioHub", "is_cancelled", "run_private_loop"]
+__all__ = ["TaskWaker", "TrioHub", "run_private_loop"]
 
 
 class TrioHub(TaskHub):
@@ -71,55 +71,58 @@ class TrioHub(TaskHub):
         with contextlib.suppress(trio.RunFinishedError):  # no greenlet is left to wake
             self.token.run_sync_soon(copy_context().run, func)
 
-    def spawn(
-        self, func: Callable[[], object], nursery: trio.Nursery | None = None, worker: bool = False
-    ) -> None:
+    def spawn(self, func: Callable[[], object], nursery: Any = None, scope: Any = None) -> None:
         """Run ``func`` in a greenlet of a new task, in a copy of the caller's context.
 
-        Without a nursery it is a system task. A worker goes on when its nursery is cancelled.
+        Without a nursery it is a system task. Otherwise it runs in ``scope``.
         """
         if not trio.lowlevel.in_trio_task():
-            self.call_soon_threadsafe(functools.partial(self.spawn, func, nursery, worker))
+            self.call_soon_threadsafe(functools.partial(self.spawn, func, nursery, scope))
             return
         if nursery is not None:
             with contextlib.suppress(RuntimeError):  # it has just been closed
-                nursery.start_soon(self._run_in_nursery, func, worker)
+                nursery.start_soon(self._run_in_nursery, func, scope or trio.CancelScope())
                 return
         with contextlib.suppress(RuntimeError):  # the run is almost over
-            trio.lowlevel.spawn_system_task(self._run_alone, func, context=copy_context())
+            trio.lowlevel.spawn_system_task(self.run_alone, func, context=copy_context())
 
-    async def _run_in_nursery(self, func: Callable[[], object], worker: bool) -> None:
-        with trio.CancelScope(shield=worker):
+    async def _run_in_nursery(self, func: Callable[[], object], scope: trio.CancelScope) -> None:
+        with scope:
             await self.run_in_task(func)
 
-    async def _run_alone(self, func: Callable[[], object]) -> None:
-        try:
-            await self.run_in_task(func)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:
-            report_error(error)  # it would end the run, as an error of trio itself
+    async def checkpoint(self) -> None:
+        """Let other tasks run, and raise a cancellation of the current one."""
+        await trio.lowlevel.checkpoint()
+
+    def is_cancelled(self) -> bool:
+        """Return True if a cancellation would reach the current task, if it waited now."""
+        return trio.current_effective_deadline() == -math.inf
 
     async def wait_in_task(
-        self, waiter: TaskWaiter, seconds: float, fd: int | None, cleans_up: bool
+        self, waiter: TaskWaiter, seconds: float, fd: int | None, shield: bool
     ) -> None:
         """Wait in a greenlet's task; see :meth:`TaskHub.wait_in_task`."""
         waker = TaskWaker(self)
         waiter.interrupt = waker.wake_at_once
-        if fd is None and seconds == math.inf and not cleans_up:  # most waits are like this
+        if fd is None and seconds == math.inf and not shield:  # most waits are like this
             if not waiter.is_woken():
                 await waker.wait()
             return
         deadline = trio.current_time() + seconds
-        with trio.CancelScope(deadline=deadline, shield=cleans_up and is_cancelled()) as scope:
+        with trio.CancelScope(deadline=deadline, shield=shield) as scope:
             if fd is not None:
                 waiter.interrupt = scope.cancel
-            if not waiter.is_woken():
-                await (waker.wait() if fd is None else trio.lowlevel.wait_readable(fd))
+            while not waiter.is_woken():
+                try:
+                    await (waker.wait() if fd is None else trio.lowlevel.wait_readable(fd))
+                    break
+                except KeyboardInterrupt as error:  # a shield does not hold it back
+                    if not (shield and waiter.postpone(error)):
+                        raise
 
     async def undisturbed(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Await a coroutine; see :meth:`TaskHub.undisturbed`."""
-        with trio.CancelScope(shield=is_cancelled()):
+        with trio.CancelScope(shield=True):
             return await coroutine
 
     def getaddrinfo(self, *args: Any) -> Sequence[Any]:
@@ -163,25 +166,11 @@ class TaskWaker:
         """Let the task go on. Only the loop's thread calls this, while the loop is awake."""
         self._woken = True
         task, self._task = self._task, None
-        if task is not None:
+        if task is trio.lowlevel.current_task():  # a signal handler, before the task has parked
+            self._task = task
+            self._hub.call_soon_threadsafe(self.wake_at_once)
+        elif task is not None:
             trio.lowlevel.reschedule(task)
-
-
-class TrioCall(CallGreenlet):
-    """Calls functions for a coroutine of trio. Each call is a checkpoint."""
-
-    async def call(self, func: Callable[[], object], *, last: bool, shielded: bool = False) -> Any:
-        """Call ``func``; return what it returns, or raise what it raises."""
-        if shielded:
-            with trio.CancelScope(shield=True):
-                return await self.call(func, last=last)
-        await trio.lowlevel.checkpoint()
-        return await super().call(func, last=last)
-
-
-def is_cancelled() -> bool:
-    """Return True if a cancellation would reach the current task, if it waited now."""
-    return trio.current_effective_deadline() == -math.inf
 
 
 def run_private_loop(begun: Callable[[TrioHub], None]) -> None:

@@ -82,9 +82,9 @@ dev: $(READY) zookeeper ## install all that tests, lint, docs and benchmarks nee
 lint: $(VENV)/.dev ## check style, types, and which module may import which: 30 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --cache-dir $(VENV)/mypy
 	$(BIN)/python tests/pages.py docs/_build/programs
-	$(BIN)/mypy --disable-error-code import-untyped docs/_build/programs docs/examples tests/typed
+	$(BIN)/mypy --cache-dir $(VENV)/mypy --disable-error-code import-untyped docs/_build/programs docs/examples tests/typed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 

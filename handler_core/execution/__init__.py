@@ -16,6 +16,7 @@ from handler_core.execution._fork import running_handlers
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
 from handler_core.execution._lifecycle import Lifecycle
 from handler_core.execution._result import AsyncResult
+from handler_core.execution._thread_errors import report_error
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter, Waker
 
@@ -47,6 +48,7 @@ __all__ = [
     "Waker",
     "capture_exceptions",
     "joining",
+    "report_error",
     "running_handlers",
     "wrap",
 ]

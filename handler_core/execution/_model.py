@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handler_core.execution._native_lock import new_rlock
+from handler_core.execution._thread_errors import report_error
 from handler_core.execution._timeout import HandlerTimeoutError
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 
@@ -111,11 +112,7 @@ class Model:
 
         That is where the same exception of a spawned task would go.
         """
-        threading.excepthook(
-            threading.ExceptHookArgs(
-                (type(exception), exception, exception.__traceback__, threading.current_thread())
-            )
-        )
+        report_error(exception)
 
     def freeze_inherited_tasks(self) -> None:
         """Let the tasks of the parent process stand still, for ever.

@@ -17,8 +17,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread, report_error
+from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
 
+from handler_core.execution import report_error
 from handler_core.green import GreenWaiter
 from handler_core_asyncio._loop_greenlet import runs_loop
 

@@ -20,9 +20,9 @@ elif sys.argv[1] == "eventlet":
     eventlet.monkey_patch()
 
 import asyncio
-import threading
 
 from handler_core import get_handler
+from handler_core.execution import report_error
 
 
 def program() -> None:
@@ -53,11 +53,7 @@ def main() -> None:
                 if task.done():
                     raise
                 # Another task has raised it. It ends the loop's turn, but the program goes on.
-                threading.excepthook(
-                    threading.ExceptHookArgs(
-                        (type(error), error, error.__traceback__, threading.current_thread())
-                    )
-                )
+                report_error(error)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,6 @@ from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Queue
 from handler_core_greenlet._sleep_and_select import new_waiter, sleep
 from handler_core_greenlet._task_hub import TaskCall, TaskHub, TaskWaiter
-from handler_core_greenlet._thread_errors import report_error
 
 __all__ = [
     "AsyncContext",
@@ -53,7 +52,6 @@ __all__ = [
     "TaskWaiter",
     "hub_of_thread",
     "new_waiter",
-    "report_error",
     "running_hub",
     "sleep",
 ]

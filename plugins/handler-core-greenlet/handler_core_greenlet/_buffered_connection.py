@@ -8,13 +8,13 @@ the loop turns. A greenlet that uses ``select`` keeps the loop from turning for 
 at the most.
 
 As on any socket, a ``send`` that returns does not mean that the data has arrived. If what was put
-aside cannot be sent, the next ``send`` raises the error.
+aside cannot be sent, the next ``send`` raises the error. If the connection is closed, or its loop
+ends, what was put aside is still sent.
 """
 
 from __future__ import annotations
 
 import _socket
-import contextlib
 import errno
 import functools
 import os
@@ -22,10 +22,9 @@ import time
 from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
-from handler_core_greenlet import socket as _sockets
+from handler_core_greenlet._heir import Heir, leave_unsent, send_in_loop
 from handler_core_greenlet._hub import LoopHub, running_hub
 from handler_core_greenlet._native import allocate_lock
-from handler_core_greenlet._sleep_and_select import select
 
 __all__ = ["LoopConnection"]
 
@@ -148,30 +147,49 @@ class LoopConnection(Connection):
                 raise BlockingIOError
             self._raise_error_of_send()
             aside += view
-            self._hub = hub
-            if not self._scheduled:
+            if not self._scheduled or self._hub is not hub:
+                self._hub = hub
                 self._scheduled = True
-                hub.call_soon(self._send_in_this_turn)
+                hub.unsent.add(self)
+                hub.call_soon(functools.partial(self._send_in_this_turn, hub))
         return len(view)
 
-    def _send_in_this_turn(self) -> None:
-        with _guard:
-            self._scheduled = False
-            self._offer()
-            left = bool(self._aside)
-        if left and self._hub is not None:
-            self._scheduled = True
-            self._hub.spawn(self._send_the_rest)
+    def _send_in_this_turn(self, hub: LoopHub) -> None:
+        self.offer()
+        if self._aside:
+            hub.spawn(functools.partial(self._send_the_rest, hub))
+        else:
+            self._is_sent(hub)
 
-    def _send_the_rest(self) -> None:
+    def _send_the_rest(self, hub: LoopHub) -> None:
         try:
-            with contextlib.suppress(OSError, ValueError):  # it is closed, and `close` has sent it
-                while self._aside:
-                    select([], [self], [])
-                    with _guard:
-                        self._offer()
+            send_in_loop(self)
         finally:
+            self._is_sent(hub)
+
+    def _is_sent(self, hub: LoopHub) -> None:
+        """Be scheduled no more. What a cancelled greenlet has left is sent when the loop ends."""
+        if self._hub is hub:
             self._scheduled = False
+        if not self._aside:
+            hub.unsent.discard(self)
+
+    # What is put aside, as the module of late sends sees it.
+
+    def offer(self) -> bool:
+        """Give the kernel what it takes of what is put aside; return True if it takes any."""
+        with _guard:
+            return self._offer()
+
+    def count_unsent(self) -> int:
+        """Return how many bytes are put aside. In a forked child, none are."""
+        return len(self._aside or b"") if self._process == os.getpid() else 0
+
+    def forget_unsent(self) -> None:
+        """Send nothing of what is put aside."""
+        with _guard:
+            if self._aside:
+                self._aside.clear()
 
     def _send_what_is_aside(self) -> None:
         """Send it now. Wait for the kernel as the socket waits."""
@@ -185,7 +203,7 @@ class LoopConnection(Connection):
                 raise BlockingIOError
 
     def _offer(self) -> bool:
-        """Give the kernel what it takes; return True if it takes any. The caller has the guard."""
+        """Do what :meth:`offer` does. The caller has the guard."""
         aside = self._aside
         if not aside:
             return False
@@ -214,11 +232,7 @@ class LoopConnection(Connection):
             self._offer()
             aside, self._aside = self._aside, None
         if aside and self._hub is not None:
-            heir = _sockets.socket(self.family, self.type, self.proto, os.dup(self.fileno()))
-            heir.setblocking(True)
-            self._hub.call(
-                functools.partial(self._hub.spawn, functools.partial(_send_and_close, heir, aside))
-            )
+            leave_unsent(Heir(self, aside), self._hub)
             return True
         return False
 
@@ -234,9 +248,3 @@ class LoopConnection(Connection):
         error, self._error_of_send = self._error_of_send, None
         if error is not None:
             raise error
-
-
-def _send_and_close(heir: Any, data: bytearray) -> None:
-    with heir, contextlib.suppress(OSError):  # the other end has gone
-        heir.sendall(data)
-        heir.shutdown(_socket.SHUT_WR)

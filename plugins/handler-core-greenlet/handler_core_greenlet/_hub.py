@@ -25,6 +25,7 @@ from handler_core.execution import Waker
 from handler_core.green import FreezableTask, GreenWaiter, Hub
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
+from handler_core_greenlet._late_sends import Unsent, send_without_loop
 from handler_core_greenlet._native import get_ident, local, threads_are_green
 from handler_core_greenlet._siblings import (
     SiblingWaiter,
@@ -110,6 +111,8 @@ class LoopHub(Hub):
         self._served: weakref.WeakValueDictionary[int, _ServedHandler] = (
             weakref.WeakValueDictionary()
         )
+        #: What has bytes to send in the loop's next turns.
+        self.unsent: set[Unsent] = set()
         #: True in a process that gevent or eventlet has patched. There, other greenlets of this
         #: thread run while the loop sleeps. What they give to the loop must wake it.
         self.shares_thread = threads_are_green()
@@ -202,12 +205,19 @@ class LoopHub(Hub):
         """Let the hub count as ended, and end what would wait in its loop for ever.
 
         A parked greenlet is never freed, because its own stack refers to it. So an idle worker
-        would stay, and the hub and the loop with it.
+        would stay, and the hub and the loop with it. What the loop has still to send, a thread
+        sends.
         """
         super().end()
+        self.send_rest()
         for handler in [reference() for reference in self._served.valuerefs()]:
             if handler is not None:
                 handler.end_idle_workers()
+
+    def send_rest(self) -> None:
+        """Send what the loop has still to send, without the loop. Any thread may call this."""
+        unsent, self.unsent = self.unsent, set()
+        send_without_loop(unsent)
 
     def wake_at_end(self, waiter: Waker) -> bool:
         """Wake ``waiter`` when the loop ends; return False if it has ended already.

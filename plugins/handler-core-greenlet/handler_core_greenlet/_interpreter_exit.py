@@ -20,6 +20,7 @@ from typing import Any
 
 from handler_core.execution import ThreadWaiter
 from handler_core_greenlet._hub import LoopHub, all_hubs
+from handler_core_greenlet._late_sends import wait_for_late_sends
 from handler_core_greenlet._native import allocate_lock
 
 __all__: list[str] = []
@@ -36,6 +37,9 @@ def _hold_loops() -> None:
     deadline = time.monotonic() + _LIMIT
     for waiter in held:
         waiter.park(max(0.0, deadline - time.monotonic()))
+    for hub in all_hubs():
+        hub.send_rest()
+    wait_for_late_sends()
 
 
 def _hold(hub: LoopHub) -> ThreadWaiter:

@@ -20,11 +20,11 @@ from typing import Any, Protocol
 
 import greenlet  # type: ignore[import-untyped]
 
+from handler_core.execution import report_error
 from handler_core.green import GreenWaiter
 from handler_core.network import NestedEpoll
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._hub import AwaitedCall, LoopHub
-from handler_core_greenlet._thread_errors import report_error
 
 __all__ = ["TaskCall", "TaskHub", "TaskWaiter"]
 

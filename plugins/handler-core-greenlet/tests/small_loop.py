@@ -10,7 +10,6 @@ import heapq
 import itertools
 import selectors
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,6 +19,7 @@ from handler_core_greenlet import AwaitedCall, LoopHandler, LoopHub, PrivateLoop
 
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
+from handler_core.execution import report_error
 
 
 class SmallCancelled(BaseException):
@@ -67,8 +67,7 @@ class SmallHub(LoopHub):
         try:
             func()
         except BaseException as error:
-            args = (type(error), error, error.__traceback__, threading.current_thread())
-            threading.excepthook(threading.ExceptHookArgs(args))
+            report_error(error)
 
     def _stop_ringing(self) -> None:
         self._bell.recv(1000)

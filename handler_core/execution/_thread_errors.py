@@ -1,4 +1,4 @@
-"""What happens to an error that nobody in a loop hears of."""
+"""What happens to an error that no caller hears of."""
 
 from __future__ import annotations
 

@@ -74,6 +74,7 @@ class Handler(Lifecycle, ForCoroutines):
 
     #: Blocks the calling task for a number of seconds. It is the library's own function.
     sleep_func: Callable[[float], object] = staticmethod(time.sleep)
+
     #: The time in seconds, by which timeouts are counted where the caller is.
     clock: Callable[[], float] = staticmethod(time.monotonic)
 

@@ -60,6 +60,7 @@ class LoopHandler(CoroutineCallbacks):
     # For coroutines.
 
     async def __aenter__(self) -> Self:
+        self._new_call_greenlet()  # raises an error if no loop of this model runs the coroutine
         self.start()
         return self
 

@@ -61,9 +61,10 @@ class SocketMixin:
 
     def dup(self) -> Any:
         """Return an ordinary socket of the model for the same connection."""
-        duplicate = self._plain_class(
-            self.family, self.type, self.proto, fileno=os.dup(self.fileno())
-        )
+        socket_class = self._plain_class
+        if not issubclass(socket_class, SocketMixin):
+            socket_class = _mixed_class(ClosingSocket, socket_class)
+        duplicate = socket_class(self.family, self.type, self.proto, fileno=os.dup(self.fileno()))
         duplicate.settimeout(self.gettimeout())
         return duplicate
 

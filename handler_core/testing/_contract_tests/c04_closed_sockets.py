@@ -105,6 +105,56 @@ class ClosedSocketTests(ConnectionSuite):
                 other_end.send(b"x")
                 assert self.woken(lambda _: again[0].recv(1)) == b"x"
 
+    @pytest.mark.parametrize("way", _WAYS)
+    @pytest.mark.parametrize("where", ["a task", "an OS thread"])
+    @pytest.mark.parametrize("how", ["shutdown", "close"])
+    def test_c4_one_of_shutdown_and_close_is_enough(
+        self, handler: Handler, how: str, where: str, way: str
+    ) -> None:
+        """The system leaves a thread that waits for a closed descriptor where it is."""
+        if how == "close" and not handler.cooperative:
+            how = "shutdown"
+        theirs, sock = self.tcp_pair(handler)
+
+        def end() -> None:
+            if how == "close":
+                sock.close()
+            else:
+                sock.shutdown(socket.SHUT_RDWR)
+
+        self.resumes_who_waits(handler, sock, way, lambda: self.run_in(where, handler, end)())
+        theirs.close()
+        sock.close()
+
+    @pytest.mark.parametrize("how", ["by a recv and a select", "by two selects"])
+    def test_c4_a_socket_that_is_closed_resumes_all_who_wait(
+        self, handler: Handler, how: str
+    ) -> None:
+        """There may be several. A duplicate of a socket does so too, on a hub or loop."""
+        theirs, ours = self.tcp_pair(handler)
+        for sock in (ours.dup(), ours) if handler.cooperative else (ours,):
+            first = "recv" if how == "by a recv and a select" else "select"
+            outcomes: list[Any] = []
+            sock.settimeout(None)
+            tasks = [
+                handler.spawn(self.wait_for, handler, [sock], way, outcomes)
+                for way in (first, "select")
+            ]
+            handler.sleep_func(0.05)  # time for them to park
+            _close(sock)
+            self.ended(*tasks)
+            assert len(outcomes) == 2
+        theirs.close()
+
+    def wait_for(self, handler: Handler, sockets: list[Any], way: str, outcomes: list[Any]) -> None:
+        """Wait for sockets, the first of which is closed meanwhile, and note the outcome."""
+        try:
+            outcomes.append(
+                sockets[0].recv(1) if way == "recv" else handler.select(sockets, [], [])
+            )
+        except (OSError, ValueError) as error:  # ValueError: it waits after the close
+            outcomes.append(error)
+
     def resumes_who_waits(
         self, handler: Handler, sock: Any, way: str, close: Callable[[], object] | None = None
     ) -> None:
@@ -112,16 +162,9 @@ class ClosedSocketTests(ConnectionSuite):
         sock.settimeout(None)
         first, second = handler.create_socket_pair()
         outcomes: list[Any] = []
-
-        def wait() -> None:
-            sockets = [sock, first] if way == "select among others" else [sock]
-            try:
-                outcomes.append(sock.recv(1) if way == "recv" else handler.select(sockets, [], []))
-            except (OSError, ValueError) as error:  # ValueError: it waits after the close
-                outcomes.append(error)
-
+        sockets = [sock, first] if way == "select among others" else [sock]
         with first, second:
-            task = handler.spawn(wait)
+            task = handler.spawn(self.wait_for, handler, sockets, way, outcomes)
             handler.sleep_func(0.05)  # time for it to park
             if close is None:
                 _close(sock)

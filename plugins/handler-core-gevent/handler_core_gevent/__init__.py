@@ -18,7 +18,8 @@ from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 import handler_core
 from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import GreenHandler, distance_to_hub
-from handler_core_gevent._hub import GeventHub
+from handler_core.network import watch_closed_descriptors
+from handler_core_gevent._hub import GeventHub, wake_other_hubs
 from handler_core_gevent._queue import Queue
 
 __all__ = ["AsyncResult", "GeventTimeoutError", "SequentialGeventHandler"]
@@ -107,3 +108,4 @@ class SequentialGeventHandler(GreenHandler):
 
 
 AsyncResult.detached = SequentialGeventHandler()
+watch_closed_descriptors(wake_other_hubs)

@@ -5,11 +5,15 @@ wait for ends its loop and raises ``LoopExit`` in the main greenlet. It does not
 thread is about to wake a greenlet. So each hub has an ``async`` watcher, which keeps the loop
 running. The watcher is active only while a greenlet is parked by handler-core. A program in which
 every greenlet waits for something else still gets its ``LoopExit``.
+
+gevent closes a socket in the next turn of its hub, and resumes who waits for it then. It does not
+wake the hub for that if another thread has closed the socket. So :func:`wake_other_hubs` does.
 """
 
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,12 +25,15 @@ from gevent._hub_local import get_hub_if_exists  # type: ignore[import-untyped]
 from handler_core.green import Hub, is_frozen, stop_frozen_watchers
 from handler_core_gevent._task_greenlet import TaskGreenlet
 
-__all__ = ["GeventHub"]
+__all__ = ["GeventHub", "wake_other_hubs"]
 
 _READ = 1
 
 _native_ident = monkey.get_original("_thread", "get_ident")
 _native_local = monkey.get_original("_thread", "_local")
+
+# The hubs of all threads, by their `id`. A thread may add one while another reads them.
+_hubs: weakref.WeakValueDictionary[int, GeventHub] = weakref.WeakValueDictionary()
 
 
 class GeventHub(Hub):
@@ -40,6 +47,7 @@ class GeventHub(Hub):
         self._keep_alive = library.loop.async_()
         self._parked: set[Any] = set()
         self._announce_destroy()
+        _hubs[id(self)] = self
 
     @classmethod
     def current(cls, make: bool) -> GeventHub | None:
@@ -133,5 +141,22 @@ class GeventHub(Hub):
             self._keep_alive.stop()
 
 
+def wake_other_hubs(_: int) -> Callable[[], None] | None:
+    """Return what has the hubs of other threads take a turn, since a socket was closed here.
+
+    See ``watch_closed_descriptors``.
+    """
+    others = [hub for each in _hubs.valuerefs() if (hub := each()) is not None]
+    others = [hub for hub in others if not hub.is_mine()]
+    if not others:
+        return None
+
+    def wake_all() -> None:
+        for hub in others:
+            hub.call_soon_threadsafe(_do_nothing)
+
+    return wake_all
+
+
 def _do_nothing() -> None:
-    """Be the callback of the watcher, which nothing triggers."""
+    """Be called by a hub, to no purpose but a turn of it."""

@@ -38,6 +38,9 @@ MODELS := threading gevent eventlet asyncio trio
 WITHIN := gevent-in-gevent threading-in-gevent eventlet-in-eventlet asyncio-in-asyncio asyncio-in-uvloop \
 	trio-in-trio
 
+# The settings in which the clients of other servers are tested: on a loop, they are in it.
+CLIENTS_ON := threading gevent eventlet asyncio-in-asyncio asyncio-in-uvloop trio-in-trio
+
 # pytest in a process that a model has patched before anything else, or in a greenlet of a loop.
 IN_gevent := $(BIN)/python -m gevent.monkey --module pytest
 IN_eventlet := $(BIN)/python plugins/handler-core-eventlet/tests/patched_pytest.py
@@ -45,17 +48,19 @@ IN_asyncio := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py asynci
 IN_uvloop := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py uvloop -m pytest
 IN_trio := $(BIN)/python plugins/handler-core-trio/tests/in_loop.py -m pytest
 
-PLUGIN_TESTS := $(PLUGINS:plugins/handler-core-%=test-%)
+# What has modules for libraries of others is tested with these libraries, and with their servers.
+PLUGIN_TESTS := $(filter-out test-clients,$(PLUGINS:plugins/handler-core-%=test-%))
 CONNECTION_TESTS := $(patsubst %,test-connection-%,$(filter-out threading,$(MODELS)))
 ZOOKEEPER_TESTS := $(MODELS:%=test-zookeeper-%)
 WITHIN_TESTS := $(WITHIN:%=test-zookeeper-%)
+CLIENT_TESTS := $(CLIENTS_ON:%=test-clients-%)
 PATCHED_TESTS := test-gevent-patched test-eventlet-patched
 IN_LOOP_TESTS := test-asyncio-in-loop test-trio-in-loop
 EXAMPLES := tests/zookeeper/test_examples.py
 
 # Each model and each patching has a process of its own: they cannot share one. The longest parts
 # come first, so that no long one is left over at the end.
-PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
+PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(CLIENT_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
 WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
 MORE := test-suite test-dist $(WITHIN_PARTS)
 
@@ -65,7 +70,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_RESULTS := tests/benchmarks/results
 
 .PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper \
-	graphviz compiler wheels $(PARTS) $(MORE)
+	servers graphviz compiler wheels $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
@@ -77,7 +82,7 @@ help: ## list the targets
 	@echo "One part of the tests: make with one of"
 	@echo $(sort $(filter-out lint,$(PARTS) $(MORE))) | fmt -w 98 | sed 's/^/  /'
 
-dev: $(READY) zookeeper ## install all that tests, lint, docs and benchmarks need: a minute
+dev: $(READY) zookeeper servers ## install all that tests, lint, docs and benchmarks need: a minute
 
 lint: $(VENV)/.dev ## check style, types, and which module may import which: 30 seconds
 	$(BIN)/ruff check .
@@ -100,7 +105,7 @@ test-more: ## what make test-all does besides make test: 9 minutes
 test-within: ## of these the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
 
-coverage: $(VENV)/.dev zookeeper ## what make test and the tests in patched processes run of the code: 10 minutes
+coverage: $(VENV)/.dev zookeeper servers ## what make test and the tests in patched processes run of the code: 10 minutes
 	rm -f .coverage .coverage.*
 	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) $(PATCHED_TESTS) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600 HANDLER_CORE_PURE=1
 	$(BIN)/coverage combine --quiet
@@ -130,7 +135,7 @@ clean: ## remove all that the other targets made: at once
 	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 test-core: $(READY) zookeeper
-	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper \
+	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper --ignore tests/clients \
 		--ignore tests/conformance --ignore tests/distributions
 
 test-cli: $(READY) zookeeper
@@ -155,6 +160,11 @@ $(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(READY) zookeeper
 	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
 		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(PYTEST)) tests/zookeeper --ignore $(EXAMPLES)
 
+# Libraries of others, and the servers that they are for.
+$(CLIENT_TESTS): test-clients-%: $(READY) servers
+	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
+		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(PYTEST)) tests/clients
+
 # The documentation's programs in processes of their own, each with its own model.
 test-examples: $(READY) zookeeper
 	$(PYTEST) $(EXAMPLES)
@@ -170,6 +180,12 @@ test-dist: $(READY)
 zookeeper:
 	@tools/install-debian /usr/share/java/zookeeper.jar "tests against a ZooKeeper server" \
 		zookeeper default-jre-headless
+
+# One after the other: two runs of apt-get would lock each other out.
+servers: zookeeper
+	@tools/install-debian "/usr/bin/redis-server /usr/bin/memcached /usr/lib/postgresql/*/bin/postgres \
+		/usr/sbin/mariadbd /usr/sbin/mosquitto" "tests of clients against their servers" \
+		redis-server memcached postgresql mariadb-server mosquitto
 
 graphviz:
 	@tools/install-debian /usr/bin/dot "the drawings of the documentation" graphviz fonts-dejavu-core
@@ -191,6 +207,6 @@ compiler:
 	@tools/install-debian /usr/bin/gcc "the compiled build" gcc libc6-dev
 
 $(VENV)/.dev: $(PROJECTS) | $(BIN)/python
-	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) \
+	$(INSTALL) -e '.[bench,cli,testing]' $(EDITABLE) -e './plugins/handler-core-clients[all]' \
 		--group test --group lint --group docs --group compile
 	@touch $@ $(VENV)/.demo

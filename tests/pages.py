@@ -85,6 +85,8 @@ def programs() -> dict[Path, str]:
 
 
 PROGRAMS = programs()
+# The page that needs other servers. The tests of the clients run its programs.
+CLIENTS = DOCS / "howto" / "clients.md"
 CONNECTING = [page for page, text in PROGRAMS.items() if CONNECTS.search(text)]
 
 

@@ -22,6 +22,7 @@ PACKAGES = [
     "handler_core.testing",
     "handler_core.cli",
     "handler_core_greenlet",
+    "handler_core_clients",
 ]
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import CONNECTING, DOCS, HOSTS, PROGRAMS, ROOT, name_of, program_of
+from pages import CLIENTS, CONNECTING, DOCS, HOSTS, PROGRAMS, ROOT, name_of, program_of
 
 import handler_core
 from handler_core.testing import ZooKeeperServer
@@ -53,7 +53,7 @@ def test_the_pages_of_the_event_loops_are_side_by_side() -> None:
     assert parts_of("asyncio") == parts_of("trio")
 
 
-@pytest.mark.parametrize("page", PROGRAMS, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PROGRAMS if page != CLIENTS], ids=name_of)
 def test_the_programs_of_a_page_run(page: Path, tmp_path: Path) -> None:
     program, expected = program_of(page, connecting=False)
     assert run(program, tmp_path) == expected

@@ -3,12 +3,7 @@
 It is Debian's package of ZooKeeper 3.8 or 3.9. It runs as a single server on a loopback port, and
 its data folder is removed with it. This module needs only the standard library and a POSIX shell.
 
-**The server never outlives its maker.** The shell that becomes the server first starts a guard
-process. The guard reads from a pipe that only the maker's process holds open. The pipe closes
-however that process ends: also by a signal, or by ``os._exit``, which a test runner calls on a
-timeout. Then the guard kills the server and removes its data. The kernel's own ``PR_SET_PDEATHSIG``
-is no solution. It acts on the death of a *thread*, so the server would end with the worker thread
-that started it.
+**The server never outlives its maker.** ``_guarded_process`` says how.
 
 **The ports** are below the range of the system's own choice. ``_free_ports`` says why.
 
@@ -18,10 +13,8 @@ PEM files that a client takes, so nobody has to make Java's key stores.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 import weakref
@@ -31,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from handler_core.testing._free_ports import Ports, free_ports
+from handler_core.testing._guarded_process import GuardedProcess
 from handler_core.testing._zookeeper_settings import (
     TLSIdentity,
     class_path,
@@ -39,15 +33,6 @@ from handler_core.testing._zookeeper_settings import (
 )
 
 __all__ = ["ZooKeeperServer"]
-
-# A line on the pipe means that the server was stopped in good order. The end of the pipe means that
-# its maker is gone. `$$` is the process of the shell, and after `exec` that of the server. `$0` is
-# the folder.
-_UNDER_GUARD = """
-exec 3<&0 </dev/null
-(read -r line <&3 || { kill -KILL $$; rm -rf "$0"; }) &
-exec "$@" 3<&-
-"""
 
 _TRIES = 5
 # In seconds. Java is slow to start on a busy machine.
@@ -78,7 +63,7 @@ class ZooKeeperServer:
         self._tls = tls
         self._folder: Path | None = None
         self._remove_folder: Callable[[], object] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: GuardedProcess | None = None
         self._ports: Ports | None = None
 
     @staticmethod
@@ -143,7 +128,7 @@ class ZooKeeperServer:
     @property
     def running(self) -> bool:
         """True while the server's process lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.running
 
     def start(self) -> None:
         """Start the server, and return when it answers. A second call has no effect.
@@ -184,20 +169,8 @@ class ZooKeeperServer:
     def stop(self) -> None:
         """End the server's process, and keep its data. No effect if it does not run."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            self._wait_for_end(process, _STOP_TIMEOUT)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            assert process.stdin is not None
-            # There is no guard left if all processes of the server were killed.
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(b"\n")
-            process.stdin.close()
+        if process is not None:
+            process.stop(_STOP_TIMEOUT)
 
     def close(self) -> None:
         """Stop the server and remove its data."""
@@ -226,18 +199,7 @@ class ZooKeeperServer:
     def _launch(self, folder: Path, ports: Ports) -> None:
         config = write_settings(folder, ports, self._tls)
         command = java_command(config, tls=self._tls is not None)
-        with (folder / "server.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _UNDER_GUARD, folder, *command],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                # Ctrl-C at the terminal interrupts the maker only, which may still have to stop a
-                # client.
-                start_new_session=True,
-            )
+        self._process = GuardedProcess(folder, command, folder / "server.log", self._sleep_func)
 
     def _wait_until_it_answers(self, folder: Path, ports: Ports) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
@@ -257,11 +219,6 @@ class ZooKeeperServer:
                     f"the ZooKeeper server did not answer within {_START_TIMEOUT} seconds\n"
                     + _end_of_log(folder)
                 )
-            self._sleep_func(_POLL_INTERVAL)
-
-    def _wait_for_end(self, process: subprocess.Popen[bytes], timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while process.poll() is None and time.monotonic() < deadline:
             self._sleep_func(_POLL_INTERVAL)
 
 

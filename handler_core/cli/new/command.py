@@ -44,7 +44,7 @@ _LONGEST_NAME = 26
 
 # Names of handler-core's own distributions that are not models, and names that would give the
 # template two classes of the same name.
-_RESERVED = {"greenlet", "handler", "opentelemetry", "prometheus"}
+_RESERVED = {"clients", "greenlet", "handler", "opentelemetry", "prometheus"}
 
 
 @click.command()

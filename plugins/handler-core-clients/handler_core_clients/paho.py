@@ -1,0 +1,125 @@
+"""paho-mqtt on a handler: a client whose network loop waits by ``select`` of the handler.
+
+paho's loop is a thread, or a call that blocks. Here both wait by the handler. What is published by
+another task, or from another thread, wakes the loop by a pair of sockets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import MQTTErrorCode, _ConnectionState
+
+from handler_core import Handler
+
+__all__ = ["Client"]
+
+
+class Client(mqtt.Client):
+    """paho's client, which waits by a handler.
+
+    ``loop_start`` begins a task of the handler, and no thread. paho calls the callbacks in that
+    task. They do not wait: one that has to spawns a task, or dispatches a callback.
+
+    Args:
+        handler: what waits.
+        args: those of ``paho.mqtt.client.Client``.
+        kwargs: those of ``paho.mqtt.client.Client``.
+    """
+
+    def __init__(self, handler: Handler, *args: Any, **kwargs: Any) -> None:
+        self.handler = handler
+        self._pair: tuple[Any, Any] | None = None
+        self._rung = False
+        self._task: Any = None
+        super().__init__(*args, **kwargs)
+        # With this callback set, paho leaves the sending to the loop.
+        self.on_socket_register_write = self._ring
+
+    def _ring(self, *_: Any) -> None:
+        """Wake the loop, because there is something to send. From any thread."""
+        pair = self._pair
+        if pair is not None and not self._rung:
+            self._rung = True
+            with contextlib.suppress(OSError):  # the loop has just ended
+                pair[1].send(b"\0")
+
+    def _create_socket_connection(self) -> Any:
+        if self._get_proxy() or self._bind_address:
+            raise ValueError("a client on a handler connects without a proxy or a bind_address")
+        return self.handler.create_connection((self._host, self._port), self._connect_timeout)
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        """Run the network loop until ``disconnect``; see ``paho.mqtt.client.Client``."""
+        self._pair = self.handler.create_socket_pair()
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        finally:
+            pair, self._pair, self._rung = self._pair, None, False
+            for end in pair:
+                end.close()
+
+    def _loop(self, timeout: float = 1.0) -> MQTTErrorCode:
+        """Wait for the server, or for something to send. Then do what is to be done."""
+        sock: Any = self.socket()
+        if sock is None:
+            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        has_data = bool(sock.pending())
+        reader = None if self._pair is None else self._pair[0]
+        try:
+            readable, writable, _ = self.handler.select(
+                [sock] if reader is None else [sock, reader],
+                [sock] if self.want_write() else [],
+                [],
+                0 if has_data else timeout,
+            )
+        except (OSError, ValueError):  # another task has closed it
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        if reader is not None and reader in readable:
+            self._rung = False
+            reader.recv(100)
+        if sock in readable or has_data:
+            code = self.loop_read()
+            if code or self.socket() is None:
+                return code
+        if sock in writable:
+            code = self.loop_write()
+            if code or self.socket() is None:
+                return code
+        return self.loop_misc()
+
+    def _reconnect_wait(self) -> None:
+        delay = self._reconnect_delay
+        delay = self._reconnect_min_delay if delay is None else delay * 2
+        self._reconnect_delay = min(delay, self._reconnect_max_delay)
+        deadline = self.handler.clock() + self._reconnect_delay
+        while not self._is_told_to_end() and self.handler.clock() < deadline:
+            self.handler.sleep_func(min(0.1, self._reconnect_delay))
+
+    def _is_told_to_end(self) -> bool:
+        return self._thread_terminate or self._state in (
+            _ConnectionState.MQTT_CS_DISCONNECTING,
+            _ConnectionState.MQTT_CS_DISCONNECTED,
+        )
+
+    def loop_start(self) -> MQTTErrorCode:
+        """Run the network loop in a task of the handler."""
+        if self._task is not None:
+            return MQTTErrorCode.MQTT_ERR_INVAL
+        self._thread_terminate = False
+        self._task = self.handler.spawn(self.loop_forever, retry_first_connection=True)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def loop_stop(self) -> MQTTErrorCode:
+        """End the network loop, and wait for its end."""
+        task, self._task = self._task, None
+        if task is None:
+            return MQTTErrorCode.MQTT_ERR_INVAL
+        self._thread_terminate = True
+        self._ring()
+        task.join()
+        return MQTTErrorCode.MQTT_ERR_SUCCESS

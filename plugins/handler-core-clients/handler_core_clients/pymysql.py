@@ -1,0 +1,80 @@
+"""PyMySQL on a handler: a connection that the handler makes, and its TLS.
+
+PyMySQL takes a connected socket, and does all else by it. With TLS, which is its default, it wraps
+the socket by a context that it makes itself. The one here is the handler's.
+
+PyMySQL closes a connection if the read of an answer is cancelled. The one here closes it if the
+sending of a request is cancelled, too.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pymysql.connections
+
+from handler_core import Handler
+
+__all__ = ["Connection", "connect"]
+
+
+class Connection(pymysql.connections.Connection):  # type: ignore[misc]
+    """PyMySQL's connection, which waits by a handler.
+
+    Args:
+        handler: what waits.
+        options: those of ``pymysql.connect``.
+    """
+
+    def __init__(self, handler: Handler, **options: Any) -> None:
+        self.handler = handler
+        super().__init__(**options)
+
+    def connect(self, sock: Any = None) -> None:
+        """Connect, by a socket of the caller's if there is one."""
+        if sock is None:
+            try:
+                sock = self._connected_socket()
+            except OSError as error:
+                raise pymysql.OperationalError(
+                    2003, f"Can't connect to MySQL server on {self.host!r} ({error})"
+                ) from error
+        super().connect(sock)
+
+    def _connected_socket(self) -> Any:
+        if self.unix_socket:
+            module = self.handler.socket_module
+            sock = module.socket(module.AF_UNIX, module.SOCK_STREAM)
+            try:
+                sock.settimeout(self.connect_timeout)
+                sock.connect(self.unix_socket)
+            except BaseException:
+                sock.close()
+                raise
+            self.host_info = "Localhost via UNIX socket"
+            self._secure = True
+            return sock
+        sock = self.handler.create_connection((self.host, self.port), self.connect_timeout)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.host_info = f"socket {self.host}:{self.port}"
+        return sock
+
+    def _write_bytes(self, data: bytes) -> None:
+        try:
+            super()._write_bytes(data)
+        except Exception:
+            raise
+        except BaseException:
+            self._force_close()
+            raise
+
+
+def connect(handler: Handler, **options: Any) -> Connection:
+    """Connect to MySQL or MariaDB; see ``pymysql.connect``.
+
+    Args:
+        handler: what waits.
+        options: those of ``pymysql.connect``.
+    """
+    return Connection(handler, **options)

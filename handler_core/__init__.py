@@ -25,7 +25,13 @@ from handler_core.lookup import (
 from handler_core.network import fileobj_to_fd, poll_select
 
 if typing.TYPE_CHECKING:
-    from handler_core.execution import IAsyncResult, IHandler, capture_exceptions, wrap
+    from handler_core.execution import (
+        IAsyncResult,
+        IHandler,
+        TimerHandle,
+        capture_exceptions,
+        wrap,
+    )
     from handler_core.lookup import Dispatched
     from handler_core.network import (
         create_socket_pair,
@@ -48,6 +54,7 @@ __all__ = [
     "IAsyncResult",
     "IHandler",
     "ThreadWaiter",
+    "TimerHandle",
     "Waiter",
     "capture_exceptions",
     "create_socket_pair",
@@ -67,7 +74,7 @@ __all__ = [
 __getattr__, __dir__ = _lazy_names(
     __name__,
     {
-        ".execution": "IAsyncResult IHandler capture_exceptions wrap",
+        ".execution": "IAsyncResult IHandler TimerHandle capture_exceptions wrap",
         ".lookup": "Dispatched",
         ".network": "create_socket_pair create_tcp_connection create_tcp_socket selector_select",
     },

@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from handler_core.execution._result_decorators import capture_exceptions, wrap
     from handler_core.execution._synchronization import Condition, Event, Lock, RLock
     from handler_core.execution._task_thread import TaskThread
+    from handler_core.execution._timer_heap import TimerHandle
 
 __all__ = [
     "AsyncResult",
@@ -44,6 +45,7 @@ __all__ = [
     "Task",
     "TaskThread",
     "ThreadWaiter",
+    "TimerHandle",
     "Waiter",
     "Waker",
     "capture_exceptions",
@@ -61,5 +63,6 @@ __getattr__, __dir__ = _lazy_names(
         "._interfaces": "IAsyncResult IHandler LockLike Task",
         "._synchronization": "Condition Event Lock RLock",
         "._task_thread": "TaskThread",
+        "._timer_heap": "TimerHandle",
     },
 )

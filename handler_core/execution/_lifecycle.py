@@ -6,6 +6,10 @@ The worker ends, and puts the drain into the mailbox of the completions, behind 
 callbacks have set off. There the drain moves to the end again and again until it is alone. Then
 that worker ends too, and the handler is stopped.
 
+If there is a worker of timers, the drain goes on to it, and waits there for the function that it
+calls. If that has set off links, the drain goes back to the completions. At its end, what is still
+pending of the timers is dropped.
+
 So nothing has to be counted. What is dispatched meanwhile lies behind the drain until the next
 ``start``. A ``start`` during the drain only says that this drain ends no worker, and the same
 workers go on. kazoo sets a flag and joins its threads. With a flag, no moment separates the
@@ -17,17 +21,20 @@ from __future__ import annotations
 
 import sys
 from contextvars import Context
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from handler_core.execution._dispatch import Dispatch
 from handler_core.execution._logger import logger
 from handler_core.execution._mailbox import Drain, Mailbox, State, Worker
 from handler_core.execution._result import AsyncResult
+from handler_core.execution._timing import Timing
+
+if TYPE_CHECKING:
+    from handler_core.execution._timer_heap import TimerHeap
 
 __all__ = ["Lifecycle"]
 
 
-class Lifecycle(Dispatch):
+class Lifecycle(Timing):
     """A model with two workers that can be started and stopped.
 
     This is the base of :class:`handler_core.Handler`. By itself it is a handler that cannot spawn,
@@ -42,7 +49,7 @@ class Lifecycle(Dispatch):
             self._state = State.RUNNING
             self._drain = None
             # These were dispatched while the handler was stopped, or a lost home has left them.
-            for mailbox in (self._callbacks, self._completions):
+            for mailbox in self._mailboxes():
                 if mailbox.items:
                     self._ensure_worker(mailbox)
         self._start_workers()
@@ -52,6 +59,7 @@ class Lifecycle(Dispatch):
 
         Returns when that has happened. A call from one of the handler's own callbacks returns at
         once, and it happens afterwards. What is dispatched meanwhile waits for the next ``start``.
+        Timers go on until then. What is pending of them is dropped at the end.
         Of two calls, the second waits for the same end. From any thread.
 
         Raises:
@@ -97,10 +105,10 @@ class Lifecycle(Dispatch):
 
     # The drain. Workers call the first three.
 
-    def _needs_worker(self, mailbox: Mailbox) -> bool:
+    def _needs_worker(self, mailbox: Mailbox | TimerHeap) -> bool:
         if self._drain is None:
             return self._state is State.RUNNING
-        return mailbox is self._completions or mailbox is self._drain.mailbox
+        return mailbox is not self._callbacks or mailbox is self._drain.mailbox
 
     def _advance_drain(self, drain: Drain, mailbox: Mailbox) -> bool:
         with self._lock:
@@ -117,20 +125,37 @@ class Lifecycle(Dispatch):
             if mailbox is self._callbacks:
                 self._put_drain(drain, self._completions)
             else:
-                self._finish_drain(drain)
+                self._hand_to_timers(drain)
             # Last: if anything interrupts the lines above (Ctrl-C, say), the drain is still here.
             mailbox.items.popleft()
             return ends
 
+    def _advance_timers(self, drain: Drain, timers: TimerHeap) -> bool:
+        with self._lock:
+            if self._timers is not timers:
+                return True  # as above
+            links = self._completions
+            ends = drain is self._drain and not (links.worker or links.items)
+            if ends:
+                assert timers.worker is not None
+                drain.ended.append(timers.worker)
+                timers.retire()
+            if ends or drain is not self._drain:
+                self._finish_drain(drain)
+            else:
+                self._put_drain(drain, links)
+            timers.drains.popleft()  # last, as above
+            return ends
+
     def _drain_here(self, drain: Drain) -> None:
         # The caller is a `stop`, or the worker that has put the drain into the next mailbox.
-        for mailbox in (self._callbacks, self._completions):
+        for mailbox in self._mailboxes():
             with self._lock:
                 if drain.mailbox is not mailbox or mailbox.worker is not None:
                     continue
                 worker = mailbox.worker = Worker()
                 worker.started = mailbox.busy = True
-            Context().run(self._work, mailbox, worker)
+            Context().run(self._work_on, mailbox, worker)
 
     def _put_drain(self, drain: Drain, mailbox: Mailbox) -> None:
         """Put the drain into the mailbox, or into the next one if this one is empty.
@@ -145,7 +170,22 @@ class Lifecycle(Dispatch):
         elif mailbox is self._callbacks:
             self._put_drain(drain, self._completions)
         else:
+            self._hand_to_timers(drain)
+
+    def _hand_to_timers(self, drain: Drain) -> None:
+        """Put the drain among the timers if these have a worker, or else end the stop.
+
+        Under the lock. The caller calls :meth:`_start_workers` after it.
+        """
+        timers = self._timers
+        if timers is None or timers.worker is None or drain is not self._drain:
             self._finish_drain(drain)
+        else:
+            if drain not in timers.drains:  # an interrupt may have come after the last attempt
+                timers.drains.append(drain)
+            drain.mailbox = timers
+            if not timers.busy:
+                self._ensure_worker(timers)
 
     def _finish_drain(self, drain: Drain) -> None:
         """End the stop. The handler is stopped, unless it was started again meanwhile.
@@ -156,11 +196,15 @@ class Lifecycle(Dispatch):
         if drain is self._drain:
             self._state = State.STOPPED
             self._drain = None
+            if self._timers is not None:
+                self._timers.drop_all()
         for waiter in drain.waiters:
             waiter.wake()
 
     def _is_idle(self) -> bool:
         """Return True if there is no worker and nothing to run: a stop is over at once."""
+        if self._timers is not None and self._timers.worker is not None:
+            return False
         return not any(
             mailbox.worker or mailbox.items for mailbox in (self._callbacks, self._completions)
         )

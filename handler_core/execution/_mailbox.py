@@ -126,8 +126,8 @@ class Drain:
     __slots__ = ("ended", "mailbox", "waiters")
 
     def __init__(self) -> None:
-        #: The mailbox in which it lies; None before and after.
-        self.mailbox: Mailbox | None = None
+        #: The mailbox in which it lies, or the timers; None before and after.
+        self.mailbox: Any = None
         self.waiters: list[Waiter] = []
         #: The workers that it has ended.
         self.ended: list[Worker] = []

@@ -7,6 +7,7 @@ tasks through the methods here, and a model overrides those whose default is not
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -91,6 +92,20 @@ class Model:
         A model has a home if its workers live in one certain thread.
         """
         return True
+
+    def home_clock(self) -> Callable[[], float]:
+        """Return what tells the time of the home, in seconds. Any thread may call what it returns.
+
+        Timers are counted by it.
+        """
+        return time.monotonic
+
+    def is_end_of_home(self, exception: BaseException) -> bool:
+        """Return True if the home has ended a parked worker by this exception, and runs no other.
+
+        That is where the loop or hub of the home is about to end.
+        """
+        return False
 
     def is_kill(self, exception: BaseException) -> bool:
         """Return True if this exception is a kill of the worker from outside.

@@ -1,4 +1,4 @@
-"""The two workers of a handler, and how they run callbacks.
+"""The workers of a handler, and how they run callbacks.
 
 One worker runs dispatched callbacks. The other runs linked ones ("completions"). So neither kind
 can block the other. A worker is a task of the model (a thread, a greenlet). It takes items from its
@@ -9,6 +9,8 @@ A worker has a context (``contextvars``) of its own, which is empty when the wor
 task may inherit a context from whoever happens to start it: a greenlet of gevent does, and a thread
 of a free-threaded Python. Callbacks of other requests would see the variables of that one.
 
+There is a third worker if there are timers; see :mod:`handler_core.execution._timing`.
+
 A drain in a mailbox ends its worker. :mod:`handler_core.execution._lifecycle` says how a drain
 moves.
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from handler_core.execution._callback import CallbackLike
+    from handler_core.execution._timer_heap import TimerHeap
 
 __all__ = ["Workers"]
 
@@ -44,6 +47,9 @@ class Workers(Mailroom, Model):
 
     #: Runs one callback, in place of a plain call. Set if wrappers are around callbacks.
     _run_callback: Callable[[CallbackLike], object] | None = None
+
+    #: The timers; None until the first is set.
+    _timers: TimerHeap | None = None
 
     def __init__(self) -> None:
         super().__init__(self.new_native_rlock(), self.keeps_context)
@@ -115,7 +121,19 @@ class Workers(Mailroom, Model):
 
     # Starting and finding workers.
 
-    def _ensure_worker(self, mailbox: Mailbox) -> None:
+    def _mailboxes(self) -> Sequence[Mailbox | TimerHeap]:
+        """Return all that may have a worker."""
+        boxes = (self._callbacks, self._completions)
+        return boxes if self._timers is None else (*boxes, self._timers)
+
+    def _work_on(self, mailbox: Any, worker: Worker) -> None:
+        """Be the task of a worker. Without the lock."""
+        if isinstance(mailbox, Mailbox):
+            self._work(mailbox, worker)
+        else:
+            self._work_timers(mailbox, worker)
+
+    def _ensure_worker(self, mailbox: Mailbox | TimerHeap) -> None:
         """Wake the mailbox's worker, or note that one is to be started if it needs one.
 
         Under the lock. The caller calls :meth:`_start_workers` after it.
@@ -139,13 +157,13 @@ class Workers(Mailroom, Model):
         while self._unstarted:
             try:
                 self._unstarted = False
-                self._start_worker(self._callbacks)
-                self._start_worker(self._completions)
+                for mailbox in self._mailboxes():
+                    self._start_worker(mailbox)
             except BaseException:
                 self._unstarted = True  # Ctrl-C, say: the next call starts what is left
                 raise
 
-    def _start_worker(self, mailbox: Mailbox) -> None:
+    def _start_worker(self, mailbox: Mailbox | TimerHeap) -> None:
         """Start the task of the mailbox's worker if it has none. Without the lock."""
         worker: Worker | None = None
         try:
@@ -160,7 +178,7 @@ class Workers(Mailroom, Model):
             # Started in one empty context, so as to keep none alive, and run in another.
             worker.task = Context().run(
                 self.spawn_worker,
-                functools.partial(Context().run, self._work, mailbox, worker),
+                functools.partial(Context().run, self._work_on, mailbox, worker),
                 functools.partial(self._replace_worker, mailbox, worker),
             )
         except NotImplementedError:
@@ -180,18 +198,18 @@ class Workers(Mailroom, Model):
             self._replace_worker(mailbox, worker)
             raise
 
-    def _replace_worker(self, mailbox: Mailbox, worker: Worker | None) -> None:
+    def _replace_worker(self, mailbox: Mailbox | TimerHeap, worker: Worker | None) -> None:
         """Start another worker if this one has not begun, and its task never will.
 
         Without the lock.
         """
         if self._withdraw_worker(mailbox, worker):
             with self._lock:
-                if mailbox is self._callbacks or mailbox is self._completions:
+                if any(mailbox is mine for mine in self._mailboxes()):
                     self._ensure_worker(mailbox)
             self._start_workers()
 
-    def _withdraw_worker(self, mailbox: Mailbox, worker: Worker | None) -> bool:
+    def _withdraw_worker(self, mailbox: Mailbox | TimerHeap, worker: Worker | None) -> bool:
         """Take its right from a worker that has not begun; return False if it has begun.
 
         Without the lock.
@@ -203,31 +221,31 @@ class Workers(Mailroom, Model):
             return True
 
     def forget_workers(self) -> None:
-        """Forget both workers: the thread or the loop in which they lived is gone.
+        """Forget the workers: the thread or the loop in which they lived is gone.
 
         Under the lock, or where no other thread can see the handler.
         """
-        self._callbacks.retire()
-        self._completions.retire()
+        for mailbox in self._mailboxes():
+            mailbox.retire()
 
     def idle_workers(self) -> list[Hashable]:
-        """Return the tasks of the workers that are parked and have nothing to run.
+        """Return the tasks of the workers that are parked and have nothing to run now.
 
         Without the lock. Each is what :meth:`current_task` returns in it.
         """
         with self._lock:
             return [
                 mailbox.worker.identity
-                for mailbox in (self._callbacks, self._completions)
+                for mailbox in self._mailboxes()
                 if mailbox.worker is not None and mailbox.waiter is not None
             ]
 
     def in_callback(self) -> bool:
-        """Return True if the caller is one of this handler's own callbacks."""
+        """Return True if one of this handler's workers has called the caller."""
         task = self.current_task()
         return any(
             mailbox.worker is not None and mailbox.worker.identity == task
-            for mailbox in (self._callbacks, self._completions)
+            for mailbox in self._mailboxes()
         )
 
     def _refuse_wait_under_lock(self) -> None:
@@ -258,13 +276,18 @@ class Workers(Mailroom, Model):
             mailbox.items.appendleft(Drain())
         self._callbacks = Mailbox(self.keeps_context)
         self._completions = Mailbox(self.keeps_context)
+        vars(self).pop("_timers", None)
         self._state = State.STOPPED
         self._drain = None
         self._notes = {}
 
     # What start, stop and the drain decide.
 
-    def _needs_worker(self, mailbox: Mailbox) -> bool:
+    def _work_timers(self, timers: TimerHeap, worker: Worker) -> None:
+        """Call what is due, until a drain ends the worker. Without the lock."""
+        raise NotImplementedError
+
+    def _needs_worker(self, mailbox: Mailbox | TimerHeap) -> bool:
         """Return True if what comes into the mailbox is to be run now. Under the lock."""
         raise NotImplementedError
 

@@ -130,6 +130,15 @@ class GreenHandler(Handler):
         """Wake ``waiter`` if the home thread ends; return False if it has ended already."""
         return self.home is None or self.home.wake_at_end(waiter)
 
+    def home_clock(self) -> Callable[[], float]:
+        """Return the clock of the home hub, or of the caller's while there is none."""
+        hub = self._live_home() or self.current_hub()
+        return time.monotonic if hub is None else hub.clock
+
+    def is_end_of_home(self, exception: BaseException) -> bool:
+        """Return True if the home hub has ended."""
+        return self.home is not None and self.home.has_ended()
+
     def _live_home(self) -> Hub | None:
         home = self.home
         return None if home is None or home.has_ended() else home

@@ -124,7 +124,7 @@ class Hub(abc.ABC):
         return self._end.has_come()
 
     def clock(self) -> float:
-        """Return the time in seconds by which the hub counts timeouts. Its own thread asks."""
+        """Return the time in seconds by which the hub counts timeouts. Any thread may ask."""
         return time.monotonic()
 
     def await_readable(

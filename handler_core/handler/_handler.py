@@ -228,6 +228,10 @@ class Handler(Lifecycle, ForCoroutines):
         self.spawn(wrap(result)(module.getaddrinfo), host, port, 0, module.SOCK_STREAM)
         return result.get(timeout=timeout)
 
+    def home_clock(self) -> Callable[[], float]:
+        """Return what tells the time of timers; see :attr:`clock`."""
+        return self.clock
+
     # Primitives.
 
     def event_object(self) -> Any:

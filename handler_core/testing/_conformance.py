@@ -32,12 +32,16 @@ from handler_core.testing._contract_tests.c19_socket_pair import SocketPairTests
 from handler_core.testing._contract_tests.c20_events_and_locks import EventAndLockTests
 from handler_core.testing._contract_tests.c20_queues import QueueTests
 from handler_core.testing._contract_tests.c20_tasks import TaskTests
+from handler_core.testing._contract_tests.c21_timers import TimerTests
+from handler_core.testing._contract_tests.c21_timers_and_stop import TimersAndStopTests
 
 __all__ = ["HandlerConformance"]
 
 
 # C1 is the last base, because pytest begins with the base that is furthest away.
 class HandlerConformance(
+    TimersAndStopTests,
+    TimerTests,
     TaskTests,
     QueueTests,
     EventAndLockTests,
@@ -71,7 +75,7 @@ class HandlerConformance(
     NothingIsLostTests,
     StartAndStopTests,
 ):
-    """The whole contract, C1 to C20, for one model.
+    """The whole contract, C1 to C21, for one model.
 
     Subclass it, and set :attr:`Suite.handler_name`. Some models must also set other attributes of
     :class:`Suite`.

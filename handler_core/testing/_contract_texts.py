@@ -18,7 +18,7 @@ class Line(NamedTuple):
     """A line of the contract.
 
     Attributes:
-        number: 1 to 20.
+        number: 1 to 21.
         title: its heading.
         promise: what it demands, in short.
     """
@@ -157,6 +157,13 @@ _LINES = (
         "Events, locks, queues, sleep, spawn",
         "They behave as those of the standard library, before start and after stop too, and let "
         "other tasks run while they wait.",
+    ),
+    (
+        "Timers",
+        "call_later calls its function when the time is over and not before, in the order of the "
+        "times, in a task of the handler that no callback blocks; from any thread, and from a "
+        "signal handler. cancel tells if that has kept the function from being called. What is "
+        "pending at the end of stop is dropped, and a forked child has none.",
     ),
 )
 

@@ -8,4 +8,4 @@ from handler_core.testing._conformance import HandlerConformance
 
 
 class TestConformance(HandlerConformance):
-    """The whole contract, C1 to C20."""
+    """The whole contract, C1 to C21."""

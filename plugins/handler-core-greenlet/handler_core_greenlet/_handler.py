@@ -212,6 +212,12 @@ class LoopHandler(CoroutineCallbacks):
 
     # The home loop.
 
+    def is_end_of_home(self, exception: BaseException) -> bool:
+        """Return True if the loop has ended, or has cancelled the task of the worker."""
+        return isinstance(exception, self.hub_class.cancelled_error) or super().is_end_of_home(
+            exception
+        )
+
     def watch_home(self, waiter: Waiter) -> bool:
         """Wake ``waiter`` if the loop ends; return False if it has ended already."""
         home = self.home

@@ -28,6 +28,7 @@ class TrioHub(TaskHub):
 
     def __init__(self) -> None:
         super().__init__()
+        self._clock = trio.lowlevel.current_clock()
         self.token = trio.lowlevel.current_trio_token()
         self.driver = TaskWaker(self)
         trio.lowlevel.spawn_system_task(self.drive)  # trio cancels it after the main task
@@ -60,7 +61,7 @@ class TrioHub(TaskHub):
 
     def clock(self) -> float:
         """Return the time of trio's clock, in seconds."""
-        return trio.current_time()
+        return self._clock.current_time()
 
     def is_awake(self) -> bool:
         """Return True if a task runs; see :meth:`TaskHub.is_awake`."""

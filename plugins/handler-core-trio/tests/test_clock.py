@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ class TestClock(OwnTrio):
             "recv",
             "join",
             "condition",
+            "timer",
         ],
     )
     def test_an_hour_is_over_at_once(self, kind: str) -> None:
@@ -47,6 +49,11 @@ class TestClock(OwnTrio):
             def raises(error: type[Exception], func: Callable[..., object]) -> None:
                 with pytest.raises(error):
                     func(timeout=HOUR)
+
+            def wait_for_timer() -> None:
+                event = handler.event_object()
+                handler.call_later(HOUR, event.set)
+                event.wait()
 
             silent = socket.create_server(("127.0.0.1", 0))
             tls = {"use_ssl": True, "verify_certs": False}
@@ -66,6 +73,7 @@ class TestClock(OwnTrio):
                 "recv": lambda: raises(TimeoutError, lambda timeout: left.recv(1)),
                 "join": lambda: sleeper.join(HOUR),
                 "condition": lambda: handler.rlock_object().acquire(timeout=HOUR),
+                "timer": wait_for_timer,
             }
             begun, limit = trio.current_time(), time.monotonic() + HOUR / 10
             with left, right, silent:
@@ -77,6 +85,46 @@ class TestClock(OwnTrio):
 
         clock = trio.testing.MockClock(autojump_threshold=0)
         trio.run(_without_limit, main, clock=clock)
+
+    @pytest.mark.parametrize("where", ["the loop", "another thread"])
+    def test_a_timer_that_was_set_while_stopped(self, where: str) -> None:
+        """It counts from then on, by the clock of the run in which the handler is started."""
+
+        async def main() -> None:
+            handler = new_handler()
+            events = [handler.event_object() for _ in range(3)]
+
+            def set_timers() -> None:
+                for hours, event in zip((3, 1, 2), events, strict=True):
+                    handler.call_later(hours * HOUR, event.set)
+
+            begun = trio.current_time()
+            if where == "the loop":
+                set_timers()
+                await trio.sleep(HOUR / 2)
+            else:
+                thread = threading.Thread(target=set_timers)
+                thread.start()
+                thread.join()
+            async with handler:
+                for number in (1, 2, 0):
+                    await handler.call(events[number].wait)
+                    passed = (trio.current_time() - begun) / HOUR
+                    assert passed == pytest.approx((3, 1, 2)[number], abs=0.1)
+
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    def test_a_timer_from_another_thread(self) -> None:
+        async def main(handler: Any) -> None:
+            event = handler.event_object()
+            begun = trio.current_time()
+            thread = threading.Thread(target=handler.call_later, args=(HOUR, event.set))
+            thread.start()
+            thread.join()
+            await handler.call(event.wait)
+            assert trio.current_time() - begun == pytest.approx(HOUR)
+
+        trio.run(_without_limit, main, clock=trio.testing.MockClock(autojump_threshold=0))
 
     def test_a_clock_that_stands_still(self) -> None:
         async def main(handler: Any) -> None:

@@ -18,6 +18,7 @@ from broken import (
     processes,
     results,
     selecting,
+    timers,
 )
 from broken.base import ALSO, Threads
 
@@ -37,6 +38,7 @@ HANDLERS = {
         connections,
         pairs,
         primitives,
+        timers,
     )
     for name, cls in vars(module).items()
     if name[0] == "C" and name[1:2].isdigit()

@@ -21,8 +21,11 @@ from handler_core.handler._for_coroutines import ForCoroutines
 from handler_core.handler._hook_methods import bind_hooks
 
 if TYPE_CHECKING:
+    import ssl
+
     from handler_core.execution._interfaces import LockLike
     from handler_core.handler._client_life import ClientLife
+    from handler_core.network._connect import Address
     from handler_core.network._resolver import AddressInfo
     from handler_core.network._select_arguments import SelectLists
 
@@ -191,7 +194,13 @@ class Handler(Lifecycle, ForCoroutines):
         return create_tcp_socket(self.socket_module)
 
     def create_connection(
-        self, address: tuple[Any, ...], timeout: float | None = None, **tls: Any
+        self,
+        address: Address,
+        timeout: float | None = None,
+        *,
+        source_address: tuple[Any, ...] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        **tls: Any,
     ) -> Any:
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
         from handler_core.network._connect import connect
@@ -204,8 +213,61 @@ class Handler(Lifecycle, ForCoroutines):
             self.select,
             self.connection_class,
             self.clock,
+            source_address=source_address,
+            ssl_context=ssl_context,
             **tls,
         )
+
+    def ssl_context(
+        self,
+        *,
+        ca: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        keyfile_password: str | None = None,
+        verify_certs: bool = True,
+        check_hostname: bool | None = None,
+        options: int | None = None,
+        ciphers: str | None = None,
+    ) -> ssl.SSLContext:
+        """Return a new context for a library that sets TLS up by itself.
+
+        The library calls ``context.wrap_socket(sock, server_hostname=...)`` with a socket of
+        :meth:`create_connection` or :meth:`socket`. It gets a TLS socket of the model, whose
+        handshake, reads and writes let other tasks run. A context of the module ``ssl`` would make
+        one that stops them. The context is an ``ssl.SSLContext`` for clients. Any thread may use
+        it, for any number of connections.
+
+        Args:
+            ca: a file or a folder of certificates to trust; default: those of the system.
+            certfile: the client's certificate, for a server that asks for one.
+            keyfile: its key, unless it is in the same file.
+            keyfile_password: the password of the key.
+            verify_certs: whether the server's certificate is checked.
+            check_hostname: whether its name is; default: as ``verify_certs``.
+            options: flags to set in ``SSLContext.options``.
+            ciphers: the ciphers to allow, in OpenSSL's notation.
+
+        Raises:
+            ssl.SSLError: a file or the ciphers are not what they should be.
+            OSError: a file cannot be read.
+            ValueError: arguments contradict each other, or the key needs a password.
+        """
+        from handler_core.network._socket_module import sibling_module
+        from handler_core.network._tls import new_tls_context
+
+        context: ssl.SSLContext = new_tls_context(
+            sibling_module(self.socket_module, "ssl"),
+            ca=ca,
+            certfile=certfile,
+            keyfile=keyfile,
+            keyfile_password=keyfile_password,
+            verify_certs=verify_certs,
+            check_hostname=check_hostname,
+            options=options,
+            ciphers=ciphers,
+        )
+        return context
 
     def create_socket_pair(self) -> tuple[Any, Any]:
         """Return two connected sockets, as :func:`handler_core.create_socket_pair` does."""

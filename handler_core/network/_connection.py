@@ -113,6 +113,9 @@ class Connection(SocketMixin):
 
     def detach(self) -> int:
         """Return the descriptor, and leave it open without this socket."""
+        # An error that a peek got would leave it open with two owners: who wraps a socket has made
+        # the new one already. A later `recv` says that the connection has ended.
+        self._error = None
         self._forget_peeked()
         return super().detach()
 

@@ -130,7 +130,10 @@ def mixed_socket(mixin: type, socket_class: type, *args: Any, **kw: Any) -> Any:
 
 
 def add_mixin(mixin: type, sock: Any) -> None:
-    """Add a mixin without state to a socket that cannot be made anew, as one of TLS."""
+    """Add a mixin without state to a socket that cannot be made anew, as one of TLS.
+
+    A socket that has a mixin keeps that one.
+    """
     if mixin_of(sock) is None:
         plain_class: Any = type(sock)
         sock.__class__ = _mixed_class(mixin, plain_class)

@@ -3,7 +3,10 @@
 It echoes what it receives. It speaks TLS if it has a certificate. With ``--authority``, it echoes
 only to clients whose certificate that authority has signed. With ``--hold``, it accepts connections
 but sends nothing, not even an answer to a TLS hello, until a client connects to its second port.
-With ``--trickle``, it answers with the beginning of a TLS record, one byte at a time, without end.
+With ``--hold-echo`` it answers the hello, and holds the rest. With ``--greet``, it begins without
+TLS: it sends a line, and receives one. With ``--whole``, it receives eight bytes, which say how
+many follow, and echoes when all have come. With ``--trickle``, it answers with the beginning of a
+TLS record, one byte at a time, without end. With ``--path``, it listens on a Unix socket.
 
 The server must not wait for the client's tasks. In a patched process, no socket and no thread can
 promise that. So the server runs in a process of its own.
@@ -13,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import itertools
 import json
 import socket
@@ -23,7 +25,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["RunningServer", "running_server"]
 
@@ -35,11 +37,11 @@ class RunningServer(NamedTuple):
     """The addresses of a server.
 
     Attributes:
-        address: host and port of the service.
+        address: host and port of the service, or the path of its Unix socket.
         release: host and port. A connection to it releases a server that holds.
     """
 
-    address: tuple[str, int]
+    address: Any
     release: tuple[str, int]
 
 
@@ -50,6 +52,10 @@ def running_server(
     certificate: str | None = None,
     authority: str | None = None,
     hold: bool = False,
+    hold_echo: bool = False,
+    greet: bool = False,
+    whole: bool = False,
+    path: str | None = None,
     trickle: bool = False,
 ) -> Iterator[RunningServer]:
     """Run an echo server in a process of its own while the ``with`` block runs.
@@ -60,6 +66,10 @@ def running_server(
         authority: a file with the certificate of the authority that must have signed the
             certificates of clients.
         hold: whether the server sends nothing until it is released.
+        hold_echo: whether it echoes nothing until it is released.
+        greet: whether it sends and receives a line without TLS first.
+        whole: whether it receives eight bytes, a number, and echoes so many when they have come.
+        path: where to listen on a Unix socket, and not on a port.
         trickle: whether the server answers with a TLS record that never ends.
     """
     command = [sys.executable, "-m", "handler_core.testing.echo_server", host]
@@ -67,31 +77,58 @@ def running_server(
         command += ["--certificate", certificate]
     if authority is not None:
         command += ["--authority", authority]
-    if hold:
-        command += ["--hold"]
-    if trickle:
-        command += ["--trickle"]
+    if path is not None:
+        command += ["--path", path]
+    switches = {
+        "--hold": hold,
+        "--hold-echo": hold_echo,
+        "--greet": greet,
+        "--whole": whole,
+        "--trickle": trickle,
+    }
+    command += [switch for switch, is_on in switches.items() if is_on]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         service, release = json.loads(process.stdout.readline())
-        yield RunningServer((host, service), (host, release))
+        yield RunningServer(path or (host, service), (host, release))
     finally:
         process.stdin.close()  # the server ends when its standard input does
         process.stdout.close()
         process.wait(30)
 
 
-def _echo(connection: socket.socket, context: ssl.SSLContext | None, go: threading.Event) -> None:
-    go.wait()
-    # Some tests are about a client that refuses the certificate or disconnects.
-    with contextlib.suppress(OSError), connection:
-        if context is not None:
-            connection = context.wrap_socket(connection, server_side=True)
-        with connection:
-            while data := connection.recv(65536):
-                connection.sendall(data)
+class _Echo(NamedTuple):
+    """What a thread of the server needs for a connection."""
+
+    context: ssl.SSLContext | None
+    options: argparse.Namespace
+    go: threading.Event
+
+    def answer(self, connection: socket.socket) -> None:
+        """Serve one connection."""
+        if self.options.hold:
+            self.go.wait()
+        # Some tests are about a client that refuses the certificate or disconnects.
+        with contextlib.suppress(OSError), connection:
+            if self.options.greet:
+                connection.sendall(b"hello\n")
+                while connection.recv(1) not in (b"\n", b""):
+                    pass
+            if self.context is not None:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            with connection:
+                while data := self._receive(connection):
+                    if self.options.hold_echo:
+                        self.go.wait()
+                    connection.sendall(data)
+
+    def _receive(self, connection: socket.socket) -> bytes:
+        if not self.options.whole:
+            return connection.recv(65536)
+        with connection.makefile("rb") as file:
+            return file.read(int.from_bytes(file.read(8)))
 
 
 def _trickle(connection: socket.socket) -> None:
@@ -118,11 +155,17 @@ def main() -> None:
     parser.add_argument("host")
     parser.add_argument("--certificate")
     parser.add_argument("--authority")
-    parser.add_argument("--hold", action="store_true")
-    parser.add_argument("--trickle", action="store_true")
+    parser.add_argument("--path")
+    for switch in ("--hold", "--hold-echo", "--greet", "--whole", "--trickle"):
+        parser.add_argument(switch, action="store_true")
     options = parser.parse_args()
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    service = socket.create_server((options.host, 0), family=family, backlog=128)
+    if options.path is None:
+        service = socket.create_server((options.host, 0), family=family, backlog=128)
+    else:
+        service = socket.socket(socket.AF_UNIX)
+        service.bind(options.path)
+        service.listen(128)
     release = socket.create_server((options.host, 0), family=family)
     context = None
     if options.certificate is not None:
@@ -132,13 +175,13 @@ def main() -> None:
             context.load_verify_locations(options.authority)
             context.verify_mode = ssl.CERT_REQUIRED
     go = threading.Event()
-    if not options.hold:
-        go.set()
-    echo = functools.partial(_echo, context=context, go=go)
-    answer: Callable[[socket.socket], None] = _trickle if options.trickle else echo
+    answer: Callable[[socket.socket], None] = _Echo(context, options, go).answer
+    if options.trickle:
+        answer = _trickle
     threading.Thread(target=_serve, args=(service, answer), daemon=True).start()
     threading.Thread(target=_release, args=(release, go), daemon=True).start()
-    print(json.dumps([service.getsockname()[1], release.getsockname()[1]]), flush=True)
+    port = None if options.path else service.getsockname()[1]
+    print(json.dumps([port, release.getsockname()[1]]), flush=True)
     sys.stdin.read()
 
 

@@ -127,10 +127,32 @@ def test_a_handler_connects_before_start_and_after_stop() -> None:
         assert works(server.port)
 
 
-@pytest.mark.parametrize("address", ["localhost:2181", b"localhost"])
+@pytest.mark.parametrize("address", [2181, None, ("localhost",), [], {"host": 1, "port": 2}])
 def test_an_address_that_is_no_pair(address: object) -> None:
     with pytest.raises(TypeError, match=r"write \(host, port\)"):
         create_tcp_connection(socket, address)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["localhost:2181", b"localhost"])
+def test_an_address_in_one_text_is_a_path(address: str | bytes) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        create_tcp_connection(socket, address)
+    assert "write (host, port)" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("127.0.0.1", TypeError), (("127.0.0.1",), TypeError), (("", 70000), OverflowError)],
+)
+def test_a_source_that_is_no_address(connect: Connect, source: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        connect(("127.0.0.1", unused_port()), 5, source_address=source)
+
+
+def test_a_source_of_another_family(connect: Connect) -> None:
+    with pytest.raises(OSError, match="another family") as caught:
+        connect(("127.0.0.1", unused_port()), 5, source_address=("::1", 0))
+    assert caught.value.errno == errno.EADDRNOTAVAIL
 
 
 # Several addresses.

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from certificates import Authority
 
+from handler_core import get_handler
+
 from .servers import Connect, Server, echo, resolving_to, silent
 
 pytestmark = pytest.mark.usefixtures("_nothing_left_open")
@@ -270,3 +272,52 @@ def test_an_interrupted_handshake_leaves_nothing_open(
     with Server(silent) as server, pytest.raises(Kill):
         connect(("127.0.0.1", server.port), 20, use_ssl=True)
     assert [sock.fileno() for sock in sockets] == [-1]
+
+
+def test_a_context_and_the_options_that_it_has(
+    connect: Connect, certificates: Certificates
+) -> None:
+    context = ssl.create_default_context(cafile=certificates.ours.certificate)
+    with tls_server(certificates.right) as server:
+        address = ("localhost", server.port)
+        for options in ({}, {"use_ssl": True}, {"ca": None, "verify_certs": True}):
+            with connect(address, 20, ssl_context=context, **options) as sock:
+                assert sock.context is context
+                assert echoes(sock)
+    for wrong in ({"ca": "x"}, {"verify_certs": False}, {"ciphers": "x"}, {"options": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            connect(("localhost", 1), 20, ssl_context=context, **wrong)
+
+
+@pytest.mark.parametrize("context", [True, "context", object(), ssl])
+def test_what_is_no_context(connect: Connect, context: Any) -> None:
+    with pytest.raises(TypeError, match="ssl_context"):
+        connect(("localhost", 1), 20, ssl_context=context)
+
+
+def test_a_context_of_its_own_kind_is_not_passed_over() -> None:
+    """It may check certificates in its ``wrap_socket``, so a model that cannot call it refuses."""
+
+    class Strict(ssl.SSLContext):
+        def wrap_socket(self, *args: Any, **kwargs: Any) -> Any:
+            raise ssl.SSLError("not trusted")
+
+    context = Strict(ssl.PROTOCOL_TLS_CLIENT)
+    with Server(silent) as server, pytest.raises(ssl.SSLError, match="not trusted"):
+        get_handler("threading").create_connection(server.address, 20, ssl_context=context)
+    with pytest.raises(TypeError, match=r"handler\.ssl_context"):
+        get_handler("asyncio").create_connection(("127.0.0.1", 1), 20, ssl_context=context)
+
+
+def test_a_context_of_the_threading_model_works_on_another(certificates: Certificates) -> None:
+    ca = certificates.ours.certificate
+    context = get_handler("threading").ssl_context(ca=ca)
+    with (
+        tls_server(certificates.right) as server,
+        get_handler("gevent").create_connection(
+            ("localhost", server.port), 20, ssl_context=context
+        ) as sock,
+    ):
+        assert echoes(sock)
+        with pytest.raises(NotImplementedError):
+            sock.dup()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +43,74 @@ class ConnectTests(ConnectionSuite):
             # Without TLS, its parameters have no effect. kazoo passes a port as the host's name.
             with handler.create_connection(server.address, hostname=2181) as connection:
                 self.echoes(connection)
+
+    @pytest.mark.usefixtures("no_descriptor_left")
+    @pytest.mark.parametrize("kind", ["text", "bytes", "path", "abstract"])
+    def test_c18_unix_sockets(self, handler: Handler, kind: str) -> None:
+        """An address may be the path of a Unix socket, or an abstract name."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "socket")
+            addresses: dict[str, Any] = {"text": path, "bytes": path.encode(), "path": Path(path)}
+            if kind == "abstract":
+                address: Any = f"\0handler-core-{os.getpid()}-{id(handler)}"
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind(address)
+                listener.listen()
+                with listener:
+                    handler.create_connection(address, timeout=LIMIT).close()
+                return
+            address = addresses[kind]
+            with pytest.raises(FileNotFoundError) as raised:
+                handler.create_connection(address, timeout=LIMIT)
+            assert "(host, port)" in raised.value.__notes__[0]
+            with (
+                running_server(path=path),
+                handler.create_connection(address, timeout=LIMIT) as connection,
+            ):
+                assert connection.family == socket.AF_UNIX
+                assert connection.gettimeout() == LIMIT
+                assert connection.pending() == 0
+                self.echoes(connection)
+
+    def test_c18_a_busy_unix_server(self, handler: Handler) -> None:
+        """The connection waits until the server has room for it, and other tasks run meanwhile."""
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+            path = str(Path(folder) / "socket")
+            listener.bind(path)
+            listener.listen(0)
+            waiting = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+            for each in waiting:
+                each.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    each.connect(path)
+            with pytest.raises(TimeoutError):
+                handler.create_connection(path, timeout=0.05)
+
+            def accept() -> None:
+                handler.sleep_func(0.02)
+                listener.accept()[0].close()
+
+            task = handler.spawn(accept)
+            handler.create_connection(path, timeout=LIMIT).close()
+            self.ended(task)
+            for each in waiting:
+                each.close()
+
+    def test_c18_where_a_connection_comes_from(self, handler: Handler) -> None:
+        """``source_address`` says it, by an address or by a name."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            for source in ("127.0.0.2", "localhost", ""):
+                with handler.create_connection(
+                    listener.getsockname(), timeout=LIMIT, source_address=(source, 0)
+                ) as connection:
+                    host = "127.0.0.2" if source == "127.0.0.2" else "127.0.0.1"
+                    assert connection.getsockname()[0] == host
+            with pytest.raises(OSError):  # noqa: PT011 - the message is the system's
+                handler.create_connection(
+                    listener.getsockname(), timeout=LIMIT, source_address=("192.0.2.1", 0)
+                )
+            with pytest.raises(ValueError, match="source_address"):
+                handler.create_connection("/no/path", source_address=("127.0.0.1", 0))
 
     def test_c18_socket(self, handler: Handler) -> None:
         """``handler.socket()`` makes a TCP socket of the model."""

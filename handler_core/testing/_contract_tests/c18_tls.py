@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,9 @@ class TLSTests(ConnectionSuite):
         )
         # Without a hostname, the name of the address is checked.
         host = "localhost" if wrong == "name of address" else "127.0.0.1"
-        name = {} if wrong in ("name of address", "address") else {"hostname": "localhost"}
+        name: dict[str, Any] = {"hostname": "localhost"}
+        if wrong in ("name of address", "address"):
+            name = {}
         authority = {
             "authority": certificates.stranger,
             "default authorities": None,

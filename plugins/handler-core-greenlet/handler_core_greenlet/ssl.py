@@ -5,6 +5,8 @@ Any name that is not defined here is the standard library's.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ class SSLSocket(_native.SSLSocket, _sockets.socket):  # type: ignore[misc]
     tried again when the socket is ready for what TLS has asked for.
     """
 
+    # The TLS of this socket. It is None without TLS, and after `shutdown` and `close`.
+    _sslobj: Any
+
     _must_wait = (BlockingIOError, _native.SSLWantReadError, _native.SSLWantWriteError)
 
     def _for_writing(self, error: OSError, writing: bool) -> bool:
@@ -42,7 +47,16 @@ class SSLSocket(_native.SSLSocket, _sockets.socket):  # type: ignore[misc]
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Read up to ``len`` bytes, into ``buffer`` if there is one."""
-        return self._until_done(super().read, len, buffer)
+        read = super().read if self._sslobj is None else self._read
+        return self._until_done(read, len, buffer)
+
+    def _read(self, len: int, buffer: Any) -> Any:
+        if self._sslobj is not None:
+            return super().read(len, buffer)
+        # Another task has called `close` or `shutdown` meanwhile.
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return b"" if buffer is None else 0
 
     def write(self, data: Any) -> int:
         """Write some of ``data``; return how many bytes."""
@@ -70,6 +84,14 @@ class SSLContext(_native.SSLContext):
     """``ssl.SSLContext``, which wraps sockets of greenlets."""
 
     sslsocket_class = SSLSocket
+
+    def wrap_socket(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do what ``ssl.SSLContext.wrap_socket`` does, for a socket of greenlets."""
+        # A connection may have put bytes aside. A wait for room comes before the descriptor has a
+        # new owner, so that there is one owner if the wait fails.
+        if sock.fileno() >= 0:
+            sock.sendall(b"")
+        return super().wrap_socket(sock, *args, **kwargs)
 
 
 def create_default_context(*args: Any, **kwargs: Any) -> SSLContext:

@@ -17,7 +17,7 @@ from handler_core_threading import SequentialThreadingHandler
 
 import handler_core
 from broken.base import Threads
-from handler_core.network import _connect
+from handler_core.network import Connection, _connect
 from handler_core.network._socket_mixin import SocketMixin
 
 # C18
@@ -268,3 +268,56 @@ class C18LateLookUpsComplain(Threads):
         except handler_core.HandlerTimeoutError:
             in_time = False
             raise
+
+
+class C18ContextBlocksTheHub(SequentialGeventHandler):
+    """Gives libraries a context of the standard library."""
+
+    def ssl_context(self, *, ca: Any = None, **options: Any) -> Any:
+        return SequentialThreadingHandler().ssl_context(ca=ca, **options)
+
+
+class C18ContextTrustsEverybody(Threads):
+    def ssl_context(self, **options: Any) -> Any:
+        if options.get("check_hostname"):
+            return super().ssl_context(**options)
+        return super().ssl_context(**(options | {"verify_certs": False}))
+
+
+class C18LosesWhatWasSentBeforeTls(Threads):
+    """Keeps what it sends, and gives the descriptor away without it."""
+
+    class _Late(Connection):
+        _kept = b""
+
+        def send(self, data: Any, flags: int = 0) -> int:
+            self._kept += bytes(data)
+            return len(data)
+
+        def sendall(self, data: Any, flags: int = 0) -> None:
+            kept, self._kept = self._kept, b""
+            socket.socket.sendall(self, kept + bytes(data), flags)  # type: ignore[arg-type]
+
+    connection_class: Any = _Late
+
+
+class C18KnowsNoPaths(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        host, port = address
+        return super().create_connection((host, port), timeout, **tls)
+
+
+class C18ComesFromAnywhere(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if isinstance(address, tuple):
+            tls.pop("source_address", None)
+        return super().create_connection(address, timeout, **tls)
+
+
+class C18MakesItsOwnContext(Threads):
+    """Trusts the authorities of the system, whatever context the caller gives."""
+
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        if tls.pop("ssl_context", None) is not None:
+            tls["use_ssl"] = True
+        return super().create_connection(address, timeout, **tls)

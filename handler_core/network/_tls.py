@@ -211,8 +211,12 @@ def _given(options: dict[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value != defaults[name]]
 
 
+# The modules whose contexts differ only in the class of the sockets that they make.
+_PLAIN_MODULES = ("ssl", "gevent.ssl", "eventlet.green.ssl")
+
+
 def _is_plain(context: Any) -> bool:
-    """Return True if a context makes sockets as the standard library does.
+    """Return True if a context makes sockets as the standard library does, or a green library.
 
     The model's class can make them then, and the context has the settings and the certificates. A
     context may check certificates in a ``wrap_socket`` of its own, which must not be left out.
@@ -222,4 +226,4 @@ def _is_plain(context: Any) -> bool:
         context_class = context_class.__mro__[2]
     wrap = getattr(context_class, "wrap_socket", None)
     made = getattr(context, "sslsocket_class", None)
-    return getattr(wrap, "__module__", "") == getattr(made, "__module__", "") == "ssl"
+    return all(getattr(each, "__module__", "") in _PLAIN_MODULES for each in (wrap, made))

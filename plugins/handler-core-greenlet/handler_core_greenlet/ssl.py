@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,14 @@ from handler_core_greenlet._native import unpatched
 
 if TYPE_CHECKING:
     import ssl as _native
+
+    _Context = _native.SSLContext
 else:
     _native = unpatched("ssl")
+    _Context = _native.SSLContext
+    if _Context is not ssl.SSLContext:
+        # A library asks whether a context is one of the module `ssl`, as it is in this process.
+        _Context = type("SSLContext", (_Context, ssl.SSLContext), {})
 
 __all__ = ["SSLContext", "SSLSocket", "create_default_context"]
 
@@ -80,7 +87,7 @@ class SSLSocket(_native.SSLSocket, _sockets.socket):  # type: ignore[misc]
         return self._until_done(super().unwrap)
 
 
-class SSLContext(_native.SSLContext):
+class SSLContext(_Context):
     """``ssl.SSLContext``, which wraps sockets of greenlets."""
 
     sslsocket_class = SSLSocket

@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 import greenlet  # type: ignore[import-untyped]
-from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread
+from handler_core_greenlet import AwaitedCall, LoopHub, hub_of_thread, watch_blocking_calls
 
 from handler_core.execution import report_error
 from handler_core.green import GreenWaiter
@@ -36,6 +36,7 @@ class AsyncioHub(LoopHub):
         self.loop = loop
         self._look_ups: set[asyncio.Task[Any]] = set()
         _announce_close(loop)
+        _announce_debug_mode(loop)
         # asyncio tells only asynchronous generators that their loop is about to be closed.
         self._until_shutdown = self._wait_for_shutdown()
         first: Any = self._until_shutdown.__anext__()
@@ -79,6 +80,10 @@ class AsyncioHub(LoopHub):
     def is_running(self) -> bool:
         """Return True while a thread runs the loop."""
         return self.loop.is_running()
+
+    def is_debugging(self) -> bool:
+        """Return True if the loop is in debug mode."""
+        return self.loop.get_debug()
 
     def is_loop(self, greenlet: Any) -> bool:
         """Return True if this greenlet runs the loop."""
@@ -291,9 +296,26 @@ def _announce_close(loop: Any) -> None:
     def close_and_tell() -> None:
         close()
         vars(loop).pop("close", None)
+        vars(loop).pop("set_debug", None)
         loop._handler_core_hub.end()
 
     loop.close = close_and_tell
+
+
+def _announce_debug_mode(loop: Any) -> None:
+    """Have the calls that may block hear of ``loop.set_debug()``. asyncio has no hook for that."""
+    if loop.get_debug():
+        watch_blocking_calls()
+    if "set_debug" in vars(loop):
+        return
+    set_debug = loop.set_debug
+
+    def set_debug_and_tell(enabled: bool) -> None:
+        set_debug(enabled)
+        if enabled:
+            watch_blocking_calls()
+
+    loop.set_debug = set_debug_and_tell
 
 
 def run_private_loop(begun: Callable[[AsyncioHub], None]) -> None:

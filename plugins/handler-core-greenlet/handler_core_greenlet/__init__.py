@@ -24,6 +24,7 @@ from handler_core_greenlet import _interpreter_exit as _interpreter_exit  # it r
 from handler_core_greenlet._async_context import AsyncContext
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
+from handler_core_greenlet._debug_mode import watch_blocking_calls
 from handler_core_greenlet._handler import LoopHandler
 from handler_core_greenlet._hub import (
     AwaitedCall,
@@ -54,4 +55,5 @@ __all__ = [
     "new_waiter",
     "running_hub",
     "sleep",
+    "watch_blocking_calls",
 ]

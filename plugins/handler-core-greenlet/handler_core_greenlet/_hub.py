@@ -163,6 +163,10 @@ class LoopHub(Hub):
         """
         return None
 
+    def is_debugging(self) -> bool:
+        """Return True if the loop is in debug mode; see :func:`watch_blocking_calls`."""
+        return False
+
     def is_loop(self, greenlet: Any) -> bool:
         """Return True if this greenlet runs the loop. It may not wait.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from handler_core.execution._native_lock import new_rlock
 from handler_core.execution._thread_errors import report_error
-from handler_core.execution._timeout import HandlerTimeoutError
+from handler_core.execution._timeout import HandlerTimeoutError, timeout_error_class
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 
 if TYPE_CHECKING:
@@ -92,6 +92,20 @@ class Model:
         A model has a home if its workers live in one certain thread.
         """
         return True
+
+    @classmethod
+    def timeout_error(cls, *args: Any) -> Exception:
+        """Return the error that says that a time is over, for the author of a client to raise.
+
+        Both ``except handler.timeout_exception`` and ``except TimeoutError`` catch it, as they
+        catch what :meth:`AsyncResult.get` raises. It is an ``OSError`` too, for it is a builtin
+        ``TimeoutError``. A client that takes any ``OSError`` for a broken connection raises
+        ``handler.timeout_exception(...)`` itself, which is none.
+
+        Args:
+            args: what is wrong, as text. Or an ``errno`` and a text.
+        """
+        return timeout_error_class(cls.timeout_exception)(*args)
 
     def home_clock(self) -> Callable[[], float]:
         """Return what tells the time of the home, in seconds. Any thread may call what it returns.

@@ -202,21 +202,30 @@ class Handler(Lifecycle, ForCoroutines):
         ssl_context: ssl.SSLContext | None = None,
         **tls: Any,
     ) -> Any:
-        """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does."""
+        """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does.
+
+        The ``TimeoutError`` that it raises is the handler's :attr:`timeout_exception` too.
+        """
         from handler_core.network._connect import connect
 
-        return connect(
-            self.socket_module,
-            address,
-            timeout,
-            self.look_up,
-            self.select,
-            self.connection_class,
-            self.clock,
-            source_address=source_address,
-            ssl_context=ssl_context,
-            **tls,
-        )
+        try:
+            return connect(
+                self.socket_module,
+                address,
+                timeout,
+                self.look_up,
+                self.select,
+                self.connection_class,
+                self.clock,
+                source_address=source_address,
+                ssl_context=ssl_context,
+                **tls,
+            )
+        except TimeoutError as error:
+            failure = self.timeout_error(*error.args)
+            for note in getattr(error, "__notes__", ()):
+                failure.add_note(note)
+            raise failure from None
 
     def ssl_context(
         self,

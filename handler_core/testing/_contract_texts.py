@@ -109,7 +109,7 @@ _LINES = (
         "Timeouts",
         "get and wait never time out early, and on an idle machine at most 50 milliseconds late. "
         "get then raises handler.timeout_exception, in a form that is a builtin TimeoutError "
-        "too; wait returns False.",
+        "too; wait returns False. timeout_error makes such an exception for clients to raise.",
     ),
     (
         "Thread safety",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import gc
 import pickle
 import sys
@@ -181,6 +182,16 @@ def test_get_nowait_while_pending(result: AsyncResult[Any]) -> None:
 def test_the_handlers_own_timeout_exception_is_no_oserror() -> None:
     assert not issubclass(HandlerTimeoutError, OSError)
     assert not issubclass(KazooTimeoutError, OSError)
+
+
+def test_the_timeout_error_of_a_client_is_that_of_get() -> None:
+    handler = get_handler("threading")
+    with pytest.raises(TimeoutError) as caught:
+        handler.async_result().get(timeout=0)
+    assert type(handler.timeout_error("late")) is type(caught.value)
+    error = handler.timeout_error(errno.ETIMEDOUT, "late")
+    assert isinstance(error, TimeoutError)
+    assert error.errno == errno.ETIMEDOUT
 
 
 def test_the_timeout_error_pickles_and_copies() -> None:

@@ -33,6 +33,12 @@ class TimeoutTests(Suite):
         result.set(1)
         assert result.get(timeout=0) == 1
 
+    def test_c11_a_client_raises_the_same(self, idle: Handler) -> None:
+        """``timeout_error`` makes what both ``except`` clauses of a user catch."""
+        for kind in (idle.timeout_exception, TimeoutError):
+            with pytest.raises(kind, match="as planned"):
+                raise idle.timeout_error("as planned")
+
     def test_c11_wait_times_out(self, handler: Handler) -> None:
         """It returns whether there is an outcome, and not early."""
         result = handler.async_result()

@@ -188,8 +188,9 @@ class ConnectTests(ConnectionSuite):
         with silent_address() as silent:
             for timeout in (0.1, 1, LIMIT):  # the longer ones are for a busy machine
                 task = handler.spawn(tick)
-                with pytest.raises(TimeoutError):
+                with pytest.raises(TimeoutError) as caught:
                     handler.create_connection(silent, timeout=timeout)
+                assert isinstance(caught.value, handler.timeout_exception)
                 in_time = bool(ticks)
                 self.ended(task)
                 if in_time:

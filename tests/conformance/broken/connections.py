@@ -62,6 +62,14 @@ class C18KnowsNoDeadline(Threads):
         return super().create_connection(address, None, **tls)
 
 
+class C18RaisesTheBuiltinAlone(Threads):
+    def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
+        try:
+            return super().create_connection(address, timeout, **tls)
+        except TimeoutError as error:
+            raise TimeoutError(*error.args) from None
+
+
 class C18BlocksTheHub(SequentialGeventHandler):
     """Connects with the standard library's sockets."""
 

@@ -143,6 +143,12 @@ class C11IsNoBuiltinTimeout(Threads):
     result_class = _NotTheBuiltin
 
 
+class C11ClientsRaiseAnother(Threads):
+    @classmethod
+    def timeout_error(cls, *args: Any) -> Exception:
+        return cls.timeout_exception(*args)
+
+
 class C11TimeoutIsAnOSError(Threads):
     timeout_exception = type("Timeout", (handler_core.HandlerTimeoutError, OSError), {})
 

@@ -59,7 +59,8 @@ class PipelinedClient:
             request. The call is a dispatched callback of the handler.
 
     Raises:
-        OSError: the client could not connect. It is a ``TimeoutError`` if that took too long.
+        OSError: the client could not connect. If that took too long, it is a ``TimeoutError`` and
+            the handler's ``timeout_exception``.
     """
 
     def __init__(
@@ -183,7 +184,7 @@ class PipelinedClient:
         if self._sock in readable:
             self._receive()
         elif deadline is not None and time.monotonic() >= deadline:
-            raise TimeoutError(f"the server was silent for {self._timeout} seconds")
+            raise self._handler.timeout_error(f"the server was silent for {self._timeout} seconds")
 
     def _receive(self) -> None:
         try:

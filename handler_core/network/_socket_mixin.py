@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from handler_core.network._foreign_tls import warn_if_taken
+
 __all__ = [
     "ClosingSocket",
     "SocketMixin",
@@ -57,7 +59,10 @@ class SocketMixin:
     def detach(self) -> int:
         """Return the descriptor, and leave it open without this socket."""
         self._close_dependents()
-        return super().detach()  # type: ignore[misc, no-any-return]
+        descriptor: int = super().detach()  # type: ignore[misc]
+        if self._others_wait():
+            warn_if_taken(self, self._plain_class)
+        return descriptor
 
     def dup(self) -> Any:
         """Return an ordinary socket of the model for the same connection."""
@@ -78,6 +83,10 @@ class SocketMixin:
         self._dependents.add(dependent)
         if self.fileno() < 0:  # another thread has closed it meanwhile
             dependent.close()
+
+    def _others_wait(self) -> bool:
+        """Return True if other tasks would wait while something blocks this thread."""
+        return True
 
     def _close_dependents(self) -> None:
         dependents, self._dependents = self._dependents, None

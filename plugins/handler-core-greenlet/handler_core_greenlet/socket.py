@@ -43,6 +43,9 @@ class socket(SocketMixin, _native.socket):
         self._timeout = _native.getdefaulttimeout()
         super().setblocking(False)
 
+    def _others_wait(self) -> bool:
+        return running_hub() is not None
+
     # Timeouts. That of the socket underneath is always 0.
 
     def settimeout(self, value: float | None) -> None:

@@ -173,6 +173,7 @@ def test_a_model_without_an_event_loop_says_what_to_write(handler: Handler) -> N
     client = Client()
     life = handler.started(client)
     assert advice(lambda: handler.calling(life)).startswith(use_with)
+    assert advice(lambda: handler.iterating([])).startswith(f"{start}write `for`, not `async for`")
     assert advice(life.__aenter__).startswith(use_with)
     assert client.called == []
 

@@ -27,6 +27,8 @@ def test_it_is_refused_before_it_starts(run: Callable[[Any], object], model: str
             await handler.call(len, "abc")
         with pytest.raises(RuntimeError, match=advice):
             handler.calling(handler)
+        with pytest.raises(RuntimeError, match=advice):
+            handler.iterating([])
 
     run(main())
     assert not handler.running

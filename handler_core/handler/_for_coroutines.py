@@ -7,7 +7,7 @@ says what to write instead. The models of event loops override them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
@@ -68,6 +68,10 @@ class ForCoroutines:
     def calling(self, manager: AbstractContextManager[T]) -> AbstractAsyncContextManager[T]:
         """Return a blocking context manager as one for ``async with``."""
         self._refuse("write `with`, not `async with`")
+
+    def iterating(self, iterable: Iterable[T]) -> AsyncGenerator[T, None]:
+        """Return the items of a blocking iterable, for ``async for``."""
+        self._refuse("write `for`, not `async for`")
 
     @classmethod
     def _refuse(cls, instead: str) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any, assert_type
 
 from handler_core_greenlet import LoopHandler
@@ -44,6 +44,11 @@ async def in_a_loop() -> None:
         assert_type(await handler.call(shown, 1), str)
         async with handler.calling(locked("/a")) as number:
             assert_type(number, int)
+        async for line in handler.iterating(io.StringIO()):
+            assert_type(line, str)
+        async with aclosing(handler.iterating([b"a"])) as items:
+            async for item in items:
+                assert_type(item, bytes)
         async with handler.started(Client(handler), timeout=5) as client:
             assert_type(client, Client)
             assert_type(await handler.call(client.read, "/a", again=True), bytes)
@@ -75,6 +80,8 @@ async def in_another_loop(handler: OtherHandler) -> None:
     async with handler as started:
         assert_type(started, OtherHandler)
         assert_type(await started.call(started.only_here), int)
+        async for number in started.iterating(range(3)):
+            assert_type(number, int)
         async with started.calling(io.StringIO()) as file:
             assert_type(file, io.StringIO)
         async with started.started(Client(started)) as client:

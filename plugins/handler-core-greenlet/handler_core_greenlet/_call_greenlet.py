@@ -137,6 +137,12 @@ class CallGreenlet:
         if error is None and kept is None:
             return self._value
         try:
+            if isinstance(error, StopIteration):
+                raise RuntimeError(
+                    "what was called has raised StopIteration, which may not leave a coroutine: "
+                    "for the items of an iterator, write `async for item in "
+                    "handler.iterating(iterator)`"
+                ) from error
             if error is not None and (kept is None or isinstance(error, self._hub.cancelled_error)):
                 raise error
             assert kept is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Self, TypeVar, overload
@@ -19,6 +19,7 @@ from handler_core.green import freeze_inherited
 from handler_core.network import AddressInfo, FileObject, SelectLists, checked_timeout
 from handler_core_greenlet import socket
 from handler_core_greenlet._async_context import AsyncContext
+from handler_core_greenlet._async_iteration import checked_iterable, iterate
 from handler_core_greenlet._blocking_function import blocking_call
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
@@ -108,6 +109,20 @@ class LoopHandler(CoroutineCallbacks):
             RuntimeError: no loop of this model runs the coroutine.
         """
         return AsyncContext(manager, self._new_call_greenlet())
+
+    def iterating(self, iterable: Iterable[T]) -> AsyncGenerator[T, None]:
+        """Return the items of a blocking iterable, for ``async for``.
+
+        One greenlet calls the iterator, in the task that asks for an item. A cancellation is raised
+        where the iterator waits. Leaving the loop early closes a generator when the returned object
+        is closed: at once by ``contextlib.aclosing``, and otherwise when the event loop comes to
+        it.
+
+        Raises:
+            TypeError: this is no iterable, or an asynchronous one.
+            RuntimeError: no loop of this model runs the coroutine.
+        """
+        return iterate(checked_iterable(iterable), self._new_call_greenlet())
 
     def _new_call_greenlet(self) -> CallGreenlet:
         hub = self.hub_class.current()

@@ -84,6 +84,9 @@ class Handler(Lifecycle, ForCoroutines):
     #: The class of the model's queues.
     queue_impl: ClassVar[type[Any]] = _lazy("queue", "Queue")
 
+    #: The class of those that give the last item first. Pools of connections ask for one.
+    lifo_queue_impl: ClassVar[type[Any]] = _lazy("queue", "LifoQueue")
+
     #: The exception of a queue's ``get_nowait`` when the queue is empty.
     queue_empty: ClassVar[type[Exception]] = _lazy("queue", "Empty")
 

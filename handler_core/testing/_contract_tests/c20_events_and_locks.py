@@ -120,6 +120,30 @@ class EventAndLockTests(Suite):
             assert lock.acquire(blocking=False)
         lock.release()
 
+    @pytest.mark.parametrize("reentrant", [False, True])
+    def test_c20_a_lock_between_threads(self, idle: Handler, reentrant: bool) -> None:
+        """A task waits for a lock that an OS thread holds, and the other way round."""
+        lock = idle.rlock_object() if reentrant else idle.lock_object()
+        for holder, other in (("a task", "an OS thread"), ("an OS thread", "a task")):
+            held, waits, got = (idle.event_object() for _ in range(3))
+
+            def hold(held: Any = held, waits: Any = waits) -> None:
+                with lock:
+                    held.set()
+                    self.happens(waits)
+
+            def take(held: Any = held, waits: Any = waits, got: Any = got) -> None:
+                self.happens(held)
+                assert not lock.acquire(timeout=0.001)
+                waits.set()
+                with lock:
+                    got.set()
+
+            joins = [self.run_in(holder, idle, hold), self.run_in(other, idle, take)]
+            self.happens(got)
+            for join in joins:
+                join()
+
     def test_c20_a_lock_is_handed_on(self, idle: Handler) -> None:
         """Many tasks hold it, one at a time."""
         lock = idle.lock_object()

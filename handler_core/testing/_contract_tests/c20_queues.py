@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from handler_core import Handler
+from handler_core import Callback, Handler
 from handler_core.testing._suite import Suite
 
 __all__ = ["QueueTests"]
@@ -40,6 +40,33 @@ class QueueTests(Suite):
         unlimited.put_nowait(1)
         unlimited.put_nowait(2)
         assert [unlimited.get_nowait(), unlimited.get_nowait()] == [1, 2]
+
+    def test_c20_a_lifo_queue(self, idle: Handler) -> None:
+        """It gives the last item first, and waits as the other one does."""
+        queue = idle.lifo_queue_impl(maxsize=3)
+        with pytest.raises(standard.Empty):
+            queue.get_nowait()
+        for number in range(3):
+            queue.put(number)
+        with pytest.raises(standard.Full):
+            queue.put_nowait(3)
+        with pytest.raises(standard.Full):
+            queue.put(3, timeout=0.01)
+        assert [queue.get() for _ in range(3)] == [2, 1, 0]
+        with pytest.raises(standard.Empty):
+            queue.get(timeout=0.01)
+        idle.spawn(queue.put, 4)
+        assert self.woken(lambda timeout: queue.get(timeout=timeout)) == 4
+
+    def test_c20_an_item_of_another_thread(self, handler: Handler) -> None:
+        """It is dispatched, and wakes who waits."""
+        queue = handler.queue_impl()
+        got: list[int] = []
+        task = handler.spawn(lambda: got.append(queue.get()))
+        put = Callback("put", queue.put_nowait, (1,))
+        self.os_thread(handler.dispatch_callback, put).result(handler)
+        self.ended(task)
+        assert got == [1]
 
     def test_c20_a_full_queue(self, idle: Handler) -> None:
         """It refuses more, or waits until there is room, as ``queue.Queue`` does."""

@@ -49,6 +49,13 @@ class Queue(eventlet.queue.Queue):  # type: ignore[misc]
         super().__init__(maxsize or None)
 
 
+class LifoQueue(eventlet.queue.LifoQueue):  # type: ignore[misc]
+    """The same, and it gives the last item first."""
+
+    def __init__(self, maxsize: int | None = None) -> None:
+        super().__init__(maxsize or None)
+
+
 class SequentialEventletHandler(GreenHandler):
     """Runs callbacks on two green threads, which start when they have something to run."""
 
@@ -57,6 +64,7 @@ class SequentialEventletHandler(GreenHandler):
     socket_module = socket
     sleep_func = staticmethod(eventlet.sleep)
     queue_impl = Queue
+    lifo_queue_impl = LifoQueue
     queue_empty = eventlet.queue.Empty
     native_lock = staticmethod(_native_thread.allocate_lock)
 

@@ -20,7 +20,7 @@ from handler_core import HandlerTimeoutError, hookimpl, inherit_hook
 from handler_core.green import GreenHandler, distance_to_hub
 from handler_core.network import watch_closed_descriptors
 from handler_core_gevent._hub import GeventHub, wake_other_hubs
-from handler_core_gevent._queue import Queue
+from handler_core_gevent._queue import LifoQueue, Queue
 
 __all__ = ["AsyncResult", "GeventTimeoutError", "SequentialGeventHandler"]
 
@@ -43,6 +43,7 @@ class SequentialGeventHandler(GreenHandler):
     socket_module = socket
     sleep_func = staticmethod(gevent.sleep)
     queue_impl = Queue
+    lifo_queue_impl = LifoQueue
     queue_empty = gevent.queue.Empty
     native_lock = staticmethod(monkey.get_original("_thread", "allocate_lock"))
 

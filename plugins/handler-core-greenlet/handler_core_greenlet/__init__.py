@@ -34,7 +34,7 @@ from handler_core_greenlet._hub import (
     running_hub,
 )
 from handler_core_greenlet._private_loop import PrivateLoop
-from handler_core_greenlet._queue import Queue
+from handler_core_greenlet._queue import LifoQueue, Queue
 from handler_core_greenlet._sleep_and_select import new_waiter, sleep
 from handler_core_greenlet._task_hub import TaskCall, TaskHub, TaskWaiter
 
@@ -42,6 +42,7 @@ __all__ = [
     "AsyncContext",
     "AwaitedCall",
     "CallGreenlet",
+    "LifoQueue",
     "LoopConnection",
     "LoopHandler",
     "LoopHub",

@@ -28,7 +28,7 @@ from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
 from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
 from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._private_loop import PrivateLoop
-from handler_core_greenlet._queue import Empty, Queue
+from handler_core_greenlet._queue import Empty, LifoQueue, Queue
 from handler_core_greenlet._sleep_and_select import now, sleep, thread_select, thread_waiter
 
 __all__ = ["LoopHandler"]
@@ -54,6 +54,7 @@ class LoopHandler(CoroutineCallbacks):
     sleep_func = staticmethod(sleep)
     clock = staticmethod(now)
     queue_impl = Queue
+    lifo_queue_impl = LifoQueue
     queue_empty = Empty
     native_lock = staticmethod(allocate_lock)
     keeps_context = True

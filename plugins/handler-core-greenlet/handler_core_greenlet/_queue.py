@@ -20,7 +20,7 @@ else:
     if hasattr(queue, "ShutDown"):  # since Python 3.13
         _native.ShutDown = queue.ShutDown
 
-__all__ = ["Empty", "Queue"]
+__all__ = ["Empty", "LifoQueue", "Queue"]
 
 
 class Queue(_native.Queue[Any]):
@@ -38,6 +38,16 @@ class Queue(_native.Queue[Any]):
             self.mutex, queue.Full, lambda: self._qsize() >= self.maxsize
         )
         self.all_tasks_done: Any = Condition(self.mutex, new_waiter)
+
+
+class LifoQueue(Queue):
+    """A queue that gives the last item first."""
+
+    # As in the standard library, whose class is no subclass of this queue.
+    _init = _native.LifoQueue._init
+    _qsize = _native.LifoQueue._qsize
+    _put = _native.LifoQueue._put
+    _get = _native.LifoQueue._get
 
 
 class _TimedCondition(Condition):

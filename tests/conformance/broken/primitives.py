@@ -20,6 +20,10 @@ class C20QueueIsAStack(Threads):
     queue_impl = queue.LifoQueue
 
 
+class C20LifoQueueIsAQueue(Threads):
+    lifo_queue_impl = queue.Queue
+
+
 class C20IsFalse(Threads):
     def __len__(self) -> int:
         return 0

@@ -27,6 +27,7 @@ from handler_core.testing._contract_tests.c17_select import SelectTests
 from handler_core.testing._contract_tests.c17_select_while_waiting import SelectWhileWaitingTests
 from handler_core.testing._contract_tests.c18_connect import ConnectTests
 from handler_core.testing._contract_tests.c18_look_up import LookUpTests
+from handler_core.testing._contract_tests.c18_socket_module import SocketModuleTests
 from handler_core.testing._contract_tests.c18_ssl_context import SSLContextTests
 from handler_core.testing._contract_tests.c18_tls import TLSTests
 from handler_core.testing._contract_tests.c19_socket_pair import SocketPairTests
@@ -49,6 +50,7 @@ class HandlerConformance(
     SocketPairTests,
     TLSTests,
     SSLContextTests,
+    SocketModuleTests,
     LookUpTests,
     ConnectTests,
     SelectWhileWaitingTests,

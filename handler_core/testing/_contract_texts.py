@@ -147,7 +147,8 @@ _LINES = (
         "create_connection has one deadline for look-up, connect and TLS; tries every address of "
         "the name; takes the path of a Unix socket; checks certificates and host names; lets other "
         "tasks run; sets TCP_NODELAY and close-on-exec; and leaves no descriptor open when it "
-        "fails. A context of ssl_context does the same for a library that sets TLS up by itself.",
+        "fails. A context of ssl_context does the same for a library that sets TLS up by itself. "
+        "socket_module does what the module socket does.",
     ),
     (
         "The socket pair",

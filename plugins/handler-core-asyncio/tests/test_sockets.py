@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -40,6 +42,106 @@ class TestSockets(OwnLoop):
 
         run(main())
         assert asked == ["zookeeper.example", "other.example"]
+
+    @pytest.mark.parametrize(
+        ("name", "args"),
+        [
+            ("gethostbyname", ("host.example",)),
+            ("gethostbyname_ex", ("host.example",)),
+            ("gethostbyaddr", ("192.0.2.1",)),
+            ("getfqdn", ("host.example",)),
+            ("getnameinfo", (("192.0.2.1", 80), 0)),
+        ],
+    )
+    def test_other_look_ups_let_the_loop_run(
+        self, name: str, args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun, may_end = threading.Event(), threading.Event()
+
+        def look_up(*asked: Any) -> Any:
+            begun.set()
+            assert may_end.wait(LIMIT)
+            return asked
+
+        monkeypatch.setattr(socket, name, look_up)
+
+        async def main() -> None:
+            async with new_handler() as handler:
+                func = getattr(handler.socket_module, name)
+                with pytest.raises(RuntimeError, match=r"await handler\.call\("):
+                    func(*args)
+                look_ups = [asyncio.ensure_future(handler.call(func, *args)) for _ in range(2)]
+                while not begun.is_set():
+                    await asyncio.sleep(0.001)
+                look_ups[0].cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await look_ups[0]
+                may_end.set()
+                assert await look_ups[1] == args
+
+        run(main())
+
+    def test_a_server_of_the_module_lets_the_loop_run(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+                module = handler.socket_module
+                with await handler.call(module.create_server, ("localhost", 0)) as server:
+                    accepting = asyncio.ensure_future(handler.call(server.accept))
+                    await asyncio.sleep(0.01)
+                    address = server.getsockname()
+                    client = await handler.call(module.create_connection, address)
+                    accepted, _ = await accepting
+                    with client, accepted:
+                        assert accepted.getpeername() == client.getsockname()
+
+        run(main())
+
+    def test_a_name_for_a_datagram_goes_through_the_loop(self) -> None:
+        only_asyncio()
+
+        async def main() -> None:
+            async with new_handler() as handler:
+                loop = asyncio.get_running_loop()
+
+                async def getaddrinfo(host: Any, port: Any, **kwargs: Any) -> Any:
+                    assert host == "datagrams.example"
+                    return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.0.1", 0))]
+
+                loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign, assignment]
+                module = handler.socket_module
+                with (
+                    module.socket(socket.AF_INET, socket.SOCK_DGRAM) as reader,
+                    module.socket(socket.AF_INET, socket.SOCK_DGRAM) as writer,
+                ):
+                    reader.bind(("127.0.0.1", 0))
+                    address = "datagrams.example", reader.getsockname()[1]
+                    await handler.call(writer.sendto, b"1", address)
+                    await handler.call(writer.sendto, b"2", 0, address)
+                    await handler.call(writer.sendmsg, [b"3"], [], 0, address)
+                    for data in (b"1", b"2", b"3"):
+                        assert await handler.call(reader.recv, 10) == data
+
+        run(main())
+
+    def test_a_connection_that_does_not_wait_says_why(self) -> None:
+        async def main() -> None:
+            async with new_handler() as handler:
+
+                def fill() -> None:
+                    connection.settimeout(0)
+                    while True:
+                        connection.send(bytes(100_000))
+
+                with socket.create_server(("127.0.0.1", 0)) as server:
+                    connection = await handler.call(
+                        handler.create_connection, server.getsockname(), timeout=LIMIT
+                    )
+                    peer = server.accept()[0]
+                    with connection, peer, pytest.raises(BlockingIOError) as raised:
+                        await handler.call(fill)
+                assert raised.value.errno == errno.EAGAIN
+
+        run(main())
 
     def test_a_file_over_a_socket(self) -> None:
         async def main() -> None:

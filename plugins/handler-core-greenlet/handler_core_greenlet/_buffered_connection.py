@@ -144,7 +144,7 @@ class LoopConnection(Connection):
             self._process = os.getpid() if not aside else self._process
             if len(aside) >= self.buffer_size and not self._offer():
                 self._raise_error_of_send()
-                raise BlockingIOError
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             self._raise_error_of_send()
             aside += view
             if not self._scheduled or self._hub is not hub:
@@ -200,7 +200,7 @@ class LoopConnection(Connection):
         with _guard:
             self._offer()
             if self._aside:
-                raise BlockingIOError
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def _offer(self) -> bool:
         """Do what :meth:`offer` does. The caller has the guard."""

@@ -8,11 +8,14 @@ that runs no loop, the thread blocks. Any name that is not defined here is the s
 from __future__ import annotations
 
 import errno
+import math
+import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler_core.network import SocketMixin
+from handler_core_greenlet import _look_ups
 from handler_core_greenlet._hub import running_hub
 from handler_core_greenlet._native import unpatched
 from handler_core_greenlet._sleep_and_select import now, select
@@ -22,7 +25,18 @@ if TYPE_CHECKING:
 else:
     _native = unpatched("socket")
 
-__all__ = ["create_connection", "fromfd", "getaddrinfo", "socket", "socketpair"]
+#: What the module ``socket`` exports.
+__all__ = _native.__all__
+
+# The longest timeout of a socket, in seconds: as many milliseconds as a C int can count.
+_LONGEST_TIMEOUT = 2_147_483.647
+
+getaddrinfo = _look_ups.getaddrinfo
+getfqdn = _look_ups.getfqdn
+gethostbyaddr = _look_ups.gethostbyaddr
+gethostbyname = _look_ups.gethostbyname
+gethostbyname_ex = _look_ups.gethostbyname_ex
+getnameinfo = _look_ups.getnameinfo
 
 T = TypeVar("T")
 
@@ -31,6 +45,10 @@ _DONT_WAIT = getattr(_native, "MSG_DONTWAIT", 0)
 
 def __getattr__(name: str) -> Any:
     return getattr(_native, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*dir(_native), *globals()})
 
 
 class socket(SocketMixin, _native.socket):
@@ -50,10 +68,8 @@ class socket(SocketMixin, _native.socket):
 
     def settimeout(self, value: float | None) -> None:
         """Set the timeout of each operation, in seconds; None waits for ever, 0 not at all."""
-        if value is not None:
-            if value < 0:
-                raise ValueError("Timeout value out of range")
-            value = float(value)
+        value = _checked_timeout(value)
+        self._check_open()
         self._timeout = value
 
     def gettimeout(self) -> float | None:
@@ -67,11 +83,17 @@ class socket(SocketMixin, _native.socket):
 
     def setblocking(self, flag: bool) -> None:
         """Let operations wait for ever if ``flag`` is true; else let them not wait at all."""
-        self._timeout = None if flag else 0.0
+        timeout = None if flag else 0.0
+        self._check_open()
+        self._timeout = timeout
 
     def getblocking(self) -> bool:
         """Return True if operations wait."""
         return self._timeout != 0
+
+    def _check_open(self) -> None:
+        if self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def until_done(
         self, operation: Callable[..., T], *args: Any, writing: bool, flags: int = 0
@@ -133,20 +155,16 @@ class socket(SocketMixin, _native.socket):
             return errno.EAGAIN
 
     def _connect(self, address: Any) -> int:
-        error = super().connect_ex(self._resolved(address))
+        error = super().connect_ex(_look_ups.without_name(address, self.family))
         if error not in (errno.EINPROGRESS, errno.EALREADY) or self._timeout == 0:
             return error
         timeout = self._timeout
         self._wait(True, None if timeout is None else now() + timeout)
         return self.getsockopt(_native.SOL_SOCKET, _native.SO_ERROR)
 
-    def _resolved(self, address: Any) -> Any:
-        """Return the address with its name looked up. The C code would block the loop for it."""
-        if self.family not in (_native.AF_INET, _native.AF_INET6) or running_hub() is None:
-            return address
-        host, port = address[:2]
-        infos = getaddrinfo(host, port, self.family, self.type, self.proto)
-        return infos[0][4][:2] + tuple(address[2:])
+    def bind(self, address: Any) -> None:
+        """Bind to a local address."""
+        super().bind(_look_ups.without_name(address, self.family))
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive up to ``size`` bytes."""
@@ -185,6 +203,8 @@ class socket(SocketMixin, _native.socket):
         with memoryview(data).cast("B") as view:
             deadline = None if self._timeout is None else now() + self._timeout
             sent = 0
+            if not view:
+                self._check_open()
             while sent < len(view):
                 try:
                     sent += super().send(view[sent:], flags)
@@ -195,10 +215,14 @@ class socket(SocketMixin, _native.socket):
 
     def sendto(self, data: Any, *args: Any) -> int:
         """Send to an address."""
+        if args:
+            args = *args[:-1], _look_ups.without_name(args[-1], self.family)
         return self.until_done(super().sendto, data, *args, writing=True)
 
     def sendmsg(self, buffers: Any, *args: Any) -> int:
         """Send buffers, with ancillary data."""
+        if len(args) > 2:
+            args = *args[:2], _look_ups.without_name(args[2], self.family), *args[3:]
         return self.until_done(super().sendmsg, buffers, *args, writing=True)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
@@ -223,43 +247,71 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
     return socket(family, type, proto, fileno=os.dup(fd))
 
 
-def getaddrinfo(
-    host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-) -> Sequence[Any]:
-    """Look addresses up, by the loop's own resolver."""
-    hub = running_hub()
-    if hub is None:
-        return _native.getaddrinfo(host, port, family, type, proto, flags)
-    try:  # an address in numbers needs no look-up, and no wait
-        numeric = flags | _native.AI_NUMERICHOST | _native.AI_NUMERICSERV
-        return _native.getaddrinfo(host, port, family, type, proto, numeric)
-    except _native.gaierror:
-        return hub.getaddrinfo(host, port, family, type, proto, flags)
+def create_server(address: Any, **options: Any) -> socket:
+    """Return a socket that listens; see ``socket.create_server`` for the options."""
+    family = options.get("family", _native.AF_INET)
+    server = _native.create_server(_look_ups.without_name(address, family), **options)
+    return socket(server.family, server.type, server.proto, fileno=server.detach())
 
 
 def create_connection(
-    address: tuple[Any, Any],
+    address: Any,
     timeout: Any = _native._GLOBAL_DEFAULT_TIMEOUT,  # type: ignore[attr-defined]
     source_address: Any = None,
+    *,
+    all_errors: bool = False,
 ) -> socket:
-    """Connect to the first address of a name that answers."""
-    failure: OSError = OSError(errno.EADDRNOTAVAIL, f"{address[0]} has no address")
-    for family, kind, proto, _, sockaddr in getaddrinfo(*address, 0, _native.SOCK_STREAM):
+    """Connect to the first address of a name that answers.
+
+    Raises:
+        OSError: none has answered. It is the error of the last one.
+        ExceptionGroup: none has answered, and ``all_errors`` is true. It has the errors of all.
+    """
+    host, port = address
+    errors: list[OSError] = []
+    for family, kind, proto, _, sockaddr in getaddrinfo(host, port, 0, _native.SOCK_STREAM):
         sock = None
         try:
             sock = socket(family, kind, proto)
             if timeout is not _native._GLOBAL_DEFAULT_TIMEOUT:  # type: ignore[attr-defined]
                 sock.settimeout(timeout)
-            if source_address is not None:
+            if source_address:
                 sock.bind(source_address)
             sock.connect(sockaddr)
         except OSError as error:
             if sock is not None:
                 sock.close()
-            failure = error
+            errors.append(error)
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
         else:
+            errors.clear()  # they refer to this frame, and it refers to them
             return sock
     try:
-        raise failure
+        if all_errors and errors:
+            raise ExceptionGroup("create_connection failed", errors)
+        raise errors[-1] if errors else OSError(f"{host!r} has no address")
     finally:
-        del failure
+        errors.clear()
+
+
+def _checked_timeout(value: Any) -> float | None:
+    """Return a timeout in seconds, as the standard library takes it.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is negative, or not a number (NaN).
+        OverflowError: it is too large.
+    """
+    if value is None:
+        return None
+    seconds = float(value if isinstance(value, float) else operator.index(value))
+    if math.isnan(seconds):
+        raise ValueError("the timeout is not a number (NaN)")
+    if seconds < 0:
+        raise ValueError("Timeout value out of range")
+    if seconds > _LONGEST_TIMEOUT:
+        raise OverflowError(f"a timeout of {seconds} seconds is too large")
+    return seconds

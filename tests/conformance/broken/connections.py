@@ -329,3 +329,15 @@ class C18MakesItsOwnContext(Threads):
         if tls.pop("ssl_context", None) is not None:
             tls["use_ssl"] = True
         return super().create_connection(address, timeout, **tls)
+
+
+class C18TakesTheRestOfAPort(Threads):
+    """Connects to the lower 16 bits of a port that is too large."""
+
+    class _Socket(socket.socket):
+        def connect(self, address: Any) -> None:
+            host, port = address[:2]
+            super().connect((host, port % 65_536, *address[2:]))
+
+    socket_module: Any = types.ModuleType(socket.__name__)
+    vars(socket_module).update(vars(socket), socket=_Socket)

@@ -6,7 +6,7 @@ It shows what a client needs of a handler. Nothing in it depends on a particular
 - ``spawn`` runs the loop of the client, the one task that touches the connection.
 - The loop waits in ``select`` for the server and for the socket pair. A caller that has a request
   writes a byte into the pair and so wakes the loop.
-- ``async_result`` makes the result that a request returns at once. The loop sets it later.
+- ``callback_object`` makes the result that a request returns at once. The loop sets it later.
 - ``dispatch_callback`` runs the user's functions. The loop does not run them, because a slow
   function would delay all replies.
 
@@ -103,7 +103,7 @@ class PipelinedClient:
             ValueError: ``payload`` is too long.
         """
         check_payload(payload)
-        result = self._handler.async_result()
+        result = self._handler.callback_object()
         self._requests.append((payload, result))
         if self._asleep:
             self._wake()

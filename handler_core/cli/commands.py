@@ -27,10 +27,20 @@ class _Group(click.Group):
             ctx.exit(_INTERRUPTED)
 
 
-@click.group(cls=_Group)
+_EPILOG = """
+\b
+To complete commands, options and names of models by the tab key:
+  bash   eval "$(_HANDLER_CORE_COMPLETE=bash_source handler-core)"
+  zsh    eval "$(_HANDLER_CORE_COMPLETE=zsh_source handler-core)"
+  fish   _HANDLER_CORE_COMPLETE=fish_source handler-core | source
+The line belongs into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
+"""
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(package_name="handler-core")
 def cli() -> None:
-    """The concurrency layer of network clients: see what is installed, and see it run."""
+    """The concurrency layer of network clients: what is installed, and does it work?"""
 
 
 cli.add_command(bench)

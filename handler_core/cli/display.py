@@ -1,18 +1,38 @@
-"""How a command shows things: progress bars, plain text and tables."""
+"""How a command shows things: progress bars, plain text, tables and JSON."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping, Sequence
+
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
-__all__ = ["FAILED_CELL", "output", "printable", "progress_on", "write"]
+__all__ = [
+    "FAILED_CELL",
+    "json_option",
+    "output",
+    "printable",
+    "progress_on",
+    "show_table",
+    "write",
+    "write_json",
+]
 
 #: The cell of a table that stands for a run that failed.
 FAILED_CELL = Text("failed", style="bold red")
 
 # Columns.
 _WIDTH_WITHOUT_TERMINAL = 160
+
+#: The option of the commands that can write their result as JSON.
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write the result as JSON, for programs."
+)
 
 
 def progress_on(console: Console) -> Progress:
@@ -33,9 +53,44 @@ def progress_on(console: Console) -> Progress:
 
 
 def output() -> Console:
-    """Return the console for tables. Where it is not a terminal, it is wide enough for them."""
+    """Return the console for tables.
+
+    It is as wide as the terminal, or as ``COLUMNS`` says. Where there is neither, it is wide enough
+    for all tables.
+    """
     console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    if console.is_terminal or os.environ.get("COLUMNS", "").isdecimal():
+        return console
+    return Console(width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def show_table(console: Console, table: Table, droppable: Sequence[str] = ()) -> None:
+    """Show a table. Where it is too wide, it has fewer columns.
+
+    Args:
+        console: where to show it.
+        table: the table. Columns that have to be whole have ``no_wrap``.
+        droppable: headings of the columns to leave out, the least important first. If that is not
+            enough, the text in the others is folded.
+    """
+    unlimited = console.options.update_width(10_000)
+    for heading in droppable:
+        if console.measure(table, options=unlimited).maximum <= console.width:
+            break
+        table.columns = [column for column in table.columns if column.header != heading]
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    # A table is a rectangle. In a file, blanks at the end of a line are in the way.
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    console.out("\n".join(lines), highlight=False)
+
+
+def write_json(value: Mapping[str, object]) -> None:
+    """Write a value as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2))
 
 
 def write(console: Console, text: str, style: str | None = None, *, wrap: bool = True) -> None:

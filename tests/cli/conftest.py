@@ -22,7 +22,7 @@ def environment(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """
 
     def make(folders: Sequence[Path] = (), *, zookeeper: bool = False) -> dict[str, str]:
-        changed = {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "80"}
+        changed = {"PYTHONPATH": os.pathsep.join(map(str, folders)), "COLUMNS": "160"}
         if not zookeeper:
             changed["PATH"] = str(tmp_path)  # this folder has no java
         return os.environ | changed
@@ -35,11 +35,11 @@ def run(environment: Callable[..., dict[str, str]]) -> Callable[..., object]:
     """Return a function that runs ``handler-core`` with arguments, and waits for its end."""
 
     def run_command(
-        *arguments: str, folders: Sequence[Path] = (), zookeeper: bool = False
+        *arguments: str, folders: Sequence[Path] = (), zookeeper: bool = False, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "handler_core", *arguments],
-            env=environment(folders, zookeeper=zookeeper),
+            env=environment(folders, zookeeper=zookeeper) | variables,
             capture_output=True,
             text=True,
             timeout=100,

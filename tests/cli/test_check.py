@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler_core.cli.versions import compatible_range
+from handler_core.testing._contract_texts import CONTRACT
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
@@ -36,7 +38,7 @@ def outcomes(output: str) -> dict[str, str]:
     """Return the outcome of each check."""
     found = {}
     for line in output.splitlines():
-        for outcome in (" ok ", " failed ", " advice ", " not run "):
+        for outcome in (" ok ", " failed ", " advice ", " not run ", " not possible "):
             subject, separator, _ = line.partition(outcome)
             if separator and subject.strip() and len(subject) - len(subject.lstrip()) == 2:
                 found[subject.strip()] = outcome.strip()
@@ -50,11 +52,25 @@ def test_our_own_models_are_in_order(run: Run, model: str) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     found = outcomes(done.stdout)
     assert {"entry point", "class and hooks", "requirement", "C1 Start and stop"} <= set(found)
-    assert len([subject for subject in found if subject[0] == "C"]) == 21
+    assert len([subject for subject in found if subject[0] == "C"]) == len(CONTRACT)
     not_run = {subject.split()[0] for subject in found if found[subject] == "not run"}
     assert not_run == {"C4", "C5", "C6", "C18"}
     assert set(found.values()) == {"ok", "not run"}
     assert f"pytest --pyargs handler_core.testing --handler {model}" in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_whole_suite(run: Run) -> None:
+    done = run("check", "threading", "--all", "--json")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    found = json.loads(done.stdout)
+    assert found["model"] == "threading"
+    outcomes_of_lines = {
+        finding["subject"].split()[0]: finding["outcome"]
+        for finding in found["findings"]
+        if finding["subject"].startswith("C")
+    }
+    assert outcomes_of_lines == {f"C{number}": "ok" for number in CONTRACT}
 
 
 def test_what_breaks_the_contract_is_said_in_words(run: Run, plugin: MakePlugin) -> None:
@@ -198,8 +214,10 @@ def test_what_is_not_installed_is_said(run: Run) -> None:
 def test_without_pytest_it_says_what_to_install(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pytest.py").write_text("raise ModuleNotFoundError('no pytest', name='pytest')")
     done = run("check", "threading", folders=[tmp_path])
-    assert done.returncode == 1
+    assert done.returncode == 2
+    assert outcomes(done.stdout)["conformance"] == "not possible"
     assert 'pip install "handler-core[testing]"' in done.stdout
+    assert "no check failed for threading, but not all was possible here" in done.stderr
 
 
 def test_what_pytest_says_where_it_fails_is_shown(run: Run, tmp_path: Path) -> None:

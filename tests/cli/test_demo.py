@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +53,42 @@ def test_runs_the_named_models_only(run: Run, plugin: MakePlugin) -> None:
     done = run("demo", "--requests", "50", "odd", "odd", folders=[folder])
     assert done.returncode == 0, done.stderr
     assert [row[0] for row in rows_of(done.stdout)] == ["odd"]
+
+
+def test_what_was_measured_as_json(run: Run, plugin: MakePlugin) -> None:
+    folder = plugin("bad", "raise ValueError('as planned')")
+    done = run("demo", "--requests", "50", "--json", "threading", "bad", folders=[folder])
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["requests"] == 50
+    works, fails = found["runs"]
+    assert fails == {"model": "bad", "job": "pipelined client", "worked": False}
+    assert works["rate"] > 0
+    assert (works["model"], works["worked"], works["linked"], works["dispatched"]) == (
+        *("threading", True),
+        *(50, 5),
+    )
+
+
+def test_ctrl_c_keeps_what_is_done(
+    environment: Callable[..., dict[str, str]], plugin: MakePlugin, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    source = f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(1000)"
+    command = [sys.executable, "-m", "handler_core", "demo", "--requests", "50"]
+    with subprocess.Popen(
+        [*command, "threading", "hangs"],
+        env=environment([plugin("hangs", source)]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        begun.read_text()  # returns when the second model is imported
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [row[0] for row in rows_of(shown)] == ["threading"]
 
 
 @pytest.mark.usefixtures("need_zookeeper")

@@ -11,8 +11,8 @@ import click
 from handler_core.cli.bench.output_file import check_writable, write_whole
 from handler_core.cli.bench.rounds import SINGLE_OPERATIONS, Figures, runs_in
 from handler_core.cli.bench.table import bench_table
-from handler_core.cli.child.runs import Runs, models_named
-from handler_core.cli.display import output
+from handler_core.cli.child.runs import Runs, complete_model, models_named
+from handler_core.cli.display import output, show_table
 
 __all__ = ["bench"]
 
@@ -38,8 +38,8 @@ def _svg(ctx: click.Context, parameter: click.Parameter, value: str | None) -> s
     return _writable(ctx, parameter, value)
 
 
-@click.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.command(epilog="Example: handler-core bench threading gevent --plot costs.svg")
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_model)
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),
@@ -62,7 +62,7 @@ def _svg(ctx: click.Context, parameter: click.Parameter, value: str | None) -> s
     help="Draw the table as a bar chart.",
 )
 def bench(names: Sequence[str], rounds: int, json_file: str | None, svg_file: str | None) -> None:
-    """Show what single operations cost on every installed model, or on those NAMEd.
+    """Measure single operations on all models, or on those NAMEd.
 
     The table shows which model suits this machine. Each model runs in a process of its own, one
     after the other. Leave the machine idle meanwhile.
@@ -75,7 +75,7 @@ def bench(names: Sequence[str], rounds: int, json_file: str | None, svg_file: st
         for model in models:
             shown = runs.measure(SINGLE_OPERATIONS, model, {"rounds": rounds})
             results[model] = None if shown is None else Figures(**shown)
-    output().print(bench_table(results, rounds))
+    show_table(output(), bench_table(results, rounds))
     measured = {model: figures for model, figures in results.items() if figures is not None}
     if measured:
         for path, text in [(path, render(measured)) for path, render in files]:

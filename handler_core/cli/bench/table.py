@@ -33,7 +33,7 @@ def bench_table(results: Mapping[str, Figures | None], rounds: int) -> Table:
     table.add_column("", style="bold", overflow="fold")
     table.add_column("")
     for model in results:
-        table.add_column(Text(model), justify="right", overflow="fold")
+        table.add_column(Text(model), justify="right", no_wrap=True)
     for cost in costs_of(measured):
         shown = {model: cost.shown(value) for model, value in cost.of_models.items()}
         best = cost.shown(min(cost.of_models.values(), default=0))

@@ -10,8 +10,8 @@ from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from handler_core import HandlerInfo, list_handlers
-from handler_core.cli.check.conformance import ALL, LONG_LINES, QUICK_PART, Conformance
-from handler_core.cli.child.process import ChildError
+from handler_core.cli.check.conformance import ALL, LONG_LINES, SUITE, Conformance
+from handler_core.cli.child.process import ChildError, MissingError
 from handler_core.cli.child.runs import Runs
 from handler_core.cli.installed.description import Description
 from handler_core.cli.installed.inspection import describe_model
@@ -19,13 +19,23 @@ from handler_core.cli.installed.libraries import requirements
 from handler_core.cli.versions import compatible_range
 from handler_core.handler._hook_methods import HANDLER_HOOKS
 
-__all__ = ["ADVICE", "FAILED", "NOT_RUN", "OK", "Finding", "check_plugin", "run_quick_part"]
+__all__ = [
+    "ADVICE",
+    "FAILED",
+    "NOT_POSSIBLE",
+    "NOT_RUN",
+    "OK",
+    "Finding",
+    "check_plugin",
+    "run_suite",
+]
 
 #: The outcomes of a check.
-OK, FAILED, ADVICE, NOT_RUN = "ok", "failed", "advice", "not run"
+OK, FAILED, ADVICE, NOT_RUN, NOT_POSSIBLE = "ok", "failed", "advice", "not run", "not possible"
 
-# The seconds that the quick part of the suite may take.
+# The seconds that the suite may take, without the long lines and with them.
 _TIMEOUT = 600.0
+_TIMEOUT_OF_ALL = 3600.0
 
 
 class Finding(NamedTuple):
@@ -54,14 +64,23 @@ def check_plugin(name: str) -> Iterator[Finding]:
         yield from _check_metadata(claims[0])
 
 
-def run_quick_part(name: str) -> Iterator[Finding]:
-    """Run the quick part of the conformance suite. There is a finding for each line of it."""
+def run_suite(name: str, *, whole: bool) -> Iterator[Finding]:
+    """Run the conformance suite, or its quick part. There is a finding for each line of it.
+
+    Args:
+        name: the model.
+        whole: whether the lines whose tests take minutes are tested too.
+    """
     from handler_core.testing._contract_texts import CONTRACT
 
-    runs = Runs(ALL, "percent of the tests", _TIMEOUT)
+    runs = Runs(ALL, "percent of the tests", _TIMEOUT_OF_ALL if whole else _TIMEOUT)
     with runs.progress:
         try:
-            found = Conformance(**runs.run(QUICK_PART, name, {}))
+            left_out = [] if whole else list(LONG_LINES)
+            found = Conformance(**runs.run(SUITE, name, {"left_out": left_out}))
+        except MissingError as error:
+            yield Finding("conformance", NOT_POSSIBLE, str(error))
+            return
         except ChildError as error:
             yield Finding("conformance", FAILED, str(error))
             return
@@ -72,8 +91,8 @@ def run_quick_part(name: str) -> Iterator[Finding]:
             yield Finding(line.heading, FAILED, "\n".join((*failed, line.promise, line.url)))
         elif passed:
             yield Finding(line.heading, OK, f"{passed} test{'s' * (passed > 1)} passed")
-        elif number in LONG_LINES:
-            yield Finding(line.heading, NOT_RUN, "the tests take long; run the whole suite")
+        elif number in left_out:
+            yield Finding(line.heading, NOT_RUN, "its tests take minutes: --all runs them")
         else:
             yield Finding(
                 line.heading, NOT_RUN, found.ended_by or "no test applies to this model here"

@@ -1,8 +1,7 @@
 """``handler-core check NAME``: check whether a plugin is fit to be published.
 
-The command checks all that takes only seconds: the entry point, the class and its hooks, the
-metadata of the distribution, and the quick part of the conformance suite. The plugin's own tests
-run the rest of the suite, and the report names that command.
+The command checks the entry point, the class and its hooks, the metadata of the distribution, and
+the conformance suite: the part of it that takes only seconds, or with ``--all`` the whole.
 """
 
 from __future__ import annotations
@@ -15,46 +14,72 @@ from rich.text import Text
 from handler_core.cli.check.checks import (
     ADVICE,
     FAILED,
+    NOT_POSSIBLE,
     NOT_RUN,
     OK,
     Finding,
     check_plugin,
-    run_quick_part,
+    run_suite,
 )
-from handler_core.cli.child.runs import models_named
-from handler_core.cli.display import output, printable, write
+from handler_core.cli.child.runs import complete_model, models_named
+from handler_core.cli.display import (
+    json_option,
+    output,
+    printable,
+    show_table,
+    write,
+    write_json,
+)
 
 __all__ = ["check"]
 
-_STYLES = {OK: "green", FAILED: "bold red", ADVICE: "yellow", NOT_RUN: "dim"}
+_STYLES = {
+    OK: "green",
+    FAILED: "bold red",
+    ADVICE: "yellow",
+    NOT_RUN: "dim",
+    NOT_POSSIBLE: "bold yellow",
+}
+
+# The exit status if something could not be checked, and nothing that was checked has failed.
+_NOT_CHECKED = 2
 
 
-@click.command()
-@click.argument("name")
-def check(name: str) -> None:
+@click.command(epilog="Examples: handler-core check pool, handler-core check pool --all")
+@click.argument("name", shell_complete=complete_model)
+@click.option(
+    "--all", "whole", is_flag=True, help="Run the tests too that take minutes, with a server."
+)
+@json_option
+def check(name: str, whole: bool, as_json: bool) -> None:
     """Check whether the plugin of the model NAME is fit to be published.
 
-    The checks cover the entry point, the class, the hooks, the metadata, and the quick part of the
-    conformance suite. The exit status is 1 if a check fails.
+    The checks cover the entry point, the class, the hooks, the metadata, and the conformance
+    suite. The exit status is 1 if a check fails, and 2 if something could not be checked here.
     """
     models_named([name])
     findings = [*check_plugin(name)]
-    if not _failures(findings):
-        findings += run_quick_part(name)
-    console = output()
-    console.print(_table(findings))
-    failures = _failures(findings)
-    if failures:
-        raise click.ClickException(f"{failures} of these checks failed for {name}")
-    write(
-        console,
-        f"no check failed for {name}. To run the whole suite: "
-        f"pytest --pyargs handler_core.testing --handler {name}",
-    )
+    if not _count(findings, FAILED):
+        findings += run_suite(name, whole=whole)
+    failed, not_possible = _count(findings, FAILED), _count(findings, NOT_POSSIBLE)
+    if as_json:
+        write_json({"model": name, "findings": [finding._asdict() for finding in findings]})
+    else:
+        show_table(output(), _table(findings))
+    if failed:
+        raise click.ClickException(f"{failed} of these checks failed for {name}")
+    if not_possible:
+        click.echo(f"no check failed for {name}, but not all was possible here", err=True)
+        raise click.exceptions.Exit(_NOT_CHECKED)
+    if not as_json:
+        rest = f"handler-core check {name} --all"
+        suite = f"pytest --pyargs handler_core.testing --handler {name}"
+        advice = "" if whole else f". To run the whole suite: {rest}, or {suite}"
+        write(output(), f"no check failed for {name}{advice}")
 
 
-def _failures(findings: list[Finding]) -> int:
-    return sum(finding.outcome == FAILED for finding in findings)
+def _count(findings: list[Finding], outcome: str) -> int:
+    return sum(finding.outcome == outcome for finding in findings)
 
 
 def _table(findings: list[Finding]) -> Table:

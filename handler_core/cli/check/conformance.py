@@ -1,4 +1,4 @@
-"""The quick part of the conformance suite. It runs in the child process."""
+"""The conformance suite, or its quick part. It runs in the child process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from handler_core.cli.child.job import Job, JobError, get_handler_without_wrappers
 
-__all__ = ["ALL", "LONG_LINES", "QUICK_PART", "Conformance"]
+__all__ = ["ALL", "LONG_LINES", "SUITE", "Conformance"]
 
 #: The tests of these lines start processes and servers, or make thousands of handlers.
 LONG_LINES = (4, 5, 6, 18)
@@ -41,8 +41,8 @@ class Conformance(NamedTuple):
     ended_by: str
 
 
-def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
-    """Run all tests of the suite that need neither a process of their own nor a server.
+def _run_suite(model: str, report: Callable[[int], object], left_out: list[int]) -> Conformance:
+    """Run the tests of the suite, except those of the lines ``left_out``.
 
     A test that hangs ends the run, because the tests after it would take as long.
 
@@ -53,7 +53,7 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
     try:
         import pytest
     except ModuleNotFoundError as error:
-        raise JobError(f"the suite needs the package {error.name}: {_INSTALL}") from None
+        raise JobError(f"the suite needs {error.name}: {_INSTALL}", needs=True) from None
     for variable in _VARIABLES_OF_PYTEST:
         os.environ.pop(variable, None)
 
@@ -102,7 +102,7 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
             [
                 *("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder),
                 *("--noconftest", "--tb", "short"),
-                *("-k", " and ".join(f"not test_c{number}_" for number in LONG_LINES)),
+                *("-k", " and ".join(f"not test_c{number}_" for number in left_out)),
                 *("--pyargs", "handler_core.testing", f"--handler={handler.name}"),
             ],
             plugins=[Collector()],
@@ -118,7 +118,7 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
         raise JobError(f"pytest stopped early, with status {int(status)}", see_output=True)
     from handler_core.testing._contract_texts import CONTRACT
 
-    missed = set(CONTRACT) - set(LONG_LINES) - seen
+    missed = set(CONTRACT) - set(left_out) - seen
     if missed and ended_well and not hanging:
         lines = ", ".join(f"C{number}" for number in sorted(missed))
         raise JobError(f"the suite ran without the tests of {lines}", see_output=True)
@@ -128,4 +128,4 @@ def _run_quick_part(model: str, report: Callable[[int], object]) -> Conformance:
     return Conformance(passed, failed, ended_by)
 
 
-QUICK_PART = Job("conformance", _run_quick_part)
+SUITE = Job("conformance", _run_suite)

@@ -44,11 +44,14 @@ class JobError(Exception):
     Args:
         message: the reason.
         see_output: whether the standard error of the process belongs to the reason.
+        needs: whether something is not installed that the job needs. Then the plugin is not to
+            blame.
     """
 
-    def __init__(self, message: str, *, see_output: bool = False) -> None:
+    def __init__(self, message: str, *, see_output: bool = False, needs: bool = False) -> None:
         super().__init__(message)
         self.see_output = see_output
+        self.needs = needs
 
 
 def check_ran(kind: str, ran: int, expected: int) -> None:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from handler_core import poll_select
 from handler_core.cli.child.job import Job
 
-__all__ = ["ChildError", "run_in_child"]
+__all__ = ["ChildError", "MissingError", "run_in_child"]
 
 _WORKER = "handler_core.cli.child.worker"
 # How many lines of the child's standard error are shown if the child ends without a result.
@@ -24,6 +24,10 @@ _SHOWN_LINES = 15
 
 class ChildError(Exception):
     """A job failed. The message is the reason, for users."""
+
+
+class MissingError(ChildError):
+    """Something is not installed that the job needs. The plugin is not to blame."""
 
 
 def run_in_child(
@@ -51,6 +55,7 @@ def run_in_child(
 
     Raises:
         ChildError: the job failed or took too long.
+        MissingError: something is not installed that the job needs.
     """
     deadline = time.monotonic() + timeout
     done = 0
@@ -68,7 +73,8 @@ def run_in_child(
             for message in _messages(process, deadline):
                 if "failed" in message:
                     shown = _end_of(stderr) if message["see_output"] else ""
-                    raise ChildError(f"{message['failed']}{shown}")
+                    error_class = MissingError if message["needs"] else ChildError
+                    raise error_class(f"{message['failed']}{shown}")
                 if "measured" in message:
                     measured = message["measured"]
                     # Do not read to the end of the pipe: a child of the child may hold it open.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from handler_core import HandlerNotFoundError, get_handler, list_handlers
@@ -14,7 +15,18 @@ from handler_core.cli.child.job import Job
 from handler_core.cli.child.process import ChildError, run_in_child
 from handler_core.cli.display import progress_on, write
 
-__all__ = ["Runs", "models_named"]
+__all__ = ["Runs", "complete_model", "models_named"]
+
+
+def complete_model(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the names of installed models that begin so, for the shell."""
+    chosen = ctx.params.get(parameter.name or "") or ()
+    names = dict.fromkeys(info.name for info in list_handlers())
+    return [
+        CompletionItem(name) for name in names if name.startswith(incomplete) and name not in chosen
+    ]
 
 
 def models_named(names: Sequence[str]) -> list[str]:

@@ -7,8 +7,9 @@ The process writes lines of JSON on its standard output:
 
 - ``{"done": N}`` now and then.
 - ``{"measured": {...}}`` at the end, with the fields of the result.
-- ``{"failed": "the reason", "see_output": false}`` instead, if the job failed in a known way.
-  ``see_output`` tells whether the standard error of the process belongs to the reason.
+- ``{"failed": "the reason", "see_output": false, "needs": false}`` instead, if the job failed in a
+  known way. ``see_output`` tells whether the standard error of the process belongs to the reason.
+  ``needs`` tells whether something is not installed that the job needs.
 
 An exception of any other kind ends the process with a traceback on its standard error.
 """
@@ -47,11 +48,11 @@ def _main(job: str, plugin: str, arguments: str) -> None:
     try:
         measured = run(plugin, report, **json.loads(arguments))
     except JobError as error:
-        tell(failed=str(error), see_output=error.see_output)
+        tell(failed=str(error), see_output=error.see_output, needs=error.needs)
     except (HandlerNotFoundError, HandlerLoadError, HandlerValidationError) as error:
-        tell(failed=str(error), see_output=False)
+        tell(failed=str(error), see_output=False, needs=False)
     except (OSError, HandlerTimeoutError) as error:
-        tell(failed=f"{type(error).__name__}: {error}", see_output=False)
+        tell(failed=f"{type(error).__name__}: {error}", see_output=False, needs=False)
     else:
         tell(measured=measured._asdict())
 

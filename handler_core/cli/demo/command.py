@@ -10,12 +10,12 @@ from importlib.util import find_spec
 import click
 
 from handler_core.cli.child.job import Job
-from handler_core.cli.child.runs import Runs, models_named
+from handler_core.cli.child.runs import Runs, complete_model, models_named
 from handler_core.cli.demo.jobs import KAZOO_CLIENT, PIPELINED_CLIENT
 from handler_core.cli.demo.load import Measurement
 from handler_core.cli.demo.sample_client import EchoServer
-from handler_core.cli.demo.table import demo_table
-from handler_core.cli.display import output
+from handler_core.cli.demo.table import DROPPABLE, demo_table
+from handler_core.cli.display import json_option, output, show_table, write_json
 from handler_core.testing import ZooKeeperServer
 
 __all__ = ["demo"]
@@ -43,8 +43,10 @@ def _hosts(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     return value
 
 
-@click.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.command(
+    epilog="Examples: handler-core demo, handler-core demo gevent asyncio --requests 100000"
+)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_model)
 @click.option(
     "--requests",
     type=click.IntRange(min=1),
@@ -67,14 +69,30 @@ def _hosts(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     callback=_seconds,
     help="How long each run of a model may take.",
 )
-def demo(names: Sequence[str], requests: int, zookeeper: str | None, timeout: float) -> None:
-    """Run a real network client on every installed model, or on those NAMEd.
+@json_option
+def demo(
+    names: Sequence[str], requests: int, zookeeper: str | None, timeout: float, as_json: bool
+) -> None:
+    """Run real clients on all installed models, or on those NAMEd.
 
     A small pipelined client talks to a server inside this process. kazoo's KazooClient talks to a
     ZooKeeper server that the demo starts if it is installed, or to the ensemble of --zookeeper.
-    Each model runs in a process of its own, and the demo checks what each model did.
+    Each model runs in a process of its own, and the demo checks what each model did. Ctrl-C ends
+    the demo, and shows what has been measured by then.
     """
     runs = _DemoRuns(models_named(names), requests, timeout)
+    try:
+        _run(runs, zookeeper)
+    except KeyboardInterrupt:
+        if runs.results:
+            _show(runs, requests, as_json)
+        raise
+    _show(runs, requests, as_json)
+    if runs.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _run(runs: _DemoRuns, zookeeper: str | None) -> None:
     with runs.progress:
         if zookeeper is not None:
             runs.add(KAZOO_CLIENT, zookeeper)
@@ -83,9 +101,22 @@ def demo(names: Sequence[str], requests: int, zookeeper: str | None, timeout: fl
                 host, port = server.address
                 runs.add(PIPELINED_CLIENT, f"{host}:{port}")
             _add_own_zookeeper(runs)
-    output().print(demo_table(runs.results, requests))
-    if runs.failed:
-        raise click.exceptions.Exit(1)
+
+
+def _show(runs: _DemoRuns, requests: int, as_json: bool) -> None:
+    if as_json:
+        write_json(
+            {
+                "requests": requests,
+                "runs": [
+                    {"model": model, "job": job, "worked": measured is not None}
+                    | ({} if measured is None else measured._asdict())
+                    for model, job, measured in runs.results
+                ],
+            }
+        )
+    else:
+        show_table(output(), demo_table(runs.results, requests), DROPPABLE)
 
 
 def _add_own_zookeeper(runs: _DemoRuns) -> None:

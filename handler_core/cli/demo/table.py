@@ -11,7 +11,10 @@ from rich.text import Text
 from handler_core.cli.demo.load import WINDOW, Measurement
 from handler_core.cli.display import FAILED_CELL
 
-__all__ = ["demo_table"]
+__all__ = ["DROPPABLE", "demo_table"]
+
+#: The columns that a narrow terminal goes without, the least important first.
+DROPPABLE = ("threads\nin use", "callbacks\nrun", "p50\nms")
 
 
 def demo_table(results: Sequence[tuple[str, str, Measurement | None]], requests: int) -> Table:
@@ -29,7 +32,7 @@ def demo_table(results: Sequence[tuple[str, str, Measurement | None]], requests:
         + (f"\ncalled by a coroutine, in its event loop: {', '.join(in_loop)}" if in_loop else ""),
         box=box.SIMPLE_HEAD,
     )
-    table.add_column("model", style="bold", overflow="fold")
+    table.add_column("model", style="bold", no_wrap=True)
     table.add_column("job", overflow="fold")
     # Headings of two lines make the table fit into a terminal of 80 columns.
     for heading in (

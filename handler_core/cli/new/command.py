@@ -47,13 +47,13 @@ _LONGEST_NAME = 26
 _RESERVED = {"clients", "greenlet", "handler", "opentelemetry", "prometheus"}
 
 
-@click.command()
+@click.command(epilog="Example: handler-core new pool")
 @click.argument("name")
 def new(name: str) -> None:
-    """Write a plugin project for the model NAME into the new folder handler-core-NAME.
+    """Write a plugin project for a model NAME of your own.
 
-    The project works at once, on plain threads. Comments mark what to replace. The command never
-    overwrites a file.
+    It goes into the new folder handler-core-NAME. The project works at once, on plain threads.
+    Comments mark what to replace. The command never overwrites a file.
     """
     _check(name)
     names = _names(name)

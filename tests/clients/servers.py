@@ -81,15 +81,17 @@ class Server:
         """Start it on free ports, and return when it answers."""
         for remaining in reversed(range(_TRIES)):
             self.port, self.secure_port = free_port(), free_port()
-            command = [*self._prefix, _found(self.program), *self.command()]
-            self._process = GuardedProcess(self.folder, command, self._log)
-            if self._answers_in_time(self._process):
+            if self._launch():
                 return
             self.kill()
             log = self._log.read_text(errors="replace")[-4000:]
             # Another process may have been given the same port at the same time.
             if "in use" not in log.lower() or not remaining:
                 raise RuntimeError(f"{self.program} has not started\n{log}")
+
+    def start_again(self) -> None:
+        """Start it on the ports that it has had."""
+        assert self._launch(), self._log.read_text(errors="replace")[-4000:]
 
     def kill(self) -> None:
         """Kill it, as the kernel kills what has too much memory."""
@@ -125,6 +127,11 @@ class Server:
             env=os.environ | {"HOME": str(self.folder), "TMPDIR": str(self.folder)},
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def _launch(self) -> bool:
+        command = [*self._prefix, _found(self.program), *self.command()]
+        self._process = GuardedProcess(self.folder, command, self._log)
+        return self._answers_in_time(self._process)
 
     def _answers_in_time(self, process: GuardedProcess) -> bool:
         deadline = time.monotonic() + _START_TIMEOUT

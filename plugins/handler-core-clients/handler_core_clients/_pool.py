@@ -44,7 +44,8 @@ class Pool(Generic[C]):
         self._connect = connect
         self._empty = handler.queue_empty
         # A place is a connection that nobody uses, or None for one that is not made yet.
-        self._places: Any = handler.queue_impl()
+        # The last one comes first, so that a pool makes no more than are used at a time.
+        self._places: Any = handler.lifo_queue_impl()
         for _ in range(size):
             self._places.put(None)
         self._size = size
@@ -92,12 +93,15 @@ class Pool(Generic[C]):
     def close(self) -> None:
         """Close the connections that nobody uses now, and each other one when it is given back."""
         self._closed = True
-        for _ in range(self._size):
-            with contextlib.suppress(self._empty):
+        places = 0
+        with contextlib.suppress(self._empty):
+            while True:
                 connection = self._places.get(block=False)
+                places += 1
                 if connection is not None:
                     _close(connection)
-                self._places.put(None)
+        for _ in range(places):
+            self._places.put(None)  # who waits for one hears that the pool is closed
 
 
 def _is_closed(connection: Any) -> bool:

@@ -7,14 +7,41 @@ another task, or from another thread, wakes the loop by a pair of sockets.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+import ssl
+from typing import Any, ClassVar
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import MQTTErrorCode, _ConnectionState
 
 from handler_core import Handler
+from handler_core.execution import Condition
 
 __all__ = ["Client"]
+
+
+class _MessageInfo(mqtt.MQTTMessageInfo):
+    """What ``publish`` returns: it waits by the handler of its client."""
+
+    __slots__ = ()
+    client: ClassVar[Client]
+
+    def _set_as_published(self) -> None:
+        super()._set_as_published()
+        with self.client.published:
+            self.client.published.notify_all()
+
+    def wait_for_publish(self, timeout: float | None = None) -> None:
+        """Wait until it is published; see ``paho.mqtt.client.MQTTMessageInfo``."""
+        clock, published = self.client.handler.clock, self.client.published
+        deadline = None if timeout is None else clock() + timeout
+        with published:
+            while not self.is_published():
+                remaining = None if deadline is None else deadline - clock()
+                if remaining is not None and remaining <= 0:
+                    return
+                # The loop may just have begun to say it to the object as paho had made it. That
+                # notifies nobody here, so a waiter looks again.
+                published.wait(1.0 if remaining is None else min(remaining, 1.0))
 
 
 class Client(mqtt.Client):
@@ -34,6 +61,11 @@ class Client(mqtt.Client):
         self._pair: tuple[Any, Any] | None = None
         self._rung = False
         self._task: Any = None
+        #: Notified whenever a message is published. No caller holds its lock while it waits.
+        self.published = Condition(handler.new_native_rlock(), handler.new_waiter)
+        self._info_class = type(
+            "MQTTMessageInfo", (_MessageInfo,), {"__slots__": (), "client": self}
+        )
         super().__init__(*args, **kwargs)
         # With this callback set, paho leaves the sending to the loop.
         self.on_socket_register_write = self._ring
@@ -46,10 +78,51 @@ class Client(mqtt.Client):
             with contextlib.suppress(OSError):  # the loop has just ended
                 pair[1].send(b"\0")
 
+    def publish(self, *args: Any, **kwargs: Any) -> mqtt.MQTTMessageInfo:
+        """Publish a message; see ``paho.mqtt.client.Client``."""
+        info = super().publish(*args, **kwargs)
+        info.__class__ = self._info_class
+        return info
+
+    def _sock_send(self, buf: Any) -> int:
+        sent = super()._sock_send(buf)
+        if not sent:
+            # gevent's TLS says by 0 that it has to wait. paho would drop the message.
+            self._call_socket_register_write()
+            raise BlockingIOError
+        return sent
+
     def _create_socket_connection(self) -> Any:
-        if self._get_proxy() or self._bind_address:
-            raise ValueError("a client on a handler connects without a proxy or a bind_address")
-        return self.handler.create_connection((self._host, self._port), self._connect_timeout)
+        if self._get_proxy():
+            raise ValueError("a client on a handler connects without a proxy")
+        source = (self._bind_address, self._bind_port) if self._bind_address else None
+        return self.handler.create_connection(
+            (self._host, self._port), self._connect_timeout, source_address=source
+        )
+
+    def tls_set(
+        self,
+        ca_certs: str | None = None,
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        cert_reqs: ssl.VerifyMode | None = None,
+        tls_version: int | None = None,
+        ciphers: str | None = None,
+        keyfile_password: str | None = None,
+        alpn_protocols: list[str] | None = None,
+    ) -> None:
+        """Set TLS up; see ``paho.mqtt.client.Client``. All but ``tls_version`` counts."""
+        context = self.handler.ssl_context(
+            ca=ca_certs,
+            certfile=certfile,
+            keyfile=keyfile,
+            keyfile_password=keyfile_password,
+            verify_certs=cert_reqs != ssl.CERT_NONE,
+            ciphers=ciphers,
+        )
+        if alpn_protocols is not None:
+            context.set_alpn_protocols(alpn_protocols)
+        self.tls_set_context(context)
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False

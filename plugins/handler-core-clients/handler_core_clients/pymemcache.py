@@ -42,7 +42,7 @@ class Client(base.Client):  # type: ignore[misc]
     Args:
         handler: what waits.
         server: host and port, or the path of a Unix socket.
-        options: those of ``pymemcache.Client``.
+        options: those of ``pymemcache.Client``. ``tls_context`` is one of ``handler.ssl_context``.
     """
 
     def __init__(self, handler: Handler, server: Any, **options: Any) -> None:
@@ -50,12 +50,17 @@ class Client(base.Client):  # type: ignore[misc]
         super().__init__(server, socket_module=handler.socket_module, **options)
 
     def _connect(self) -> None:
-        if not isinstance(self.server, tuple) or self.tls_context:
-            super()._connect()
-            return
         self.close()
-        self.sock = self.handler.create_connection(self.server, self.connect_timeout)
-        self.sock.settimeout(self.timeout)
+        connect = self.handler.create_connection
+        sock = connect(self.server, self.connect_timeout, ssl_context=self.tls_context)
+        if self.socket_keepalive is not None:
+            module, keepalive = self.handler.socket_module, self.socket_keepalive
+            sock.setsockopt(module.SOL_SOCKET, module.SO_KEEPALIVE, 1)
+            sock.setsockopt(module.IPPROTO_TCP, module.TCP_KEEPIDLE, keepalive.idle)
+            sock.setsockopt(module.IPPROTO_TCP, module.TCP_KEEPINTVL, keepalive.intvl)
+            sock.setsockopt(module.IPPROTO_TCP, module.TCP_KEEPCNT, keepalive.cnt)
+        sock.settimeout(self.timeout)
+        self.sock = sock
 
     _fetch_cmd = _closing(base.Client._fetch_cmd)
     _store_cmd = _closing(base.Client._store_cmd)
@@ -91,7 +96,22 @@ class PooledClient(base.PooledClient):  # type: ignore[misc]
         options: those of ``pymemcache.PooledClient``.
     """
 
+    client_pool: Any
+
     def __init__(self, handler: Handler, server: Any, **options: Any) -> None:
         self.handler = handler
         options.setdefault("lock_generator", handler.lock_object)
         super().__init__(server, socket_module=handler.socket_module, **options)
+        own: Any = self.client_pool
+        self.client_pool = _Pool(
+            self._create_client,
+            after_remove=lambda client: client.close(),
+            max_size=own.max_size,
+            idle_timeout=own.idle_timeout,
+            lock_generator=options["lock_generator"],
+        )
+
+    def client_class(self, server: Any, **options: Any) -> Client:
+        """Make a client of the pool."""
+        del options["socket_module"]
+        return Client(self.handler, server, **options)

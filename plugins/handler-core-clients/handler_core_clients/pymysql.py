@@ -10,6 +10,7 @@ sending of a request is cancelled, too.
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
 
 import pymysql.connections
@@ -17,6 +18,9 @@ import pymysql.connections
 from handler_core import Handler
 
 __all__ = ["Connection", "connect"]
+
+# The words for a certificate that is not checked.
+_NO = ("none", "0", "false", "no")
 
 
 class Connection(pymysql.connections.Connection):  # type: ignore[misc]
@@ -43,22 +47,33 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]
         super().connect(sock)
 
     def _connected_socket(self) -> Any:
+        connect = self.handler.create_connection
         if self.unix_socket:
-            module = self.handler.socket_module
-            sock = module.socket(module.AF_UNIX, module.SOCK_STREAM)
-            try:
-                sock.settimeout(self.connect_timeout)
-                sock.connect(self.unix_socket)
-            except BaseException:
-                sock.close()
-                raise
             self.host_info = "Localhost via UNIX socket"
             self._secure = True
-            return sock
-        sock = self.handler.create_connection((self.host, self.port), self.connect_timeout)
+            return connect(self.unix_socket, self.connect_timeout)
+        source = (self.bind_address, 0) if self.bind_address else None
+        sock = connect((self.host, self.port), self.connect_timeout, source_address=source)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.host_info = f"socket {self.host}:{self.port}"
         return sock
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        """Return a context of the handler's, with the options that PyMySQL has collected."""
+        if isinstance(sslp, ssl.SSLContext):
+            return sslp
+        ca = sslp.get("ca") or sslp.get("capath")
+        mode = sslp.get("verify_mode")
+        verified = bool(ca) if mode is None else str(mode).lower() not in _NO
+        return self.handler.ssl_context(
+            ca=ca,
+            certfile=sslp.get("cert"),
+            keyfile=sslp.get("key"),
+            keyfile_password=sslp.get("password"),
+            verify_certs=verified,
+            check_hostname=verified and bool(ca) and sslp.get("check_hostname", True),
+            ciphers=sslp.get("cipher"),
+        )
 
     def _write_bytes(self, data: bytes) -> None:
         try:

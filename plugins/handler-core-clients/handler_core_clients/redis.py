@@ -83,16 +83,11 @@ class _TLSConnection(_OnHandler, redis.connection.SSLConnection):
 class _UnixConnection(_OnHandler, redis.connection.UnixDomainSocketConnection):
     """A connection by a Unix socket."""
 
+    path: str
+
     def _connect(self) -> Any:
-        module = self.handler.socket_module
-        sock = module.socket(module.AF_UNIX, module.SOCK_STREAM)
-        try:
-            sock.settimeout(self.socket_connect_timeout)
-            sock.connect(self.path)
-            sock.settimeout(self.socket_timeout)
-        except BaseException:
-            sock.close()
-            raise
+        sock = self.handler.create_connection(self.path, self.socket_connect_timeout)
+        sock.settimeout(self.socket_timeout)
         return sock
 
 
@@ -169,7 +164,7 @@ class ConnectionPool(redis.BlockingConnectionPool):
             max_connections=max_connections,
             timeout=timeout,
             connection_class=type(known.__name__, (known,), {"handler": handler}),
-            queue_class=handler.queue_impl,
+            queue_class=handler.lifo_queue_impl,
             **options,
         )
 

@@ -75,6 +75,12 @@ def test_tls_with_an_authority_of_its_own(connect: Connect, mariadb: MariaDB) ->
         connect(host="127.0.0.1", ssl_ca=authority, ssl_verify_identity=True)
 
 
+def test_options_of_tls_that_contradict_each_other(connect: Connect, mariadb: MariaDB) -> None:
+    options = {"ca": str(mariadb.files.authority), "check_hostname": True, "verify_mode": False}
+    with pytest.raises(ValueError, match="check_hostname"):
+        connect(ssl=options)
+
+
 def test_without_tls(connect: Connect) -> None:
     with connect(ssl_disabled=True).cursor() as cursor:
         cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")

@@ -71,7 +71,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]
             keyfile=sslp.get("key"),
             keyfile_password=sslp.get("password"),
             verify_certs=verified,
-            check_hostname=verified and bool(ca) and sslp.get("check_hostname", True),
+            check_hostname=bool(ca) and sslp.get("check_hostname", verified),
             ciphers=sslp.get("cipher"),
         )
 

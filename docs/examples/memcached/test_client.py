@@ -505,6 +505,58 @@ def test_an_answer_that_nobody_asked_for_ends_the_connection(on_model: OnModel) 
     on_model(body)
 
 
+def test_a_new_connection_begins_with_a_whole_command(on_model: OnModel) -> None:
+    """What the old one did not take is not sent again."""
+
+    def take_little(connection: socket.socket) -> None:
+        receive(connection, set_command("k", b"v" * 10_000_000)[:1000])
+        reset(connection)
+
+    def answer(connection: socket.socket) -> None:
+        receive(connection, get_command("k"))
+        connection.sendall(value(b"again"))
+        until_closed(connection)
+
+    def body(handler: Handler) -> None:
+        with fake_server(take_little, answer) as address, Client(handler, address) as client:
+            lost = client.set("k", b"v" * 10_000_000)
+            with pytest.raises(ConnectionError):
+                lost.get(timeout=LONG)
+            assert client.get("k").get(timeout=LONG) == b"again"
+            client.close()
+
+    on_model(body)
+
+
+def test_a_request_as_the_loop_falls_asleep(on_model: OnModel) -> None:
+    class LateClient(Client):
+        late: AsyncResult[bytes | None] | None = None
+
+        def _send(self) -> None:
+            # The loop has taken all requests and does not sleep yet, so no caller wakes it.
+            super()._send()
+            if self.late is None:
+                self.late = self.get("k")
+                made.set()
+
+    def answer(connection: socket.socket) -> None:
+        receive(connection, get_command("k"))
+        connection.sendall(value(b"late"))
+        until_closed(connection)
+
+    def body(handler: Handler) -> None:
+        nonlocal made
+        made = handler.event_object()
+        with fake_server(answer) as address, LateClient(handler, address) as client:
+            assert made.wait(LONG)
+            assert client.late is not None
+            assert client.late.get(timeout=LONG) == b"late"
+            client.close()
+
+    made: Any = None
+    on_model(body)
+
+
 def test_close_fails_each_request_in_flight_once(on_model: OnModel) -> None:
     def freeze(connection: socket.socket) -> None:
         while connection.recv(65_536):

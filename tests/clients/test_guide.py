@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
 from pages import DOCS, blocks_of
 
 from handler_core import list_handlers
@@ -132,9 +135,10 @@ with get_handler("threading") as handler:
 def test_the_package_works(
     tmp_path: Path, environment: dict[str, str], memcached: Memcached
 ) -> None:
-    """It is made as the page says."""
+    """It is made and built as the page says, and requires the core and no model."""
     package = tmp_path / "pocket_memcached"
     package.mkdir()
+    shutil.copy(PROGRAMS / "pyproject.toml", tmp_path)
     client = (PROGRAMS / "notices.py").read_text()
     changes = [
         ("\nimport protocol\n", "\nfrom pocket_memcached import protocol\n"),
@@ -148,6 +152,18 @@ def test_the_package_works(
     (package / "client.py").write_text(client)
     (package / "protocol.py").write_text((PROGRAMS / "protocol.py").read_text())
     (package / "__init__.py").write_text("from pocket_memcached.client import Client\n")
-    program = tmp_path / "program.py"
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", tmp_path],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    [wheel] = (tmp_path / "dist").iterdir()
+    [distribution] = importlib.metadata.distributions(path=[str(wheel)])
+    requirements = map(Requirement, distribution.requires or [])
+    assert [each.name for each in requirements if each.marker is None] == ["handler-core"]
+    program = tmp_path / "elsewhere" / "program.py"
+    program.parent.mkdir()
     program.write_text(f"ADDRESS = ('127.0.0.1', {memcached.port})\n{PACKAGE_PROGRAM}")
+    environment["PYTHONPATH"] = str(wheel)
     assert run(environment, str(program)) == "True\n"

@@ -529,31 +529,28 @@ def test_a_new_connection_begins_with_a_whole_command(on_model: OnModel) -> None
 
 
 def test_a_request_as_the_loop_falls_asleep(on_model: OnModel) -> None:
-    class LateClient(Client):
-        late: AsyncResult[bytes | None] | None = None
-
-        def _send(self) -> None:
-            # The loop has taken all requests and does not sleep yet, so no caller wakes it.
-            super()._send()
-            if self.late is None:
-                self.late = self.get("k")
-                made.set()
-
     def answer(connection: socket.socket) -> None:
         receive(connection, get_command("k"))
         connection.sendall(value(b"late"))
         until_closed(connection)
 
     def body(handler: Handler) -> None:
-        nonlocal made
-        made = handler.event_object()
+        late = handler.queue_impl()
+
+        class LateClient(Client):
+            made = False
+
+            def _send(self) -> None:
+                # The loop has taken all requests and does not sleep yet, so no caller wakes it.
+                super()._send()
+                if not self.made:
+                    self.made = True
+                    late.put(self.get("k"))
+
         with fake_server(answer) as address, LateClient(handler, address) as client:
-            assert made.wait(LONG)
-            assert client.late is not None
-            assert client.late.get(timeout=LONG) == b"late"
+            assert late.get(timeout=LONG).get(timeout=LONG) == b"late"
             client.close()
 
-    made: Any = None
     on_model(body)
 
 

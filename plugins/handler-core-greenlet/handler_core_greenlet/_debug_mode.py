@@ -32,7 +32,7 @@ _MayWait = Callable[..., bool]
 def watch_blocking_calls() -> None:
     """Have each call that may block look at its caller first, from now on, in all threads.
 
-    It does so where the hub is in debug mode; see :meth:`LoopHub.is_debugging`. A model calls this
+    It does so where the hub is in debug mode; see ``LoopHub.is_debugging``. A model calls this
     when its loop is put into debug mode. A second call does nothing. Safe from any thread.
     """
     for cls, name, may_wait in _BLOCKING:

@@ -18,6 +18,7 @@ from benchmarks.bounds import BOUNDS
 from benchmarks.bounds_page import NOT_EXPLAINED, bounds_page
 from benchmarks.chart import write_chart
 from benchmarks.child import run_child
+from benchmarks.client_rows import NATIVE, PSYCOPG2, SERVERS, THREADS
 from benchmarks.coroutines import AIOZK, BRIDGE
 from benchmarks.figures import figures
 from benchmarks.growth import ALL_READY, WAKE
@@ -40,6 +41,10 @@ def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
     if missing is not None and os.environ.get("CI"):
         pytest.fail(missing)
     parts = ["rows", "lookup", "growth", *(["whole", "coroutines"] if missing is None else [])]
+    without_servers = next(filter(None, (kind.why_missing() for kind in SERVERS)), None)
+    if without_servers is not None and os.environ.get("CI"):
+        pytest.fail(without_servers)
+    parts += ["clients"] if without_servers is None else []
     command = [sys.executable, "-m", "benchmarks", "--quick", "--results", str(tmp_path)]
     command += [option for part in parts for option in ("--part", part)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
@@ -63,10 +68,15 @@ def test_a_quick_run_fills_every_cell(tmp_path: Path) -> None:
         expected = {OURS}
         if cell["part"] in ("rows", "whole") and cell["model"] != ASYNCIO:
             expected |= {KAZOO}
+        if cell["part"] == "clients":
+            expected |= {THREADS}
+            if cell["model"] == ASYNCIO and cell["row"] != PSYCOPG2:
+                expected |= {NATIVE}
         compared = expected | set(cell["bound"]["times"]) | set(cell["bound"]["better"])
         assert compared <= set(cell["sides"])
         # The Python source is measured beside the same sides.
-        assert set(cell["pure"]) == (set() if cell["part"] == "lookup" else set(cell["sides"]))
+        once = cell["part"] in ("lookup", "clients")
+        assert set(cell["pure"]) == (set() if once else set(cell["sides"]))
         if cell["unit"] == "second":
             assert all(value > 0 for value in (*cell["sides"].values(), *cell["pure"].values()))
         line = f"| {cell['row']} | {cell['model']} |"

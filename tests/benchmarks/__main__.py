@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from benchmarks import growth, lookup
 from benchmarks.bounds_page import bounds_page, summary
 from benchmarks.chart import write_chart
 from benchmarks.child import run_child
+from benchmarks.client_rows import running_servers
 from benchmarks.figures import figures
 from benchmarks.report import as_json, machine, write_pyperf
 from benchmarks.scale import FULL, FULL_PURE, QUICK, Scale
@@ -22,7 +24,7 @@ from benchmarks.user_page import user_page
 from benchmarks.verdicts import cells, growths
 from handler_core.testing import ZooKeeperServer
 
-_PARTS = ("rows", "whole", "coroutines", "lookup", "growth")
+_PARTS = ("rows", "whole", "coroutines", "clients", "lookup", "growth")
 _BUSY = 1.0
 
 
@@ -43,6 +45,10 @@ def _measure(part: str, models: Sequence[str], scale: Scale) -> Iterator[Series]
         if on_loops:
             with ZooKeeperServer() as server:
                 yield from _both_ways(part, on_loops, scale, "--hosts", server.hosts)
+    elif part == "clients":
+        with running_servers() as ports:
+            for model in models:
+                yield from run_child(part, model, scale, "--ports", json.dumps(ports))
     elif part == "lookup":
         yield from lookup.measure(of_kazoo, scale)
     else:

@@ -29,7 +29,7 @@ def run_child(
     """Measure a part on a model, in a process of its own.
 
     Args:
-        part: ``"rows"``, ``"growth"``, ``"whole"`` or ``"coroutines"``.
+        part: ``"rows"``, ``"growth"``, ``"whole"``, ``"coroutines"`` or ``"clients"``.
         model: the concurrency model.
         scale: how much to measure.
         options: further options of the child's command line.
@@ -63,6 +63,10 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
         from benchmarks import coroutines
 
         return coroutines.measure(options.model, scale, options.hosts)
+    if options.part == "clients":
+        from benchmarks import clients
+
+        return clients.measure(options.model, scale, json.loads(options.ports))
     if options.part == "whole":
         from benchmarks import whole
 
@@ -75,11 +79,12 @@ def _measure(options: argparse.Namespace, scale: Scale) -> Iterator[Series]:
 def main() -> None:
     """Measure, and write the measured values as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("rows", "growth", "whole", "coroutines"))
+    parser.add_argument("part", choices=("rows", "growth", "whole", "coroutines", "clients"))
     parser.add_argument("model")
     parser.add_argument("scale", choices=SCALES)
     parser.add_argument("output", type=Path)
     parser.add_argument("--hosts")
+    parser.add_argument("--ports")
     parser.add_argument("--item")
     parser.add_argument("--side", default=OURS)
     parser.add_argument("--size", type=int)

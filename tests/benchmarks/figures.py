@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks import coroutines, rows, whole
+from benchmarks.client_rows import NATIVE, THREADS
 from benchmarks.coroutines import AIOZK, BRIDGE
 from benchmarks.series import KAZOO, OURS
 from benchmarks.verdicts import Cell
@@ -14,7 +15,7 @@ from benchmarks.verdicts import Cell
 __all__ = ["RIVALS", "Figure", "figures", "rounded"]
 
 #: The other sides that do the whole job of ours.
-RIVALS = (KAZOO, BRIDGE, AIOZK)
+RIVALS = (KAZOO, BRIDGE, AIOZK, THREADS, NATIVE)
 
 
 class Figure(NamedTuple):

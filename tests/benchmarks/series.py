@@ -19,7 +19,7 @@ class Series(NamedTuple):
 
     Attributes:
         part: the part of the benchmarks: ``"rows"``, ``"growth"``, ``"lookup"``, ``"whole"``,
-            ``"coroutines"``.
+            ``"coroutines"``, ``"clients"``.
         model: the concurrency model, in whose process it was measured.
         row: what was done.
         side: who did it: :data:`OURS`, :data:`KAZOO`, :data:`RAW` or another name.

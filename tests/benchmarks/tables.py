@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import coroutines, whole
+from benchmarks import client_rows, coroutines, whole
 from benchmarks.verdicts import Cell
 
 __all__ = ["NOTHING", "amount", "cost", "table", "times", "without_empty"]
@@ -20,6 +20,7 @@ _REQUESTS = (
     whole.SETS_ONE_BY_ONE,
     coroutines.AT_ONCE,
     coroutines.ONE_BY_ONE,
+    *client_rows.REQUESTS,
 )
 
 

@@ -17,6 +17,7 @@ _TITLES = {
     "rows": "Single operations",
     "whole": "The whole way: KazooClient and a ZooKeeper server",
     "coroutines": "Coroutines: KazooClient on the loop, and other ways from there to ZooKeeper",
+    "clients": "Other libraries: 20 tasks with a connection each",
     "lookup": "Look-up",
 }
 _MAIN_SIDES = (OURS, RAW, KAZOO)
@@ -46,7 +47,10 @@ _ABOUT = (
     "process that imports pluggy and importlib_metadata and makes one `entry_points` call.\n"
     "- **bridge** sends to asyncio's loop by `call_soon_threadsafe`. In trio it calls the blocking "
     "method by `trio.to_thread.run_sync`.\n"
-    "- **aiozk** runs a callback by `call_soon`. Its pending result is an `asyncio.Future`.",
+    "- **aiozk** runs a callback by `call_soon`. Its pending result is an `asyncio.Future`.\n"
+    "- **threads** are 20 threads that use the same library without a handler.\n"
+    "- **native** is a library that is written for asyncio: redis.asyncio, aiomcache, psycopg's "
+    "`AsyncConnection`, and aiomysql.",
     "The machine:",
 )
 _ABOUT_GROWTH = (

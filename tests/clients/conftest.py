@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import trustme
 
 from handler_core import Handler, get_handler
 
 from .models import HANDLER, Ticker
-from .servers import Files, MariaDB, Memcached, Mosquitto, PostgreSQL, Redis, Server
+from .servers import Files, MariaDB, Memcached, Mosquitto, PostgreSQL, Redis, Server, new_files
 
 S = TypeVar("S", bound=Server)
 
@@ -43,14 +42,7 @@ def why_missing(kind: type[Server]) -> None:
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """The certificate of all servers, by an authority of its own."""
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
-    names = Files(*(folder / name for name in ("authority.pem", "server.pem", "server.key")))
-    authority.cert_pem.write_to_path(str(names.authority))
-    issued.cert_chain_pems[0].write_to_path(str(names.certificate))
-    issued.private_key_pem.write_to_path(str(names.key))
-    return names
+    return new_files(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")

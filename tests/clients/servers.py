@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
+import trustme
+
 from handler_core.testing._free_ports import free_port
 from handler_core.testing._guarded_process import GuardedProcess
 
@@ -28,6 +30,17 @@ class Files(NamedTuple):
     authority: Path
     certificate: Path
     key: Path
+
+
+def new_files(folder: Path) -> Files:
+    """Write a certificate by an authority of its own into a folder."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    names = Files(*(folder / name for name in ("authority.pem", "server.pem", "server.key")))
+    authority.cert_pem.write_to_path(str(names.authority))
+    issued.cert_chain_pems[0].write_to_path(str(names.certificate))
+    issued.private_key_pem.write_to_path(str(names.key))
+    return names
 
 
 def _unprivileged() -> tuple[list[str], pwd.struct_passwd | None]:

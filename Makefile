@@ -117,7 +117,7 @@ demo: $(VENV)/.demo ## run a small client on every installed model: half a minut
 docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-bench: $(READY) zookeeper ## measure everything beside kazoo's handlers, on an idle machine: 10 minutes
+bench: $(READY) servers ## measure everything beside kazoo's handlers, on an idle machine: 15 minutes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)
 
 bench-docs: ## put what make bench measured last into the documentation: at once
@@ -134,7 +134,7 @@ wheels: $(BIN)/python compiler ## build what is released into dist: sdists, whee
 clean: ## remove all that the other targets made: at once
 	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
 
-test-core: $(READY) zookeeper
+test-core: $(READY) servers
 	$(PYTEST) tests --ignore tests/cli --ignore tests/zookeeper --ignore tests/clients \
 		--ignore tests/conformance --ignore tests/distributions
 

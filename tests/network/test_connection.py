@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from handler_core import create_tcp_connection, get_handler
-from handler_core.network._socket_module import sibling_module
 
 with warnings.catch_warnings(action="ignore"):  # eventlet warns that it is deprecated
     HANDLER = get_handler(os.environ.get("HANDLER_CORE_TEST_HANDLER", "threading"))
@@ -313,8 +312,7 @@ def test_tls_begins_where_the_connection_was(ends: tuple[Any, socket.socket]) ->
     wait_for(sock, 11)
     assert sock.pending() == 11
     assert sock.recv(7) == b"220 go\n"
-    context = sibling_module(HANDLER.socket_module, "ssl").create_default_context()
-    context.check_hostname = False
+    context = HANDLER.ssl_context(check_hostname=False)
     with context.wrap_socket(sock, do_handshake_on_connect=False) as wrapped:
         assert os.read(wrapped.fileno(), 100) == b"MORE"
     assert other.recv(1) == b""

@@ -46,6 +46,7 @@ class GeventHub(Hub):
         self._library = library
         self._keep_alive = library.loop.async_()
         self._parked: set[Any] = set()
+        self._turn_is_due = False
         self._announce_destroy()
         _hubs[id(self)] = self
 
@@ -117,6 +118,18 @@ class GeventHub(Hub):
         end: Callable[[], None] = watcher.close
         return end
 
+    def take_turn(self) -> None:
+        """Have the hub take a turn. Any thread may call this.
+
+        A hub that never runs again gets one callback by this, however often it is called.
+        """
+        if not self._turn_is_due and not self.has_ended():
+            self._turn_is_due = True
+            self.call_soon_threadsafe(self._turn_is_taken)
+
+    def _turn_is_taken(self) -> None:
+        self._turn_is_due = False
+
     def switch(self) -> None:
         """Switch to the hub; return when it switches back to this greenlet."""
         current = gevent.getcurrent()
@@ -153,10 +166,10 @@ def wake_other_hubs(_: int) -> Callable[[], None] | None:
 
     def wake_all() -> None:
         for hub in others:
-            hub.call_soon_threadsafe(_do_nothing)
+            hub.take_turn()
 
     return wake_all
 
 
 def _do_nothing() -> None:
-    """Be called by a hub, to no purpose but a turn of it."""
+    """Be the callback of the watcher, which nothing triggers."""

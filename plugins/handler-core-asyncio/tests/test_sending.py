@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import posix
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -259,5 +260,82 @@ def test_a_shutdown_waits_for_nobody_and_loses_nothing(how: int) -> None:
         if how == socket.SHUT_WR:
             other.send(b"y")
             assert await handler.call(connection.recv, 1) == b"y"
+
+    run(test)
+
+
+@pytest.mark.parametrize("how", ["makefile", "dup"])
+def test_a_close_leaves_the_stream_to_whoever_still_has_it(how: str) -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        def send() -> int:
+            keeper = (
+                connection.makefile("wb", buffering=0) if how == "makefile" else connection.dup()
+            )
+            connection.setblocking(False)
+            sent = 0
+            with suppress(BlockingIOError):  # the other end receives nothing
+                while True:
+                    sent += connection.send(bytes(10_000))
+            connection.close()
+            receiving = handler.spawn(lambda: received.append(receive()))
+            if how == "makefile":
+                connection.settimeout(None)
+                assert keeper.write(b"end") == 3
+            else:
+                keeper.settimeout(None)
+                keeper.sendall(b"end")
+            keeper.close()
+            receiving.join()
+            return sent
+
+        def receive() -> int:
+            count = 0
+            while True:
+                handler.select([other], [], [])
+                data = other.recv(1_000_000)
+                if not data:
+                    return count
+                count += len(data)
+
+        received: list[int] = []
+        sent = await handler.call(send)
+        assert received == [sent + 3]
+
+    run(test)
+
+
+def test_a_signal_handler_may_send_at_any_point() -> None:
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        sent = 0
+
+        def on_signal(*_: object) -> None:
+            nonlocal sent
+            sent += connection.send(b"s")
+
+        def send() -> int:
+            count = 0
+            for _ in range(20_000):
+                count += connection.send(b"x")
+            return count
+
+        def receive() -> int:
+            count = 0
+            while True:
+                handler.select([other], [], [])
+                data = other.recv(1_000_000)
+                if not data:
+                    return count
+                count += len(data)
+
+        receiving = asyncio.ensure_future(handler.call(receive))
+        before = signal.signal(signal.SIGALRM, on_signal)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        try:
+            count = await handler.call(send)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        await handler.call(connection.shutdown, socket.SHUT_WR)
+        assert await receiving == count + sent
 
     run(test)

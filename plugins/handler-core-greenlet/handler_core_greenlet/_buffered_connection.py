@@ -19,18 +19,27 @@ import errno
 import functools
 import os
 import time
+from _thread import RLock  # no library patches it
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet._heir import Heir, leave_unsent, send_in_loop
 from handler_core_greenlet._hub import LoopHub, running_hub
-from handler_core_greenlet._native import allocate_lock
 
 __all__ = ["LoopConnection"]
 
 # Guards what is put aside. It is never held while anything waits, so all connections share it:
-# those of one loop do not contend for it.
-_guard = allocate_lock()
+# those of one loop do not contend for it. It is re-entrant, because a signal handler may send.
+_guard = RLock()
+
+
+def _renew_guard() -> None:
+    global _guard
+    _guard = RLock()  # another thread may have held it, which a forked child does not have
+
+
+os.register_at_fork(after_in_child=_renew_guard)
 
 
 class LoopConnection(Connection):
@@ -49,6 +58,9 @@ class LoopConnection(Connection):
     _process = 0
     _scheduled = False
 
+    # True while the kernel is given what is put aside. A signal handler may come in between.
+    _offering = False
+
     # The turn of the last send, as the time at which a greenlet had last been resumed.
     _turn = -1.0
 
@@ -66,7 +78,7 @@ class LoopConnection(Connection):
         """
         hub = running_hub()
         if hub is None or flags:
-            self._begin_to_send()
+            self._begin_to_send(flags)
         elif (self._aside or self._turn == hub.parked_at) and self.fileno() >= 0:
             count: int = self.until_done(self._put_aside, hub, data, writing=True)
             return count
@@ -93,22 +105,25 @@ class LoopConnection(Connection):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all of ``data``, within one timeout."""
-        self._begin_to_send()
+        self._begin_to_send(flags)
         super().sendall(data, flags)  # type: ignore[misc]
 
     def sendto(self, data: Any, *args: Any) -> int:
         """Send ``data``; the address is that of the other end."""
-        self._begin_to_send()
+        self._begin_to_send(args[0] if len(args) > 1 else 0)
         return super().sendto(data, *args)  # type: ignore[misc, no-any-return]
 
     def sendmsg(self, buffers: Any, *args: Any) -> int:
         """Send buffers, with ancillary data."""
-        self._begin_to_send()
+        self._begin_to_send(args[1] if len(args) > 1 else 0)
         return super().sendmsg(buffers, *args)  # type: ignore[misc, no-any-return]
 
     def shutdown(self, how: int) -> None:
         """Shut one direction down, or both, without a wait. What is put aside is still sent."""
-        if how != _socket.SHUT_RD and (self._sends_no_more or self._leave_to_heir()):
+        if how != _socket.SHUT_RD and (
+            self._sends_no_more
+            or self._leave_to_heir(lambda: os.dup(self.fileno()), ends_stream=True)
+        ):
             self._sends_no_more = True
             if how == _socket.SHUT_WR:
                 return
@@ -125,10 +140,14 @@ class LoopConnection(Connection):
         self._send_what_is_aside()
         return super().detach()
 
-    def close(self) -> None:
-        """Close this socket. What is put aside is still sent."""
-        self._leave_to_heir()
-        super().close()
+    def _real_close(self, *args: Any) -> None:
+        """Close the descriptor, or leave it to an heir: what is put aside is still sent.
+
+        ``close`` calls this, or the end of the last ``makefile``.
+        """
+        take = functools.partial(_socket.socket.detach, self)  # type: ignore[arg-type]
+        if not self._leave_to_heir(take, ends_stream=False):
+            super()._real_close(*args)  # type: ignore[misc]
 
     def _put_aside(self, hub: LoopHub, data: Any) -> int:
         """Put ``data`` aside.
@@ -191,10 +210,10 @@ class LoopConnection(Connection):
             if self._aside:
                 self._aside.clear()
 
-    def _send_what_is_aside(self) -> None:
+    def _send_what_is_aside(self, flags: int = 0) -> None:
         """Send it now. Wait for the kernel as the socket waits."""
         if self._aside:
-            self.until_done(self._send_all_aside, writing=True)
+            self.until_done(self._send_all_aside, writing=True, flags=flags)
 
     def _send_all_aside(self) -> None:
         with _guard:
@@ -205,40 +224,49 @@ class LoopConnection(Connection):
     def _offer(self) -> bool:
         """Do what :meth:`offer` does. The caller has the guard."""
         aside = self._aside
-        if not aside:
+        if not aside or self._offering:
             return False
         if self._process != os.getpid():
             aside.clear()
             return False
+        self._offering = True
         try:
             sent = _socket.socket.send(self, aside)  # type: ignore[arg-type]
+            del aside[:sent]
         except BlockingIOError:
             return False
         except OSError as error:
             self._error_of_send = error
             aside.clear()
             return False
-        del aside[:sent]
+        finally:
+            self._offering = False
         return True
 
-    def _leave_to_heir(self) -> bool:
-        """Have another socket send what the kernel does not take at once, and shut down after it.
+    def _leave_to_heir(self, take: Callable[[], int], *, ends_stream: bool) -> bool:
+        """Have an heir send what the kernel does not take at once.
 
-        Return False if nothing is left for one.
+        Args:
+            take: returns the heir's descriptor.
+            ends_stream: whether the heir shuts down the sending direction afterwards.
+
+        Returns:
+            False if nothing is left for one.
         """
         if not self._aside:
             return False
         with _guard:
             self._offer()
-            aside, self._aside = self._aside, None
-        if aside and self._hub is not None:
-            leave_unsent(Heir(self, aside), self._hub)
-            return True
-        return False
+            if not self._aside or self._hub is None:
+                return False
+            heir = Heir(self, take(), self._aside, ends_stream)
+            self._aside = None
+        leave_unsent(heir, self._hub)
+        return True
 
-    def _begin_to_send(self) -> None:
+    def _begin_to_send(self, flags: int = 0) -> None:
         """Send what is put aside, since what follows it goes to the kernel at once."""
-        self._send_what_is_aside()
+        self._send_what_is_aside(flags)
         if self._sends_no_more:
             self._raise_error_of_send()
 

@@ -1,7 +1,8 @@
 """The socket that sends what a closed connection has left.
 
-The kernel may be full when a connection is closed. Then an heir takes over what is left, with a
-duplicate of the descriptor. A greenlet of the loop sends it, and closes the duplicate.
+The kernel may be full when a connection is closed. Then an heir takes over what is left, and the
+descriptor. A greenlet of the loop sends it, and closes the descriptor. As the kernel would, it
+gives up if the other end takes nothing for long.
 """
 
 from __future__ import annotations
@@ -14,21 +15,31 @@ from typing import Any
 
 from handler_core_greenlet import socket as _sockets
 from handler_core_greenlet._hub import LoopHub
-from handler_core_greenlet._late_sends import Unsent, send_without_loop
+from handler_core_greenlet._late_sends import Unsent, give_up, send_without_loop
 from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._sleep_and_select import select
 
 __all__ = ["Heir", "leave_unsent", "send_in_loop"]
 
+#: For how many seconds the other end may take nothing while the loop runs.
+_LONGEST_STALL = 60.0
+
 
 class Heir:
-    """Sends ``data`` for a connection, and ends the connection's stream after it."""
+    """Sends ``data`` for a connection.
 
-    def __init__(self, connection: Any, data: bytearray) -> None:
-        family, kind, proto = connection.family, connection.type, connection.proto
-        self._sock = _sockets.socket(family, kind, proto, os.dup(connection.fileno()))
+    Args:
+        connection: whose data it is.
+        fd: a descriptor of the connection, which belongs to the heir from now on.
+        data: what is left.
+        ends_stream: whether to shut down the sending direction afterwards.
+    """
+
+    def __init__(self, connection: Any, fd: int, data: bytearray, ends_stream: bool) -> None:
+        self._sock = _sockets.socket(connection.family, connection.type, connection.proto, fd)
         self._sock.settimeout(connection.gettimeout())
         self._data = data
+        self._ends_stream = ends_stream
         self._process = os.getpid()
         self._lock = allocate_lock()
         self.fileno = self._sock.fileno
@@ -36,8 +47,10 @@ class Heir:
 
     def offer(self) -> bool:
         """Give the kernel what it takes; return True if it takes any."""
+        if not self.count_unsent():  # in a forked child, the lock may be taken for ever
+            return False
         with self._lock:
-            if not self.count_unsent():
+            if not self._data:
                 return False
             try:
                 sent = _socket.socket.send(self._sock, self._data)
@@ -55,14 +68,15 @@ class Heir:
         return len(self._data) if self._process == os.getpid() else 0
 
     def forget_unsent(self) -> None:
-        """Close the duplicate."""
+        """Close the descriptor."""
         with self._lock:
             self._data.clear()
             self._end()
 
     def _end(self) -> None:
-        with contextlib.suppress(OSError):  # the other end has gone
-            self._sock.shutdown(_socket.SHUT_WR)
+        if self._ends_stream:
+            with contextlib.suppress(OSError):  # the other end has gone
+                self._sock.shutdown(_socket.SHUT_WR)
         self._sock.close()
 
 
@@ -77,13 +91,20 @@ def leave_unsent(heir: Unsent, hub: LoopHub) -> None:
 
 
 def _send_and_forget(heir: Unsent, hub: LoopHub) -> None:
-    send_in_loop(heir)
+    send_in_loop(heir, _LONGEST_STALL)
     hub.unsent.discard(heir)
 
 
-def send_in_loop(unsent: Unsent) -> None:
-    """Send all of it, in a greenlet of the loop."""
+def send_in_loop(unsent: Unsent, patience: float | None = None) -> None:
+    """Send all of it, in a greenlet of the loop.
+
+    Args:
+        unsent: what to send.
+        patience: for how many seconds the other end may take nothing; None is for ever.
+    """
     with contextlib.suppress(OSError, ValueError):  # it was closed, and has nothing left
         while unsent.count_unsent():
-            select([], [unsent], [])
+            _, writable, _ = select([], [unsent], [], patience)
+            if patience is not None and not writable:
+                give_up(unsent, patience)
             unsent.offer()

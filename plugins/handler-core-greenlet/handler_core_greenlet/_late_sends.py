@@ -10,16 +10,18 @@ The other end may take nothing more. Then the thread gives up, and logs how many
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from handler_core.network import blocking_select
-from handler_core_greenlet._native import allocate_lock, start_os_thread
+from handler_core_greenlet._native import allocate_lock, start_os_thread, threads_are_green
 
-__all__ = ["Unsent", "send_without_loop", "wait_for_late_sends"]
+__all__ = ["Unsent", "give_up", "send_without_loop", "wait_for_late_sends"]
 
 #: For how many seconds the other end may take nothing. A shorter timeout of the socket counts.
 PATIENCE = 10.0
@@ -67,9 +69,32 @@ def send_without_loop(unsent: Iterable[Unsent]) -> None:
             done.release()
 
     try:
-        start_os_thread(run, "handler-core late sends")
+        _start(run)
     except RuntimeError:  # the interpreter exits, or the system has no thread left
         run()
+
+
+def _start(run: Callable[[], object]) -> None:
+    name = "handler-core late sends"
+    if threads_are_green():
+        start_os_thread(run, name)
+    else:
+        # It is no daemon, because a child process of `multiprocessing` waits for such threads only.
+        context = contextvars.Context()
+        context.run(threading.Thread(target=run, name=name, daemon=False).start)
+
+
+def give_up(unsent: Unsent, seconds: float) -> None:
+    """Send no more, since the other end took nothing for so many seconds, and log what is lost."""
+    count = unsent.count_unsent()
+    if count:
+        logging.getLogger("handler_core").warning(
+            "%d bytes that a connection had taken are lost: it was closed, or its event loop has "
+            "ended, and the other end took nothing for %g seconds",
+            count,
+            seconds,
+        )
+        unsent.forget_unsent()
 
 
 def wait_for_late_sends() -> None:
@@ -91,14 +116,8 @@ def _send(rest: list[Unsent]) -> None:
             if each.offer():
                 deadlines[id(each)] = time.monotonic() + _patience(each)
         for each in rest:
-            if deadlines[id(each)] <= time.monotonic() and each.count_unsent():
-                logging.getLogger("handler_core").warning(
-                    "%d bytes that a connection had taken are lost: its event loop has ended, and "
-                    "the other end took nothing for %g seconds",
-                    each.count_unsent(),
-                    _patience(each),
-                )
-                each.forget_unsent()
+            if deadlines[id(each)] <= time.monotonic():
+                give_up(each, _patience(each))
         rest = [each for each in rest if each.count_unsent()]
 
 

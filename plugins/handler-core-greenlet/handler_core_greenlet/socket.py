@@ -18,7 +18,7 @@ from handler_core.network import SocketMixin
 from handler_core_greenlet import _look_ups
 from handler_core_greenlet._hub import running_hub
 from handler_core_greenlet._native import unpatched
-from handler_core_greenlet._sleep_and_select import now, select
+from handler_core_greenlet._sleep_and_select import now, select, sleep
 
 if TYPE_CHECKING:
     import socket as _native
@@ -41,6 +41,9 @@ getnameinfo = _look_ups.getnameinfo
 T = TypeVar("T")
 
 _DONT_WAIT = getattr(_native, "MSG_DONTWAIT", 0)
+
+# Seconds between two attempts to connect to a Unix socket whose queue is full.
+_PAUSE = 0.01
 
 
 def __getattr__(name: str) -> Any:
@@ -155,11 +158,19 @@ class socket(SocketMixin, _native.socket):
             return errno.EAGAIN
 
     def _connect(self, address: Any) -> int:
-        error = super().connect_ex(_look_ups.without_name(address, self.family))
-        if error not in (errno.EINPROGRESS, errno.EALREADY) or self._timeout == 0:
-            return error
         timeout = self._timeout
-        self._wait(True, None if timeout is None else now() + timeout)
+        deadline = None if timeout is None else now() + timeout
+        address = _look_ups.without_name(address, self.family)
+        error = super().connect_ex(address)
+        while error == errno.EAGAIN and timeout != 0 and self.family == _native.AF_UNIX:
+            # The queue of the server is full. The kernel tells nobody when there is room again.
+            if deadline is not None and now() >= deadline:
+                raise TimeoutError("timed out")
+            sleep(_PAUSE if deadline is None else min(_PAUSE, max(0, deadline - now())))
+            error = super().connect_ex(address)
+        if error not in (errno.EINPROGRESS, errno.EALREADY) or timeout == 0:
+            return error
+        self._wait(True, deadline)
         return self.getsockopt(_native.SOL_SOCKET, _native.SO_ERROR)
 
     def bind(self, address: Any) -> None:
@@ -209,7 +220,7 @@ class socket(SocketMixin, _native.socket):
                 try:
                     sent += super().send(view[sent:], flags)
                 except BlockingIOError:
-                    if self._timeout == 0:
+                    if self._timeout == 0 or flags & _DONT_WAIT:
                         raise
                     self._wait(True, deadline)
 
@@ -217,13 +228,15 @@ class socket(SocketMixin, _native.socket):
         """Send to an address."""
         if args:
             args = *args[:-1], _look_ups.without_name(args[-1], self.family)
-        return self.until_done(super().sendto, data, *args, writing=True)
+        flags = args[0] if len(args) > 1 else 0
+        return self.until_done(super().sendto, data, *args, writing=True, flags=flags)
 
     def sendmsg(self, buffers: Any, *args: Any) -> int:
         """Send buffers, with ancillary data."""
         if len(args) > 2:
             args = *args[:2], _look_ups.without_name(args[2], self.family), *args[3:]
-        return self.until_done(super().sendmsg, buffers, *args, writing=True)
+        flags = args[1] if len(args) > 1 else 0
+        return self.until_done(super().sendmsg, buffers, *args, writing=True, flags=flags)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a file, by ``send``."""

@@ -45,6 +45,7 @@ class Lifecycle(Timing):
     def start(self) -> None:
         """Begin to run callbacks; a second call does nothing. From any thread."""
         logger()  # imports what a worker may need once it can import nothing: out of descriptors
+        self._timer_heap()
         with self._lock:
             self._state = State.RUNNING
             self._drain = None

@@ -55,7 +55,9 @@ class TimerHandle:
         """
         heap = self._heap
         with heap.lock:
-            return heap.take(self._entry) is not None
+            item = heap.take(self._entry)
+        # What it refers to is freed here, without the lock: a finalizer may want another one.
+        return item is not None
 
     def __repr__(self) -> str:
         item = self._entry[2]

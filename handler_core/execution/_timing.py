@@ -67,10 +67,14 @@ class Timing(Dispatch):
         self._start_workers()
         return handle
 
-    def _make_timers(self) -> TimerHeap:
+    def _timer_heap(self) -> type[TimerHeap]:
+        """Import the class of the timers. ``start`` does: a signal handler cannot at any point."""
         from handler_core.execution._timer_heap import TimerHeap
 
-        made = TimerHeap(self._lock, self.home_clock())
+        return TimerHeap
+
+    def _make_timers(self) -> TimerHeap:
+        made = self._timer_heap()(self._lock, self.home_clock())
         # Another thread or a signal handler may have made one meanwhile.
         timers: TimerHeap = vars(self).setdefault("_timers", made)
         return timers

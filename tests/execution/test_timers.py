@@ -370,3 +370,20 @@ def test_a_signal_handler_sets_some_anywhere(handler: Handler) -> None:
         signal.setitimer(signal.ITIMER_REAL, *timer)
     called(handler)
     assert len(ran) == expected
+
+
+def test_what_a_cancelled_timer_refers_to_is_freed_without_the_lock(handler: Handler) -> None:
+    """A finalizer may wait for another thread, which may need the handler meanwhile."""
+    seen: list[bool] = []
+
+    class Request:
+        def __del__(self) -> None:
+            (thread,) = start_threads(lambda: called(handler))
+            thread.join(LIMIT)
+            seen.append(thread.is_alive())
+
+        def expire(self) -> None: ...
+
+    handle = handler.call_later(HOUR, Request().expire)
+    assert handle.cancel()
+    assert seen == [False]

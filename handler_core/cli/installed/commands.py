@@ -70,7 +70,9 @@ def info(name: str, as_json: bool) -> None:
         models_named([name])
     described_models = [(each, describe_model(name)) for each in models]
     described_wrappers = [(each, describe_wrapper(name)) for each in wrappers]
-    broken = {each for each in candidates() if isinstance(describe_model(each), ChildError)}
+    broken: set[str] = set()
+    if models or as_json:  # the choice is shown
+        broken = {each for each in candidates() if isinstance(describe_model(each), ChildError)}
     if as_json:
         write_json(result(described_models, described_wrappers, broken))
     else:

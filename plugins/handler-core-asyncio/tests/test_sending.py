@@ -51,6 +51,17 @@ def there(other: socket.socket) -> bytes:
         return b""
 
 
+def receive_all(handler: Any, other: socket.socket) -> int:
+    """Return how many bytes arrive until the end of the stream, while other tasks run."""
+    count = 0
+    while True:
+        handler.select([other], [], [])
+        data = other.recv(1_000_000)
+        if not data:
+            return count
+        count += len(data)
+
+
 def test_the_first_goes_at_once_and_the_rest_together() -> None:
     async def test(handler: Any, connection: Any, other: socket.socket) -> None:
         def send() -> list[bytes]:
@@ -112,17 +123,8 @@ def test_a_close_loses_nothing() -> None:
             connection.close()
             return sent
 
-        def receive() -> int:
-            got = 0
-            while True:
-                handler.select([other], [], [])
-                data = other.recv(1_000_000)
-                if not data:
-                    return got
-                got += len(data)
-
         sent = await handler.call(fill)
-        assert await handler.call(receive) == sent
+        assert await handler.call(receive_all, handler, other) == sent
 
     run(test)
 
@@ -277,7 +279,7 @@ def test_a_close_leaves_the_stream_to_whoever_still_has_it(how: str) -> None:
                 while True:
                     sent += connection.send(bytes(10_000))
             connection.close()
-            receiving = handler.spawn(lambda: received.append(receive()))
+            receiving = handler.spawn(lambda: received.append(receive_all(handler, other)))
             if how == "makefile":
                 connection.settimeout(None)
                 assert keeper.write(b"end") == 3
@@ -287,15 +289,6 @@ def test_a_close_leaves_the_stream_to_whoever_still_has_it(how: str) -> None:
             keeper.close()
             receiving.join()
             return sent
-
-        def receive() -> int:
-            count = 0
-            while True:
-                handler.select([other], [], [])
-                data = other.recv(1_000_000)
-                if not data:
-                    return count
-                count += len(data)
 
         received: list[int] = []
         sent = await handler.call(send)
@@ -318,16 +311,7 @@ def test_a_signal_handler_may_send_at_any_point() -> None:
                 count += connection.send(b"x")
             return count
 
-        def receive() -> int:
-            count = 0
-            while True:
-                handler.select([other], [], [])
-                data = other.recv(1_000_000)
-                if not data:
-                    return count
-                count += len(data)
-
-        receiving = asyncio.ensure_future(handler.call(receive))
+        receiving = asyncio.ensure_future(handler.call(receive_all, handler, other))
         before = signal.signal(signal.SIGALRM, on_signal)
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         try:

@@ -15,7 +15,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from handler_core.network import blocking_select
@@ -51,10 +51,11 @@ _running: list[Any] = []
 os.register_at_fork(after_in_child=_running.clear)  # a child has none of the threads
 
 
-def send_without_loop(unsent: Iterable[Unsent]) -> None:
+def send_without_loop(unsent: Collection[Unsent]) -> None:
     """Send in a thread what a loop has left. If no thread can be started, send it here and now."""
-    rest = [each for each in unsent if each.offer() or each.count_unsent()]
-    rest = [each for each in rest if each.count_unsent()]
+    for each in unsent:
+        each.offer()
+    rest = [each for each in unsent if each.count_unsent()]
     if not rest:
         return
     done = allocate_lock()

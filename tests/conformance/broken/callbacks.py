@@ -322,7 +322,7 @@ class C8DoesNotSayWhere(Threads):
 # C9
 
 
-@also(1, 4, 7)
+@also(1, 4, 7, 20)
 class C9RefusesStrangers(Threads):
     """Refuses a callback from a thread that ``threading`` has not started."""
 

@@ -220,6 +220,7 @@ class C2StopGivesUp(Threads):
 # C3
 
 
+@also(21)
 class C3StopFromACallbackFails(Threads):
     """Raises, as kazoo's handler does: it joins the thread that ``stop`` is called in."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads
+from broken.base import Threads, also
 from handler_core import fileobj_to_fd, hookimpl
 from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
@@ -19,6 +19,7 @@ from handler_core.green import GreenWaiter
 # C4
 
 
+@also(21)
 class C4ThreadsKeepTheProgramAlive(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         thread = TaskThread(func, args, kwargs)
@@ -168,6 +169,7 @@ class C4WaitsInAFinalizer(Threads):
 # C5
 
 
+@also(21)
 class C5ForgetsThatItForked(Threads):
     def after_fork_in_child(self) -> None:
         pass
@@ -217,6 +219,7 @@ class C5ChildStillDrains(Threads):
 # C6
 
 
+@also(21)
 class C6RegistersAtExit(Threads):
     """Registers an exit function for each handler. The function keeps the handler alive."""
 

@@ -3,7 +3,8 @@
 Arguments: the model, the port of the other end on this machine, how the connection is left (see
 ``leave``), how the program ends (see ``end``), and the connection's timeout in seconds.
 
-It prints how many bytes ``send`` has taken, then ``ended``. It ends when its standard input does.
+It prints how many bytes ``send`` has taken, then ``ended``. What is lost goes to the standard
+error, since that may be known before the end. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from handler_core import AsyncResult, get_handler
 
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
+logging.basicConfig(format="%(message)s")
 
 
 def fill(handler: Any, port: int, leave: str, timeout: float) -> Any:

@@ -48,6 +48,7 @@ def sending(model: str, end: str, leave: str, timeout: float) -> Iterator[Sendin
             [*command, leave, end, str(timeout)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         ) as process:
             server.settimeout(LIMIT)
@@ -84,7 +85,7 @@ def test_all_that_send_has_taken_arrives(model: str, end: str, leave: str) -> No
 def test_what_is_lost_is_said(model: str, end: str, leave: str) -> None:
     with sending(model, end, leave, 0.05) as (sent, other, process):
         # The other end receives nothing until the program has given up, and has ended.
-        said, _ = process.communicate(timeout=LIMIT)
+        _, said = process.communicate(timeout=LIMIT)
         lost = re.fullmatch(r"(\d+) bytes that a connection had taken are lost: .*\n", said)
         assert lost, said
         assert received(other) == sent - int(lost[1]) > 0

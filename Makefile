@@ -70,7 +70,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BENCH_RESULTS := tests/benchmarks/results
 
 .PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper \
-	servers graphviz compiler wheels $(PARTS) $(MORE)
+	servers graphviz compiler sources wheels version release-check $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
@@ -84,7 +84,7 @@ help: ## list the targets
 
 dev: $(READY) zookeeper servers ## install all that tests, lint, docs and benchmarks need: a minute
 
-lint: $(VENV)/.dev ## check style, types, and which module may import which: 30 seconds
+lint: $(VENV)/.dev ## check style, types, spelling, workflows, and which module may import which: 40 seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --cache-dir $(VENV)/mypy
@@ -92,6 +92,14 @@ lint: $(VENV)/.dev ## check style, types, and which module may import which: 30 
 	$(BIN)/mypy --cache-dir $(VENV)/mypy --disable-error-code import-untyped docs/_build/programs docs/examples tests/typed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.readthedocs .readthedocs.yaml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --quiet .github
 
 test: ## lint, and test every part once, with a real ZooKeeper: 6 minutes
 	$(SIDE_BY_SIDE) $(PARTS)
@@ -123,13 +131,22 @@ bench: $(READY) servers ## measure everything beside kazoo's handlers, on an idl
 bench-docs: ## put what make bench measured last into the documentation: at once
 	cp $(addprefix $(BENCH_RESULTS)/,benchmarks.md benchmarks.svg bounds.md) docs/explanation/
 
-wheels: $(BIN)/python compiler ## build what is released into dist: sdists, wheels, and a compiled wheel for this Python: a minute
-	rm -rf build/wheels
+sources: $(BIN)/python ## build into dist what needs no compiler: sdists, and wheels for any platform: half a minute
+	rm -rf dist
 	$(INSTALL) --group wheels
 	for project in . $(PLUGINS); do $(BIN)/python -m build --outdir dist $$project || exit 1; done
+
+wheels: sources compiler ## build what is released into dist: make sources, and a compiled wheel for this Python: a minute
+	rm -rf build/wheels
 	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m build --wheel --outdir build/wheels .
 	PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
 	ls -l dist
+
+version: $(VENV)/.dev ## give all distributions one version: make version V=0.2.0
+	$(BIN)/python tools/release.py version "$(V)"
+
+release-check: $(READY) ## say what is missing for a release: 10 minutes
+	$(BIN)/python tools/release.py check
 
 clean: ## remove all that the other targets made: at once
 	rm -rf .venv* .coverage* docs/_build $(BENCH_RESULTS) dist build .mypy_cache .ruff_cache .pytest_cache
@@ -173,9 +190,9 @@ test-examples: $(READY) zookeeper
 test-suite: $(READY)
 	$(PYTEST) tests/conformance
 
-# All distributions, built and installed into empty environments.
+# All distributions, built and installed into empty environments. With DIST=dist, those in that folder.
 test-dist: $(READY)
-	$(PYTEST) tests/distributions
+	$(if $(DIST),HANDLER_CORE_TEST_DIST="$(abspath $(DIST))") $(PYTEST) tests/distributions
 
 zookeeper:
 	@tools/install-debian /usr/share/java/zookeeper.jar "tests against a ZooKeeper server" \

@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
         wrap,
     )
     from handler_core.lookup import Dispatched
+    from handler_core.lookup._version import __version__ as __version__
     from handler_core.network import (
         create_socket_pair,
         create_tcp_connection,
@@ -76,6 +77,7 @@ __getattr__, __dir__ = _lazy_names(
     {
         ".execution": "IAsyncResult IHandler TimerHandle capture_exceptions wrap",
         ".lookup": "Dispatched",
+        ".lookup._version": "__version__",
         ".network": "create_socket_pair create_tcp_connection create_tcp_socket selector_select",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,12 @@ from environments import PROJECTS, Environment, metadata_of
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build each distribution from a copy, as a release does: an sdist, and a wheel from it."""
+    """Build each distribution from a copy, as a release does: an sdist, and a wheel from it.
+
+    With ``HANDLER_CORE_TEST_DIST``, what is in that folder is tested: the files of a release.
+    """
+    if made := os.environ.get("HANDLER_CORE_TEST_DIST"):
+        return Path(made)
     built, sources = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("sources")
     for project in PROJECTS:
         source = sources / str(metadata_of(project)["name"])

@@ -62,7 +62,7 @@ EXAMPLES := tests/zookeeper/test_examples.py
 # come first, so that no long one is left over at the end.
 PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(CLIENT_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
 WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
-MORE := test-suite test-dist $(WITHIN_PARTS)
+MORE := test-suite test-dist $(WITHIN_PARTS) audit
 
 # The tests start hundreds of interpreters. Each would compile the whole package without this.
 unexport PYTHONDONTWRITEBYTECODE
@@ -189,6 +189,17 @@ test-examples: $(READY) zookeeper
 # The conformance suite on handlers that are broken.
 test-suite: $(READY)
 	$(PYTEST) tests/conformance
+
+# Whether the versions of constraints.txt are known to be vulnerable. With ALL=1 it fails where the index
+# does not say. The program has an environment of its own, since tests run beside it.
+audit: $(VENV)/audit/bin/pip-audit
+	$(VENV)/audit/bin/python tools/audit.py $(if $(ALL),--all)
+
+$(VENV)/audit/bin/pip-audit: $(PROJECTS) | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --upgrade pip
+	PIP_CONSTRAINT=constraints.txt $(VENV)/audit/bin/python -m pip install --quiet --group audit
+	@touch $@
 
 # All distributions, built and installed into empty environments. With DIST=dist, those in that folder.
 test-dist: $(READY)

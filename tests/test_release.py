@@ -18,8 +18,8 @@ import handler_core
 ROOT = Path(__file__).parent.parent
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("release", ROOT / "tools" / "release.py")
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -27,7 +27,7 @@ def load() -> ModuleType:
     return module
 
 
-release = load()
+audit, release = load("audit"), load("release")
 
 
 @pytest.fixture
@@ -100,3 +100,27 @@ def test_a_version_that_is_none_changes_nothing() -> None:
 def test_the_core_says_its_version() -> None:
     assert handler_core.__version__ == importlib_metadata.version("handler-core")
     assert release.version_of(ROOT) == handler_core.__version__
+
+
+FINE = {"name": "fine", "version": "1", "vulns": []}
+LEFT_OUT = {"name": "unknown", "skip_reason": "the index does not know it"}
+BAD = {"name": "bad", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "everything", "status", "line"),
+    [
+        ([FINE], False, 0, "1 of 1 distributions are audited"),
+        ([FINE, LEFT_OUT], False, 0, "left out: unknown"),
+        ([FINE, LEFT_OUT], True, 1, "left out: unknown"),
+        ([LEFT_OUT], False, 0, "this package index has no data about vulnerabilities"),
+        ([LEFT_OUT], True, 1, "this package index has no data about vulnerabilities"),
+        ([FINE, BAD, LEFT_OUT], False, 1, "bad 1: PYSEC-1, mended in 2"),
+    ],
+)
+def test_what_an_audit_says(
+    dependencies: list[dict[str, object]], everything: bool, status: int, line: str
+) -> None:
+    ended, lines = audit.judge(dependencies, everything)
+    assert ended == status
+    assert any(line in each for each in lines)

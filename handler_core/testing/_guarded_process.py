@@ -48,7 +48,7 @@ class GuardedProcess:
     ) -> None:
         self._sleep_func = sleep_func
         with log.open("wb") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  the shell runs a constant program
                 ["/bin/sh", "-c", _UNDER_GUARD, folder, *command],
                 bufsize=0,
                 stdin=subprocess.PIPE,

@@ -296,7 +296,7 @@ class Suite:
                 textwrap.dedent(body),
             )
         )
-        with subprocess.Popen(
+        with subprocess.Popen(  # noqa: S603  a program of the suite
             [*self.interpreter, "-c", source],
             # CPython warns of any fork in a process with threads. These tests fork on purpose.
             env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"},

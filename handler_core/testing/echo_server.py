@@ -87,7 +87,9 @@ def running_server(
         "--trickle": trickle,
     }
     command += [switch for switch, is_on in switches.items() if is_on]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(  # noqa: S603  this module itself, as a program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     try:

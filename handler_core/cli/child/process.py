@@ -61,7 +61,7 @@ def run_in_child(
     done = 0
     with tempfile.TemporaryFile() as stderr:
         # With -P, Python does not import modules of the current folder in place of libraries.
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  a list, so no shell reads the arguments
             [sys.executable, "-P", "-m", _WORKER, job.path, plugin, json.dumps(arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

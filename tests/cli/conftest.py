@@ -35,14 +35,18 @@ def run(environment: Callable[..., dict[str, str]]) -> Callable[..., object]:
     """Return a function that runs ``handler-core`` with arguments, and waits for its end."""
 
     def run_command(
-        *arguments: str, folders: Sequence[Path] = (), zookeeper: bool = False, **variables: str
+        *arguments: str,
+        folders: Sequence[Path] = (),
+        zookeeper: bool = False,
+        limit: float = 100,
+        **variables: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "handler_core", *arguments],
             env=environment(folders, zookeeper=zookeeper) | variables,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=limit,
             check=False,
         )
 

@@ -288,6 +288,26 @@ def test_a_pool_undoes_what_was_not_committed(
     pool.close()
 
 
+def test_a_pool_after_all_its_connections_broke(
+    handler: Handler, connect: Callable[..., Any], postgresql: PostgreSQL
+) -> None:
+    """Who tries once more gets a connection that works."""
+    pool = Pool(handler, lambda: connect(postgresql.dsn), size=3)
+    with pool.connection() as first, pool.connection() as second, pool.connection() as third:
+        processes = [run(each, "SELECT pg_backend_pid()") for each in (first, second, third)]
+    with psycopg.connect(handler, postgresql.dsn) as other:
+        for process in processes:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [process])
+    with pytest.raises(OperationalError), pool.connection() as broken:
+        run(broken, "SELECT 1")
+    for _ in range(2):
+        with pool.connection() as new, pool.connection() as another, pool.connection() as last:
+            assert [run(each, "SELECT 1") for each in (new, another, last)] == [1] * 3
+    assert first.closed and second.closed and third.closed
+    assert not (new.closed or another.closed or last.closed)
+    pool.close()
+
+
 def test_notifications_of_psycopg(handler: Handler, postgresql: PostgreSQL) -> None:
     listening = psycopg.connect(handler, postgresql.dsn, autocommit=True)
     listening.execute("LISTEN news")

@@ -3,6 +3,10 @@
 A task that is cancelled in the midst of a request leaves the rest of the answer in the connection.
 Whoever got that connection next would take it for the answer to its own request. So the pool closes
 what such a task gives back.
+
+A connection that breaks while nobody uses it is noticed by the next one who does. After a restart of
+the server that would happen once for each connection. So the first one that breaks counts for all
+that were made before.
 """
 
 from __future__ import annotations
@@ -32,6 +36,9 @@ class Pool(Generic[C]):
     what was not committed is undone. It is closed instead if the block ends by what is no
     ``Exception``, such as a cancellation, or if the ``rollback`` fails.
 
+    If a connection breaks in a block, the pool makes new ones in place of those that it has. So a
+    task that tries once more gets a new connection.
+
     Args:
         handler: whose tasks use the pool.
         connect: makes a connection.
@@ -43,12 +50,14 @@ class Pool(Generic[C]):
             raise ValueError(f"a pool has one connection or more, not {size}")
         self._connect = connect
         self._empty = handler.queue_empty
-        # A place is a connection that nobody uses, or None for one that is not made yet.
+        # A place is a connection that nobody uses, with its era, or None for one that is not made
+        # yet. An era ends when a connection breaks.
         # The last one comes first, so that a pool makes no more than are used at a time.
         self._places: Any = handler.lifo_queue_impl()
         for _ in range(size):
             self._places.put(None)
         self._size = size
+        self._era = 0
         self._closed = False
 
     @contextlib.contextmanager
@@ -63,21 +72,28 @@ class Pool(Generic[C]):
             RuntimeError: the pool is closed.
         """
         try:
-            connection = self._places.get(timeout=timeout)
+            place = self._places.get(timeout=timeout)
         except self._empty:
             raise PoolTimeoutError(
                 f"all {self._size} connections are in use for {timeout} seconds"
             ) from None
+        connection, era = place or (None, self._era)
         kept = None
         try:
             if self._closed:
                 raise RuntimeError("this pool is closed")
+            if connection is not None and era != self._era:
+                _close(connection)
+                connection = None
             if connection is None or _is_closed(connection):
+                era = self._era
                 connection = self._connect()
             try:
                 yield connection
             except Exception:
                 kept = _cleaned(connection)
+                if kept is None and era == self._era:
+                    self._era += 1
                 raise
             except BaseException:
                 _close(connection)
@@ -88,7 +104,7 @@ class Pool(Generic[C]):
             if self._closed and kept is not None:
                 _close(kept)
                 kept = None
-            self._places.put(kept)
+            self._places.put(None if kept is None else (kept, era))
 
     def close(self) -> None:
         """Close the connections that nobody uses now, and each other one when it is given back."""
@@ -96,10 +112,10 @@ class Pool(Generic[C]):
         places = 0
         with contextlib.suppress(self._empty):
             while True:
-                connection = self._places.get(block=False)
+                place = self._places.get(block=False)
                 places += 1
-                if connection is not None:
-                    _close(connection)
+                if place is not None:
+                    _close(place[0])
         for _ in range(places):
             self._places.put(None)  # who waits for one hears that the pool is closed
 

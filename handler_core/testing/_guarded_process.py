@@ -70,6 +70,11 @@ class GuardedProcess:
         """True while the process lives."""
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the process has returned, negative for a signal; None while it lives."""
+        return self._process.poll()
+
     def stop(self, timeout: float) -> None:
         """End the process, and kill it if it has not ended after ``timeout`` seconds."""
         process = self._process

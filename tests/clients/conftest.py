@@ -21,8 +21,12 @@ from .servers import Files, MariaDB, Memcached, Mosquitto, PostgreSQL, Redis, Se
 
 S = TypeVar("S", bound=Server)
 
+# Their programs name their own models, so they run once, and not for each model.
+if HANDLER != "threading":
+    collect_ignore = ["test_applications.py", "test_guide.py", "test_page.py"]
+
 # The threads in which a loop's resolver looks names up.
-_RESOLVERS = ("asyncio_", "Trio thread")
+RESOLVERS = ("asyncio_", "Trio thread")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,7 +46,7 @@ def why_missing(kind: type[Server]) -> None:
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     """The certificate of all servers, by an authority of its own."""
-    return new_files(tmp_path_factory.mktemp("certificates"))
+    return new_files(tmp_path_factory.mktemp("certificates"), "localhost")
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +114,7 @@ def handler() -> Iterator[Handler]:
         yield handler
         if HANDLER != "threading":
             started = set(threading.enumerate()) - before
-            assert [each for each in started if not each.name.startswith(_RESOLVERS)] == []
+            assert [each for each in started if not each.name.startswith(RESOLVERS)] == []
 
 
 @pytest.fixture

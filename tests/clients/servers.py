@@ -25,17 +25,17 @@ _STOP_TIMEOUT = 15.0
 
 
 class Files(NamedTuple):
-    """The files of a server's certificate for ``localhost``, in PEM."""
+    """The files of a server's certificate, in PEM."""
 
     authority: Path
     certificate: Path
     key: Path
 
 
-def new_files(folder: Path) -> Files:
-    """Write a certificate by an authority of its own into a folder."""
+def new_files(folder: Path, *hosts: str) -> Files:
+    """Write a certificate for these hosts, by an authority of its own, into a folder."""
     authority = trustme.CA()
-    issued = authority.issue_cert("localhost")
+    issued = authority.issue_cert(*hosts)
     names = Files(*(folder / name for name in ("authority.pem", "server.pem", "server.key")))
     authority.cert_pem.write_to_path(str(names.authority))
     issued.cert_chain_pems[0].write_to_path(str(names.certificate))
@@ -280,7 +280,8 @@ class MariaDB(Server):
             *(f"--socket={self.folder / 'mariadb.sock'}", f"--pid-file={self.folder / 'pid'}"),
             *(f"--ssl-cert={self.files.certificate}", f"--ssl-key={self.files.key}"),
             *("--max-allowed-packet=64M", "--innodb-buffer-pool-size=16M"),
-            *("--innodb-flush-log-at-trx-commit=0", f"--init-file={self.folder / 'users.sql'}"),
+            # At 2, what is committed survives that the server is killed.
+            *("--innodb-flush-log-at-trx-commit=2", f"--init-file={self.folder / 'users.sql'}"),
         ]
 
 

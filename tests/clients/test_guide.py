@@ -19,15 +19,10 @@ from pages import DOCS, blocks_of
 
 from handler_core import list_handlers
 
-from .models import HANDLER
 from .servers import Memcached
 
 PAGE = DOCS / "tutorial" / "write-a-client.md"
 PROGRAMS = DOCS / "examples" / "memcached"
-
-pytestmark = pytest.mark.skipif(
-    HANDLER != "threading", reason="the programs name their model: once is enough"
-)
 
 MODELS = [model.name for model in list_handlers()]
 

@@ -7,14 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from pages import CLIENTS, program_of
 
-from .models import HANDLER
 from .servers import MariaDB, Memcached, Mosquitto, PostgreSQL, Redis
 
 
-@pytest.mark.skipif(HANDLER != "threading", reason="the programs name their model: once is enough")
 def test_the_programs_of_the_page_run(
     redis_server: Redis,
     postgresql: PostgreSQL,

@@ -303,8 +303,8 @@ def test_a_pool_after_all_its_connections_broke(
     for _ in range(2):
         with pool.connection() as new, pool.connection() as another, pool.connection() as last:
             assert [run(each, "SELECT 1") for each in (new, another, last)] == [1] * 3
-    assert first.closed and second.closed and third.closed
-    assert not (new.closed or another.closed or last.closed)
+    assert all(each.closed for each in (first, second, third))
+    assert not any(each.closed for each in (new, another, last))
     pool.close()
 
 

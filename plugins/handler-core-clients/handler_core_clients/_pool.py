@@ -4,9 +4,8 @@ A task that is cancelled in the midst of a request leaves the rest of the answer
 Whoever got that connection next would take it for the answer to its own request. So the pool closes
 what such a task gives back.
 
-A connection that breaks while nobody uses it is noticed by the next one who does. After a restart of
-the server that would happen once for each connection. So the first one that breaks counts for all
-that were made before.
+A connection that breaks while nobody uses it raises in its next call. After a restart of the server
+each connection would do that. So the first one that breaks counts for all that were made before.
 """
 
 from __future__ import annotations

@@ -23,9 +23,11 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "handler_core":
             raise
+        from handler_core.lookup._install_lines import install_line
+
         print(
             f"the command line needs the package {error.name}, which is not installed; "
-            'to install what it needs: pip install "handler-core[cli]"',
+            f"to install what it needs: {install_line('cli')}",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -11,10 +11,14 @@ from importlib_metadata import EntryPoint
 
 from handler_core.execution._logger import logger
 from handler_core.lookup._entry_points import HANDLERS, entries_by_name, find_entry
-from handler_core.lookup._exceptions import HandlerLoadError, HandlerValidationError
+from handler_core.lookup._exceptions import (
+    HandlerLoadError,
+    HandlerNotFoundError,
+    HandlerValidationError,
+)
 from handler_core.lookup._handler_class import load_handler_class
 from handler_core.lookup._plugin_origin import PluginOrigin
-from handler_core.lookup._suggestions import DEFAULT_MODEL
+from handler_core.lookup._suggestions import DEFAULT_MODEL, none_named
 
 __all__ = ["candidates", "choose_entry", "choose_model"]
 
@@ -48,6 +52,8 @@ def choose_entry(excluded: Collection[str] = ()) -> tuple[EntryPoint, str]:
     if DEFAULT_MODEL not in installed and len(installed) == 1:
         (only,) = installed
         return find_entry(HANDLERS, only), "it is the only model that is installed"
+    if DEFAULT_MODEL not in installed and installed:
+        raise HandlerNotFoundError(none_named(installed))
     entry = find_entry(HANDLERS, DEFAULT_MODEL)
     return entry, "no installed model runs the caller, and it is the default"
 

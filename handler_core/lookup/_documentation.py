@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib_metadata
 
-from handler_core.lookup._suggestions import DISTRIBUTION
+from handler_core.lookup._install_lines import DISTRIBUTION
 
 __all__ = ["documentation"]
 

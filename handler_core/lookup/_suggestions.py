@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable
 import importlib_metadata
 from importlib_metadata import PackageNotFoundError
 
-__all__ = ["DEFAULT_MODEL", "DISTRIBUTION", "close_matches", "models_on_offer", "not_found"]
+from handler_core.lookup._install_lines import DISTRIBUTION, install_line
+
+__all__ = ["DEFAULT_MODEL", "close_matches", "models_on_offer", "none_named", "not_found"]
 
 #: The model of a program that names none, if no other model runs it.
 DEFAULT_MODEL = "threading"
-
-#: The distribution of the core. Its extras are the models on offer.
-DISTRIBUTION = "handler-core"
 
 # No plugin has a longer name, and comparing a very long one with others takes very long.
 _LONGEST_NAME = 100
@@ -25,7 +24,7 @@ def not_found(kind: str, name: str, installed: Collection[str]) -> str:
 
     shown = repr(name) if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]!r}..."
     on_offer = [] if kind != "handler" else sorted(set(models_on_offer()) - set(installed))
-    install = {model: f'pip install "{DISTRIBUTION}[{model}]"' for model in on_offer}
+    install = {model: install_line(model) for model in on_offer}
     lines = [f"no {kind} named {shown} is installed"]
     close = []
     if len(name) <= _LONGEST_NAME:
@@ -46,6 +45,21 @@ def not_found(kind: str, name: str, installed: Collection[str]) -> str:
     elif not installed and DEFAULT_MODEL in install:
         lines.append(f"to install one: {install[DEFAULT_MODEL]}")
     lines.append(f"installed: {', '.join(installed) or 'none'}")
+    return "; ".join(lines)
+
+
+def none_named(installed: Iterable[str]) -> str:
+    """Return the message for a program that names no model, where none can be taken for it."""
+    from handler_core.lookup._frozen import is_frozen  # only an error needs it
+
+    names = sorted(installed)
+    lines = [
+        "no handler is named, and none of the installed ones runs the caller",
+        f"name one, for example get_handler({names[0]!r})",
+    ]
+    if not is_frozen():
+        lines.append(f"to install {DEFAULT_MODEL}, the default: {install_line(DEFAULT_MODEL)}")
+    lines.append(f"installed: {', '.join(names)}")
     return "; ".join(lines)
 
 

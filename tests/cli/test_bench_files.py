@@ -18,6 +18,7 @@ from odd_model import MODEL
 
 from handler_core.cli.bench import output_file
 from handler_core.cli.bench.operations import ROWS
+from handler_core.lookup._install_lines import install_line
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 MakePlugin = Callable[[str, str], Path]
@@ -205,7 +206,7 @@ def test_says_what_to_install_before_anything_is_measured(
     done = run_without([package], ["odd", option, str(path)], noticed)
     assert done.returncode == 1
     assert f"{option} needs the package {package}" in done.stderr
-    assert 'pip install "handler-core[bench]"' in done.stderr
+    assert install_line("bench") in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not marker.exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler_core.cli.versions import compatible_range
+from handler_core.lookup._install_lines import install_line
 from handler_core.testing._contract_texts import CONTRACT
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -216,7 +217,7 @@ def test_without_pytest_it_says_what_to_install(run: Run, tmp_path: Path) -> Non
     done = run("check", "threading", folders=[tmp_path])
     assert done.returncode == 2
     assert outcomes(done.stdout)["conformance"] == "not possible"
-    assert 'pip install "handler-core[testing]"' in done.stdout
+    assert install_line("testing") in done.stdout
     assert "no check failed for threading, but not all was possible here" in done.stderr
 
 
@@ -225,7 +226,7 @@ def test_what_pytest_says_where_it_fails_is_shown(run: Run, tmp_path: Path) -> N
     done = run("check", "threading", folders=[tmp_path])
     assert done.returncode == 1
     assert "no trustme" in done.stdout
-    assert 'pip install "handler-core[testing]"' in done.stdout
+    assert install_line("testing") in done.stdout
 
 
 @pytest.mark.parametrize(

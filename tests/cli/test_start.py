@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from handler_core import __main__
+from handler_core.lookup._install_lines import install_line
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,7 @@ def test_says_what_to_install_where_the_extra_is_missing(package: str) -> None:
         "handler_core.__main__.main()"
     )
     assert done.returncode == 2
-    assert 'pip install "handler-core[cli]"' in done.stderr
+    assert install_line("cli") in done.stderr
     assert package in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -72,7 +73,7 @@ def test_says_what_to_install_where_there_is_no_model() -> None:
         "main()"
     )
     assert done.returncode == 1
-    assert 'pip install "handler-core[threading]"' in done.stderr
+    assert install_line("threading") in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -85,5 +86,5 @@ def test_kazoo_missing() -> None:
     )
     assert done.returncode == 0
     assert "KazooClient is left out: kazoo is not installed" in done.stderr
-    assert 'pip install "handler-core[cli]"' in done.stderr
+    assert install_line("cli") in done.stderr
     assert "threading" in done.stdout

@@ -13,6 +13,7 @@ from fake_plugins import Site, run
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Handler, HandlerLoadError, HandlerNotFoundError, get_handler, list_handlers
+from handler_core.lookup._install_lines import install_line
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_what_to_install(site: Site, name: str) -> None:
         return
     with pytest.raises(HandlerNotFoundError) as caught:
         get_handler(name)
-    assert f'pip install "handler-core[{name}]"' in str(caught.value)
+    assert install_line(name) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["cli", "all", "handler-core", "test"])

@@ -13,6 +13,7 @@ from handler_core.cli.bench.rounds import SINGLE_OPERATIONS, Figures, runs_in
 from handler_core.cli.bench.table import bench_table
 from handler_core.cli.child.runs import Runs, complete_model, models_named
 from handler_core.cli.display import output, show_table
+from handler_core.lookup._install_lines import install_line
 
 __all__ = ["bench"]
 
@@ -110,5 +111,5 @@ def _needed_for(option: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{option} needs the package {error.name}, which is not installed; "
-            'to install what it needs: pip install "handler-core[bench]"'
+            f"to install what it needs: {install_line('bench')}"
         ) from None

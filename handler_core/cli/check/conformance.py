@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handler_core.cli.child.job import Job, JobError, get_handler_without_wrappers
+from handler_core.lookup._install_lines import install_line
 
 __all__ = ["ALL", "LONG_LINES", "SUITE", "Conformance"]
 
@@ -16,8 +17,6 @@ LONG_LINES = (4, 5, 6, 18)
 
 #: The job reports percents. This is the report when all tests have run.
 ALL = 100
-
-_INSTALL = 'pip install "handler-core[testing]"'
 
 # A user sets these variables for other runs of pytest. They would change this run.
 _VARIABLES_OF_PYTEST = (
@@ -53,7 +52,9 @@ def _run_suite(model: str, report: Callable[[int], object], left_out: list[int])
     try:
         import pytest
     except ModuleNotFoundError as error:
-        raise JobError(f"the suite needs {error.name}: {_INSTALL}", needs=True) from None
+        raise JobError(
+            f"the suite needs {error.name}: {install_line('testing')}", needs=True
+        ) from None
     for variable in _VARIABLES_OF_PYTEST:
         os.environ.pop(variable, None)
 
@@ -110,7 +111,7 @@ def _run_suite(model: str, report: Callable[[int], object], left_out: list[int])
     if not seen:
         raise JobError(
             f"pytest could not run the suite, and ended with status {int(status)}; "
-            f"to install what the suite needs: {_INSTALL}",
+            f"to install what the suite needs: {install_line('testing')}",
             see_output=True,
         )
     ended_well = status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)

@@ -14,6 +14,8 @@ from handler_core import HandlerNotFoundError, get_handler, list_handlers
 from handler_core.cli.child.job import Job
 from handler_core.cli.child.process import ChildError, run_in_child
 from handler_core.cli.display import progress_on, write
+from handler_core.lookup._install_lines import install_line
+from handler_core.lookup._suggestions import DEFAULT_MODEL
 
 __all__ = ["Runs", "complete_model", "models_named"]
 
@@ -38,8 +40,7 @@ def models_named(names: Sequence[str]) -> list[str]:
     installed = list(dict.fromkeys(info.name for info in list_handlers()))
     if not installed:
         raise click.ClickException(
-            "no concurrency model is installed; "
-            'to install one: pip install "handler-core[threading]"'
+            f"no concurrency model is installed; to install one: {install_line(DEFAULT_MODEL)}"
         )
     for name in names:
         if name not in installed:

@@ -16,11 +16,14 @@ from handler_core.cli.demo.load import Measurement
 from handler_core.cli.demo.sample_client import EchoServer
 from handler_core.cli.demo.table import DROPPABLE, demo_table
 from handler_core.cli.display import json_option, output, show_table, write_json
+from handler_core.lookup._install_lines import install_line
 from handler_core.testing import ZooKeeperServer
 
 __all__ = ["demo"]
 
-_KAZOO_MISSING = 'kazoo is not installed: pip install "handler-core[cli]"'
+
+def _kazoo_missing() -> str:
+    return f"kazoo is not installed: {install_line('cli')}"
 
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -33,7 +36,7 @@ def _hosts(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     if value is None:
         return None
     if find_spec("kazoo") is None:
-        raise click.ClickException(_KAZOO_MISSING)
+        raise click.ClickException(_kazoo_missing())
     from kazoo.hosts import collect_hosts
 
     try:
@@ -124,7 +127,7 @@ def _add_own_zookeeper(runs: _DemoRuns) -> None:
     client = KAZOO_CLIENT.name
     missing = ZooKeeperServer.why_missing()
     if find_spec("kazoo") is None:
-        missing = _KAZOO_MISSING
+        missing = _kazoo_missing()
     if missing is not None:
         runs.say(f"{client} is left out: {missing}")
         return

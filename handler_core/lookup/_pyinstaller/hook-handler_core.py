@@ -8,8 +8,8 @@ from importlib_metadata import EntryPoint
 from PyInstaller.utils.hooks import collect_submodules, copy_metadata
 
 from handler_core.lookup._entry_points import HANDLERS, WRAPPERS, entries_by_name
+from handler_core.lookup._install_lines import DISTRIBUTION
 from handler_core.lookup._plugin_origin import PluginOrigin, distribution_of
-from handler_core.lookup._suggestions import DISTRIBUTION
 
 
 def is_of_the_program(module: str) -> bool:

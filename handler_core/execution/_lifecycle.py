@@ -191,14 +191,14 @@ class Lifecycle(Timing):
     def _finish_drain(self, drain: Drain) -> None:
         """End the stop. The handler is stopped, unless it was started again meanwhile.
 
-        Under the lock.
+        Under the lock. The caller refers to the drain until it has left the lock.
         """
         drain.mailbox = None
         if drain is self._drain:
             self._state = State.STOPPED
             self._drain = None
             if self._timers is not None:
-                self._timers.drop_all()
+                drain.dropped += self._timers.take_all()
         for waiter in drain.waiters:
             waiter.wake()
 

@@ -123,7 +123,7 @@ class Worker:
 class Drain:
     """One ``stop`` on its way through the mailboxes, and the callers that wait for its end."""
 
-    __slots__ = ("ended", "mailbox", "waiters")
+    __slots__ = ("dropped", "ended", "mailbox", "waiters")
 
     def __init__(self) -> None:
         #: The mailbox in which it lies, or the timers; None before and after.
@@ -131,6 +131,9 @@ class Drain:
         self.waiters: list[Waiter] = []
         #: The workers that it has ended.
         self.ended: list[Worker] = []
+        #: The timers that it has dropped. They are freed with it, when nobody holds the lock: a
+        #: finalizer may want another one.
+        self.dropped: list[Item] = []
 
 
 class InContext:

@@ -145,12 +145,15 @@ class TimerHeap:
             self._cancelled -= 1
         return None
 
-    def drop_all(self) -> None:
-        """Cancel all that is pending."""
+    def take_all(self) -> list[Item]:
+        """Cancel all that is pending; return it."""
         dropped, self.items = self.items, []
         self._cancelled = 0
+        items: list[Item] = []
         for entry in dropped:
+            items.append(entry[2])
             entry[2] = None
+        return items
 
     def count_by(self, clock: Callable[[], float]) -> None:
         """Count the time by another clock from now on."""

@@ -387,3 +387,27 @@ def test_what_a_cancelled_timer_refers_to_is_freed_without_the_lock(handler: Han
     handle = handler.call_later(HOUR, Request().expire)
     assert handle.cancel()
     assert seen == [False]
+
+
+@pytest.mark.parametrize("handler_class", [SequentialThreadingHandler, _Unable])
+def test_what_a_stop_drops_is_freed_without_the_lock(handler_class: type[Handler]) -> None:
+    """As above. The worker of the timers drops it, or the caller of ``stop`` if there is none."""
+    freed = threading.Event()
+    seen: list[bool] = []
+
+    class Request:
+        def __del__(self) -> None:
+            (thread,) = start_threads(lambda: handler.call_later(HOUR, int))
+            thread.join(LIMIT / 3)
+            seen.append(thread.is_alive())
+            freed.set()
+
+        def expire(self) -> None: ...
+
+    handler = handler_class()
+    timer = handler.call_later(HOUR, Request().expire)
+    handler.start()
+    handler.stop()
+    assert freed.wait(LIMIT)
+    assert seen == [False]
+    assert not timer.cancel()

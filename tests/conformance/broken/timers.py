@@ -118,8 +118,8 @@ class C21RefersToTheCancelled(_OtherHeap):
 
 class C21StopKeepsThem(_OtherHeap):
     class heap_class(_Heap):
-        def drop_all(self) -> None:
-            pass
+        def take_all(self) -> Any:
+            return []
 
 
 class C21StopDropsThemAtOnce(Threads):
@@ -128,7 +128,7 @@ class C21StopDropsThemAtOnce(Threads):
     @hookimpl
     def stop(self) -> None:
         if self._timers is not None and self.running and not self.in_callback():
-            self._timers.drop_all()
+            self._timers.take_all()
         super().stop()
 
 

@@ -27,14 +27,15 @@ def timeout_error_class(timeout_exception: type[Exception]) -> type[Exception]:
     """Return the class that a timed-out ``get`` raises for this ``timeout_exception``.
 
     It is a subclass of ``timeout_exception`` and of the builtin ``TimeoutError``. It has the name
-    of the former, and pickles as the former, because it cannot be imported by a name of its own.
+    of the former. It cannot be imported by a name of its own, so an error pickles as a call that
+    makes it of the former.
     """
     known = _timeout_error_classes.get(timeout_exception)
     if known is not None:
         return known
 
-    def reduce(self: Exception) -> tuple[type[Exception], tuple[Any, ...]]:
-        return timeout_exception, self.args
+    def reduce(self: Exception) -> tuple[Any, ...]:
+        return _timeout_error, (timeout_exception, *self.args), vars(self) or None
 
     both = type(
         timeout_exception.__name__,
@@ -47,3 +48,7 @@ def timeout_error_class(timeout_exception: type[Exception]) -> type[Exception]:
         },
     )
     return _timeout_error_classes.setdefault(timeout_exception, both)
+
+
+def _timeout_error(timeout_exception: type[Exception], *args: Any) -> Exception:
+    return timeout_error_class(timeout_exception)(*args)

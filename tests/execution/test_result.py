@@ -201,11 +201,14 @@ def test_the_timeout_error_pickles_and_copies() -> None:
     ):
         with pytest.raises(cls) as caught:
             result.get(timeout=0)
+        caught.value.add_note("of the client")
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             again = pickle.loads(pickle.dumps(caught.value, protocol))
-            assert type(again) is cls
+            assert type(again) is type(caught.value)
+            assert isinstance(again, TimeoutError)
             assert again.args == caught.value.args
-        assert isinstance(copy.copy(caught.value), cls)
+            assert again.__notes__ == ["of the client"]
+        assert type(copy.copy(caught.value)) is type(caught.value)
         assert type(caught.value).__name__ == cls.__name__
         assert str(caught.value) == "there was no result within 0 seconds"
 

@@ -16,12 +16,13 @@ __all__ = ["warn_if_taken"]
 
 
 def warn_if_taken(sock: Any, plain_class: Any) -> None:
-    """Warn if the caller of ``sock.detach()`` makes a TLS socket that waits in another way.
+    """Warn if the caller of ``sock.detach()`` makes a TLS socket that blocks the thread.
 
     ``SSLContext.wrap_socket`` calls ``SSLSocket._create``, and that detaches the socket. The frame
     of that call shows what was given (``sock``) and the class of what is made (``cls``). They wait
-    alike if the latter is derived from the class of the former. A socket of eventlet wraps the one
-    that is detached. eventlet's own TLS calls ``_create`` itself.
+    alike if the latter is derived from the class of the former. The new one has the timeout of the
+    former, and does not wait at all if that is 0. A socket of eventlet wraps the one that is
+    detached. eventlet's own TLS calls ``_create`` itself.
 
     Args:
         sock: a socket with a mixin, which has been detached.
@@ -38,6 +39,8 @@ def warn_if_taken(sock: Any, plain_class: Any) -> None:
         return
     given, made = frame.f_locals.get("sock"), frame.f_locals.get("cls")
     if given is sock and isinstance(made, type) and issubclass(made, plain_class):
+        return
+    if given is not None and given.gettimeout() == 0:
         return
     while frame is not None and _is_of_ssl(frame):
         frame, level = frame.f_back, level + 1

@@ -95,6 +95,15 @@ def test_to_detach_is_not_to_wrap(name: str) -> None:
     assert taken(name, let_go) == []
 
 
+@pytest.mark.parametrize("name", GREEN)
+def test_a_socket_that_does_not_wait_is_taken(name: str) -> None:
+    def wrap(handler: Handler, sock: Any) -> Any:
+        sock.setblocking(False)
+        return wrapped(handler, sock)
+
+    assert taken(name, wrap) == []
+
+
 @pytest.mark.parametrize("name", ["asyncio", "trio"])
 def test_a_thread_without_a_loop_may_block(name: str) -> None:
     handler = get_handler(name)

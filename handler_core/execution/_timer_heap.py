@@ -19,6 +19,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from handler_core.execution._fork import this_process
+
 if TYPE_CHECKING:
     from handler_core.execution._mailbox import Drain, Item, Worker
     from handler_core.execution._waiter import Waiter
@@ -51,16 +53,19 @@ class TimerHandle:
 
         Returns:
             True if the function will not be called now. False if it was called already, is running,
-            was cancelled before, or was dropped by a ``stop``.
+            was cancelled before, or was dropped by a ``stop``. False in a forked child too, since
+            the timer is the parent's.
         """
         heap = self._heap
+        if heap.is_inherited():
+            return False
         with heap.lock:
             item = heap.take(self._entry)
         # What it refers to is freed here, without the lock: a finalizer may want another one.
         return item is not None
 
     def __repr__(self) -> str:
-        item = self._entry[2]
+        item = None if self._heap.is_inherited() else self._entry[2]
         return f"<{type(self).__name__} {'over' if item is None else _name(item)}>"
 
 
@@ -77,6 +82,7 @@ class TimerHeap:
 
     __slots__ = (
         "_cancelled",
+        "_generation",
         "_serial",
         "busy",
         "clock",
@@ -103,6 +109,11 @@ class TimerHeap:
         self.until = math.inf
         self._serial = 0
         self._cancelled = 0
+        self._generation = this_process.generation
+
+    def is_inherited(self) -> bool:
+        """Return True in a forked child, where nothing of it is ever called."""
+        return self._generation != this_process.generation
 
     def push(self, seconds: float, item: Item) -> tuple[TimerHandle, float]:
         """Add a callback that is due in so many seconds; return its handle, and when that is."""

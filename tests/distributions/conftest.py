@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import PROJECTS, Environment, metadata_of
+
+from .environments import PROJECTS, Environment, metadata_of
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ class Environment:
     def run(
         self, *command: str | Path, cwd: Path | None = None, status: int = 0, **variables: str
     ) -> str:
-        """Run a program of the environment. Return its standard output."""
+        """Run a program of the environment. Return its output, with its errors if it is to fail."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -82,7 +82,7 @@ class Environment:
             check=False,
         )
         assert ended.returncode == status, f"{command}:\n{ended.stdout}\n{ended.stderr}"
-        return ended.stdout
+        return ended.stdout + ended.stderr if status else ended.stdout
 
     def install(self, *requirements: str | Path) -> None:
         """Install with pip."""

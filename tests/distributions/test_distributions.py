@@ -13,11 +13,12 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
-from environments import PROJECTS, ROOT, VERSION, Environment, metadata_of, required_by
 from packaging.requirements import Requirement
 
 from handler_core import list_handlers
 from handler_core.execution._compiled import MODULES
+
+from .environments import PROJECTS, ROOT, VERSION, Environment, metadata_of, required_by
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import trustme
-from environments import Environment
 
 from handler_core import list_handlers
 from handler_core.testing.echo_server import running_server
+
+from .environments import Environment
 
 pytestmark = pytest.mark.timeout(900)
 

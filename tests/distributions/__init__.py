@@ -1,0 +1,1 @@
+"""Tests of what is released: distributions, packed programs, and the README."""

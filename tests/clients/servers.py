@@ -294,6 +294,7 @@ class Mosquitto(Server):
         settings = self.folder / "mosquitto.conf"
         settings.write_text(
             "allow_anonymous true\n"
+            "max_packet_size 20000000\n"  # newer ones take 2 MB by default
             f"listener {self.port} 127.0.0.1\n"
             f"listener {self.secure_port} 127.0.0.1\n"
             f"certfile {self.files.certificate}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from handler_core_clients import Pool, pymysql
 
 from handler_core import Handler
 
-from .models import CANCELS, LONG, Ticker, cancelled, eventually, in_task
+from .models import CANCELS, HANDLER, LONG, Ticker, cancelled, eventually, in_task
 from .servers import MariaDB
 
 needs_cancellation = pytest.mark.skipif(not CANCELS, reason="threads are not cancelled")
@@ -158,6 +159,15 @@ def test_a_cancelled_call_closes_its_connection(
 ) -> None:
     connection = connect(ssl_disabled=not tls)
     assert cancelled(handler, 0.1, lambda: run(connection, "SELECT sleep(1)"))
+    assert not connection.open
+
+
+@pytest.mark.skipif(HANDLER not in ("gevent", "eventlet"), reason="they throw any exception")
+def test_a_timeout_with_an_exception_of_the_callers(handler: Handler, connect: Connect) -> None:
+    connection = connect(ssl_disabled=True)
+    connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with pytest.raises(LookupError), importlib.import_module(HANDLER).Timeout(0.001, LookupError):
+        connection._write_bytes(b"\x00" * 64_000_000)
     assert not connection.open
 
 

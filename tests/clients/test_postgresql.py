@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from handler_core_clients import Pool, PoolTimeoutError, psycopg, psycopg2
 
 from handler_core import Handler
 
-from .models import CANCELS, LONG, Ticker, cancelled, eventually, in_task
+from .models import CANCELS, HANDLER, LONG, Ticker, cancelled, eventually, in_task
 from .servers import PostgreSQL
 
 needs_cancellation = pytest.mark.skipif(not CANCELS, reason="threads are not cancelled")
@@ -96,6 +97,31 @@ def test_the_second_host_answers(connect: Callable[..., Any], postgresql: Postgr
         ports = f"{closed.getsockname()[1]},{postgresql.port}"
         connection = connect(f"host=localhost,localhost port={ports} user=tester dbname=postgres")
         assert run(connection, "SELECT 1") == 1
+
+
+def test_an_unknown_host_before_one_that_answers(
+    connect: Callable[..., Any], postgresql: PostgreSQL
+) -> None:
+    hosts = f"host=nowhere.invalid,localhost port={postgresql.port}"
+    assert run(connect(f"{hosts} user=tester dbname=postgres"), "SELECT 1") == 1
+
+
+def test_more_hosts_than_ports(connect: Callable[..., Any], postgresql: PostgreSQL) -> None:
+    ports = f"{postgresql.port},{postgresql.port}"
+    with pytest.raises(OperationalError, match="port numbers"):
+        connect(f"host=localhost,localhost,localhost port={ports} user=tester dbname=postgres")
+
+
+def test_a_port_of_the_environment(
+    connect: Callable[..., Any], postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPORT", str(postgresql.port))
+    assert run(connect("host=localhost user=tester dbname=postgres"), "SELECT 1") == 1
+
+
+def test_psycopg2_that_is_not_installed(handler: Handler, postgresql: PostgreSQL) -> None:
+    with pytest.raises(RuntimeError, match=r"psycopg2\.install\(handler\)"):
+        psycopg2.connect(handler, postgresql.dsn)
 
 
 def test_a_server_that_does_not_answer(connect: Callable[..., Any], ticker: Ticker) -> None:
@@ -216,6 +242,18 @@ def test_tasks_that_are_cancelled_at_any_point(
         with pool.connection(timeout=LONG) as connection:
             assert run(connection, "SELECT %s", number) == number
     pool.close()
+
+
+@pytest.mark.skipif(HANDLER not in ("gevent", "eventlet"), reason="they throw any exception")
+@pytest.mark.parametrize("kind", [LookupError, TimeoutError])
+def test_a_timeout_with_an_exception_of_the_callers(
+    handler: Handler, postgresql: PostgreSQL, kind: type[Exception]
+) -> None:
+    with psycopg.connect(handler, postgresql.dsn) as connection:
+        with pytest.raises(kind), importlib.import_module(HANDLER).Timeout(0.1, kind):
+            connection.execute("SELECT pg_sleep(60)")
+        connection.rollback()
+        assert run(connection, "SELECT 1") == 1
 
 
 @needs_cancellation

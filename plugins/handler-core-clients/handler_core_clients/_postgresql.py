@@ -25,29 +25,34 @@ def with_addresses(
         timeout: seconds for a look-up.
 
     Raises:
-        OSError: a name is not known.
+        OSError: none of the names is known.
     """
     hosts = str(parameters.get("host") or "").split(",")
     if parameters.get("hostaddr") or all(map(_is_no_name, hosts)):
         return parameters
+    # One port, or that of the environment if there is none, is for all hosts.
     ports = str(parameters.get("port") or "").split(",")
-    if len(ports) == 1:
-        ports *= len(hosts)
+    has_ports = len(ports) > 1
+    if has_ports and len(ports) != len(hosts):
+        return parameters  # libpq says what is wrong with them
     targets: list[tuple[str, str, str]] = []
-    for host, port in zip(hosts, ports, strict=False):
+    unknown: OSError | None = None
+    for host, port in zip(hosts, ports if has_ports else ports * len(hosts), strict=True):
         if _is_no_name(host):
             targets.append((host, "", port))
             continue
-        found = handler.look_up(host, None, timeout)
+        try:
+            found = handler.look_up(host, None, timeout)
+        except OSError as error:
+            unknown = error  # another host may answer, as with libpq
+            continue
         addresses = dict.fromkeys(str(info[4][0]) for info in found)
         targets += [(host, address, port) for address in addresses]
-    names, addresses_, ports_ = zip(*targets, strict=True)
-    return {
-        **parameters,
-        "host": ",".join(names),
-        "hostaddr": ",".join(addresses_),
-        "port": ",".join(ports_),
-    }
+    if unknown is not None and not targets:
+        raise unknown
+    names, addresses_, ports_ = map(",".join, zip(*targets, strict=True))
+    new = {**parameters, "host": names, "hostaddr": addresses_}
+    return {**new, "port": ports_} if has_ports else new
 
 
 def _is_no_name(host: str) -> bool:

@@ -90,9 +90,9 @@ class Connection(psycopg.Connection[Any]):
         """Run one of psycopg's generators; see ``psycopg.Connection.wait``."""
         try:
             return self._run(gen, self.pgconn.socket, timeout)
-        except Exception:
+        except psycopg.Error:
             raise
-        except BaseException:
+        except BaseException:  # a cancellation may be any exception, on gevent and eventlet
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self._cancel_and_drain(gen)
             raise
@@ -132,6 +132,8 @@ def _ready(handler: Handler, fd: int, wait: int, deadline: float | None) -> Read
         readable, writable, _ = handler.select(
             [fd] if wait & Wait.R else [], [fd] if wait & Wait.W else [], [], remaining
         )
+    except TimeoutError:  # select itself raises none, so it is what ends the task's waiting
+        raise
     except (OSError, ValueError) as error:
         raise errors.OperationalError("connection socket closed") from error
     ready = (Ready.R if readable else Ready.NONE) | (Ready.W if writable else Ready.NONE)

@@ -67,9 +67,9 @@ def _wait(handler: Handler, connection: Any) -> None:
                 ready = handler.select([], fds, [], remaining)
             if not any(ready):
                 raise psycopg2.OperationalError("timeout expired")
-    except Exception:
+    except psycopg2.Error:
         raise
-    except BaseException:
+    except BaseException:  # a cancellation may be any exception, on gevent and eventlet
         with contextlib.suppress(psycopg2.Error):  # there is no query yet
             connection.cancel()
         raise
@@ -82,7 +82,12 @@ def connect(handler: Handler, dsn: str | None = None, **kwargs: Any) -> Any:
         handler: looks the names up. :func:`install` says by what the connection waits.
         dsn: a string or a URL of libpq.
         kwargs: more of libpq's parameters, and what else ``psycopg2.connect`` takes.
+
+    Raises:
+        RuntimeError: :func:`install` has not been called, so the connection would stop the loop.
     """
+    if extensions.get_wait_callback() is None:
+        raise RuntimeError("psycopg2 would not wait by a handler: call psycopg2.install(handler)")
     own = {key: kwargs.pop(key) for key in _OWN if key in kwargs}
     parameters = extensions.parse_dsn(extensions.make_dsn(dsn, **kwargs))
     limit = int(parameters.get("connect_timeout") or 0)

@@ -78,9 +78,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]
     def _write_bytes(self, data: bytes) -> None:
         try:
             super()._write_bytes(data)
-        except Exception:
-            raise
-        except BaseException:
+        except BaseException:  # a cancellation may be any exception, on gevent and eventlet
             self._force_close()
             raise
 

@@ -306,6 +306,9 @@ class Client:
         while not self._closing and (left := until - self._handler.clock()) > 0:
             if self._handler.select([self._woken], [], [], left)[0]:
                 self._woken.recv(_CHUNK)
+        # Their callers have given up. While there is no server, they would fill the memory.
+        while self._requests and self._requests[0].over:
+            self._requests.popleft()
 
     def _end(self, failure: Exception) -> None:
         self._failure = failure  # before all else: from here on callers do not rely on the loop

@@ -11,6 +11,12 @@ _KEY = re.compile(rb"[^\x00-\x20\x7f]{1,250}")
 # No line of the protocol is longer. A peer that sends a longer one is no memcached.
 _LONGEST_LINE = 2048
 
+# No value is larger. A client without this limit would keep all that a wrong peer sends.
+_LARGEST_VALUE = 1 << 30
+
+# The server reads no larger number than this as the time.
+_LONGEST_TIME = 2**31 - 1
+
 
 class MemcachedError(Exception):
     """The server has refused one command. The connection is still good."""
@@ -44,6 +50,17 @@ def get_command(key: str) -> bytes:
 
 
 def set_command(key: str, value: bytes, expire: int = 0) -> bytes:
+    """Return the command that stores a value for ``expire`` seconds, or for ever if it is 0.
+
+    The server reads more than 30 days as a date, in seconds since 1970.
+
+    Raises:
+        ValueError: the server would refuse the first line, and take the value for a command.
+    """
+    if not 0 <= expire <= _LONGEST_TIME:
+        raise ValueError(f"a time has 0 to {_LONGEST_TIME} seconds: {expire}")
+    if len(value) > _LARGEST_VALUE:
+        raise ValueError(f"a value has at most {_LARGEST_VALUE} bytes: {len(value)}")
     return b"set %b 0 %d %d\r\n%b\r\n" % (checked_key(key), expire, len(value), value)
 
 
@@ -73,6 +90,8 @@ class AnswerReader:
         answers = []
         while self._take_value() and (line := self._take_line()) is not None:
             if line.startswith(b"VALUE "):
+                if self._value is not None:
+                    raise ProtocolError(f"a second value in one answer: {line!r}")
                 self._length = _length_in(line)
             else:
                 answers.append(Answer(line, self._value))
@@ -108,7 +127,10 @@ def _length_in(line: bytes) -> int:
     words = line.split(b" ")
     if len(words) < 4 or not words[3].isdigit():
         raise ProtocolError(f"a value without a length: {line!r}")
-    return int(words[3])
+    length = int(words[3])
+    if length > _LARGEST_VALUE:
+        raise ProtocolError(f"a value of more than {_LARGEST_VALUE} bytes: {line!r}")
+    return length
 
 
 # What the answers to the commands mean.

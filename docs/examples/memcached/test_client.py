@@ -6,11 +6,13 @@ They need a memcached. ``run`` says where; ``MEMCACHED_TLS`` and ``MEMCACHED_CA`
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import ssl
 import struct
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -351,6 +353,20 @@ def test_an_illegal_key_is_refused_before_anything_is_sent(on_model: OnModel, ke
     on_model(body)
 
 
+@pytest.mark.parametrize("expire", [-1, 2**31, 10**20])
+def test_a_value_is_never_taken_for_a_command(
+    on_model: OnModel, memcached: Address, expire: int
+) -> None:
+    def body(handler: Handler) -> None:
+        with Client(handler, memcached) as client:
+            client.set("k", b"stays").get(timeout=LONG)
+            with pytest.raises(ValueError, match="a time has 0 to"):
+                client.set("other", b"delete k", expire=expire)
+            assert client.get("k").get(timeout=LONG) == b"stays"
+
+    on_model(body)
+
+
 def test_a_late_answer_belongs_to_its_request(on_model: OnModel) -> None:
     late = threading.Event()
 
@@ -459,6 +475,8 @@ def test_a_reset_in_the_middle_of_an_answer(on_model: OnModel) -> None:
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         b"x" * 4000,
         b"VALUE k 0 much\r\n",
+        b"VALUE k 0 99999999999\r\n",
+        b"VALUE k 0 1\r\na\r\nVALUE k 0 1\r\nb\r\nEND\r\n",
         b"VALUE k 0 3\r\nlonger\r\nEND\r\n",
         b"STORED\r\n",
     ],
@@ -664,6 +682,26 @@ def test_requests_wait_while_there_is_no_connection(on_model: OnModel) -> None:
         waiting = client.get("k", timeout=LONG)
         client.close()
         assert isinstance(waiting.exception, ConnectionAbortedError)
+
+    on_model(body)
+
+
+def test_requests_that_nobody_waits_for_are_dropped_while_there_is_no_connection(
+    on_model: OnModel,
+) -> None:
+    def body(handler: Handler) -> None:
+        states = handler.queue_impl()
+        with fake_server(lambda connection: connection.close()) as address:
+            client = Client(handler, address, on_state=states.put)
+            client.start()
+        assert [states.get(timeout=LONG) for _ in range(2)] == ["connected", "lost"]
+        left = [weakref.ref(client.get("k", timeout=0.01)) for _ in range(100)]
+        end = handler.clock() + LONG
+        while any(result() is not None for result in left):
+            assert handler.clock() < end
+            handler.sleep_func(0.01)
+            gc.collect()
+        client.close()
 
     on_model(body)
 

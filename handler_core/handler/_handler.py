@@ -81,7 +81,8 @@ class Handler(Lifecycle, ForCoroutines):
     #: The time in seconds, by which timeouts are counted where the caller is.
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
-    #: The class of the model's queues.
+    #: The class of the model's queues. ``put``, ``get``, ``put_nowait`` and ``get_nowait`` take the
+    #: arguments that those of ``queue.Queue`` take.
     queue_impl: ClassVar[type[Any]] = _lazy("queue", "Queue")
 
     #: The class of those that give the last item first. Pools of connections ask for one.
@@ -208,6 +209,10 @@ class Handler(Lifecycle, ForCoroutines):
         """Connect to ``address``, as :func:`handler_core.create_tcp_connection` does.
 
         The ``TimeoutError`` that it raises is the handler's :attr:`timeout_exception` too.
+
+        Returns:
+            A socket of the model. It has the methods of ``socket.socket``, or with TLS those of
+            ``ssl.SSLSocket``, and :meth:`~handler_core.network.Connection.pending`.
         """
         from handler_core.network._connect import connect
 

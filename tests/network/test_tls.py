@@ -133,6 +133,20 @@ def test_no_verification(connect: Connect, certificates: Certificates) -> None:
             assert echoes(sock)
 
 
+def test_authorities_of_the_system_are_read_only_to_check_with_them(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes 50 ms, and a client may make a context for each connection."""
+    read: list[ssl.SSLContext] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda self: read.append(self))
+    handler = get_handler("threading")
+    checking = handler.ssl_context()
+    assert read == [checking]
+    handler.ssl_context(verify_certs=False)
+    handler.ssl_context(ca=certificates.ours.certificate)
+    assert read == [checking]
+
+
 def test_no_check_of_the_name(connect: Connect, certificates: Certificates) -> None:
     with tls_server(certificates.by_address) as server:
         address = ("localhost", server.port)

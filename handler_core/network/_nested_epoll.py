@@ -50,6 +50,7 @@ class NestedEpoll:
         "_bells",
         "_close_on_release",
         "_epoll",
+        "_event_masks",
         "_in_use",
         "_is_open",
         "_sockets",
@@ -59,6 +60,7 @@ class NestedEpoll:
 
     def __init__(self, sockets: list[Any], event_masks: dict[int, int]) -> None:
         self._sockets = [weakref.ref(sock) for sock in sockets if mixin_of(sock) is not None]
+        self._event_masks = event_masks
         self._in_use = True
         self._close_on_release = len(self._sockets) != len(sockets)
         # Who takes the one item out closes the `epoll`. The waiting task may end its wait just as
@@ -106,7 +108,18 @@ class NestedEpoll:
             return
         sockets = [ref() for ref in self._sockets]
         self.lost_socket = any(sock is None or sock.fileno() < 0 for sock in sockets)
-        if self.lost_socket and not self._bells:
+        if self.lost_socket:
+            self._ring()
+
+    def resume_writer(self, fd: int) -> None:
+        """Become readable if who uses it waits until ``fd`` is writable. From any thread."""
+        if self._in_use and self._event_masks.get(fd, 0) & unpatched_select.EPOLLOUT:
+            self._close_on_release = True
+            self._ring()
+
+    def _ring(self) -> None:
+        """Become readable."""
+        if not self._bells:
             # The socket has left a free descriptor. If another task has taken that, and no other is
             # free, the waiting task hears of nothing, as it would without this.
             try:

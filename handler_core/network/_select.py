@@ -21,6 +21,7 @@ from handler_core.network._nested_epoll import NestedEpoll
 from handler_core.network._poll_set import PollSet, poll_for, take_poll_set
 from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
 from handler_core.network._short_calls import quick_select
+from handler_core.network._socket_mixin import mixin_of
 from handler_core.network._unpatched_select import unpatched_select
 
 __all__ = [
@@ -134,6 +135,11 @@ def select_or_park(
     return cooperative_select(poll_set, sockets, timeout, await_readable, clock)
 
 
+def _sends_no_more(sock: FileObject) -> bool:
+    mixin = mixin_of(sock)
+    return mixin is not None and mixin.sends_no_more
+
+
 def cooperative_select(
     poll_set: PollSet,
     sockets: SelectLists,
@@ -157,6 +163,10 @@ def cooperative_select(
         nested = poll_set.take_nested_epoll(sockets)
         try:
             while True:
+                over = [sock for sock in sockets[1] if _sends_no_more(sock)]
+                if over:
+                    ready = [], over, []
+                    break
                 await_readable(nested, None if deadline is None else max(0, deadline - clock()))
                 if nested.lost_socket:  # its number may stand for another one by now
                     raise OSError(errno.EBADF, "a socket was closed while select waited for it")

@@ -41,6 +41,9 @@ class SocketMixin:
 
     # The model's socket class.
     _plain_class: ClassVar[Any]
+    #: True if a send raises at once, though the kernel may say that it would wait.
+    sends_no_more = False
+
     # What is closed together with this socket.
     _dependents: weakref.WeakSet[Any] | None = None
 
@@ -93,6 +96,15 @@ class SocketMixin:
         if dependents is not None:
             for dependent in list(dependents):
                 dependent.close()
+
+    def resume_writers(self) -> None:
+        """Have each ``select`` that waits until this socket is writable look at it again.
+
+        Call it when :attr:`sends_no_more` has become true.
+        """
+        fd = self.fileno()
+        for dependent in list(self._dependents or ()):
+            dependent.resume_writer(fd)
 
     def _on_close(self) -> None:
         """Release what belongs to the socket. May be called more than once."""

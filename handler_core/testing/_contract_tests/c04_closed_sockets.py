@@ -146,6 +146,46 @@ class ClosedSocketTests(ConnectionSuite):
             assert len(outcomes) == 2
         theirs.close()
 
+    @pytest.mark.parametrize("where", ["a task", "an OS thread"])
+    @pytest.mark.parametrize("buffers", ["small", "as they are"])
+    @pytest.mark.parametrize("method", ["send", "sendall"])
+    def test_c4_a_shutdown_resumes_who_waits_in_a_send(
+        self, handler: Handler, method: str, buffers: str, where: str
+    ) -> None:
+        """The send raises. What earlier ones have taken arrives."""
+        theirs, sock = self.tcp_pair(handler)
+        sock.settimeout(None)
+        if buffers == "small":
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        taken: list[int] = []
+        errors: list[Exception] = []
+
+        def send() -> None:
+            data = bytes(10_000)
+            try:
+                while True:
+                    taken.append(sock.send(data))
+                    if method == "sendall" and sum(taken) >= 50_000:
+                        sock.sendall(bytes(100_000_000))
+            except OSError as error:
+                errors.append(error)
+
+        task = handler.spawn(send)
+        before = -1
+        while len(taken) > before:  # it sends until nothing more is taken
+            before = len(taken)
+            handler.sleep_func(0.05)
+        self.run_in(where, handler, lambda: sock.shutdown(socket.SHUT_RDWR))()
+        self.ended(task)
+        assert len(errors) == 1
+        received = 0
+        while handler.select([theirs], [], [], LIMIT)[0] and (data := theirs.recv(100_000)):
+            received += len(data)
+        assert received == sum(taken) if method == "send" else received >= sum(taken)
+        theirs.close()
+        sock.close()
+
     def wait_for(self, handler: Handler, sockets: list[Any], way: str, outcomes: list[Any]) -> None:
         """Wait for sockets, the first of which is closed meanwhile, and note the outcome."""
         try:

@@ -68,7 +68,7 @@ class LoopConnection(Connection):
     _error_of_send: OSError | None = None
 
     # True after a `shutdown` that an heir carries out when it has sent what was put aside.
-    _sends_no_more = False
+    _heir_ends_stream = False
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send some of ``data``; return how many bytes.
@@ -119,16 +119,30 @@ class LoopConnection(Connection):
         return super().sendmsg(buffers, *args)  # type: ignore[misc, no-any-return]
 
     def shutdown(self, how: int) -> None:
-        """Shut one direction down, or both, without a wait. What is put aside is still sent."""
-        if how != _socket.SHUT_RD and (
-            self._sends_no_more
-            or self._leave_to_heir(lambda: os.dup(self.fileno()), ends_stream=True)
-        ):
-            self._sends_no_more = True
-            if how == _socket.SHUT_WR:
-                return
-            how = _socket.SHUT_RD
-        super().shutdown(how)  # type: ignore[misc]
+        """Shut one direction down, or both, without a wait. What is put aside is still sent.
+
+        A task that is parked in a ``send`` gets a ``BrokenPipeError``, as on any socket.
+        """
+        if how == _socket.SHUT_RD:
+            super().shutdown(how)  # type: ignore[misc]
+            return
+        before = self.sends_no_more
+        with _guard:
+            self.sends_no_more = True  # first: no other task may put anything aside from now on
+        try:
+            if self._heir_ends_stream or self._leave_to_heir(
+                lambda: os.dup(self.fileno()), ends_stream=True
+            ):
+                self._heir_ends_stream = True
+                # The kernel resumes nobody who waits to write, since the heir still does.
+                self.resume_writers()
+                if how == _socket.SHUT_WR:
+                    return
+                how = _socket.SHUT_RD
+            super().shutdown(how)  # type: ignore[misc]
+        except OSError:
+            self.sends_no_more = before or self._heir_ends_stream
+            raise
 
     def dup(self) -> Any:
         """Return an ordinary socket for the same connection."""
@@ -148,6 +162,11 @@ class LoopConnection(Connection):
         take = functools.partial(_socket.socket.detach, self)  # type: ignore[arg-type]
         if not self._leave_to_heir(take, ends_stream=False):
             super()._real_close(*args)  # type: ignore[misc]
+
+    def _wait(self, writing: bool, deadline: float | None) -> None:
+        super()._wait(writing, deadline)  # type: ignore[misc]
+        if writing and self.sends_no_more:  # another task has shut it down meanwhile
+            self._raise_error_of_send()
 
     def _put_aside(self, hub: LoopHub, data: Any) -> int:
         """Put ``data`` aside.
@@ -267,11 +286,11 @@ class LoopConnection(Connection):
     def _begin_to_send(self, flags: int = 0) -> None:
         """Send what is put aside, since what follows it goes to the kernel at once."""
         self._send_what_is_aside(flags)
-        if self._sends_no_more:
+        if self.sends_no_more:
             self._raise_error_of_send()
 
     def _raise_error_of_send(self) -> None:
-        if self._sends_no_more:
+        if self.sends_no_more:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         error, self._error_of_send = self._error_of_send, None
         if error is not None:

@@ -16,7 +16,14 @@ project_copyright = author
 release = importlib.metadata.version("handler-core")
 version = release
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.graphviz", "sphinx.ext.napoleon", "myst_parser"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.graphviz",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "myst_parser",
+    "sphinx_copybutton",
+]
 # `examples` holds programs. A page shows one with `literalinclude`.
 exclude_patterns = ["_build", "examples"]
 
@@ -27,6 +34,14 @@ html_css_files = ["drawings.css"]
 
 html_theme = "furo"
 html_title = f"handler-core {release}"
+html_theme_options = {
+    "source_repository": "https://github.com/handler-core/handler-core",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+
+# What a button copies of a console: the commands, without the prompt and without the output.
+copybutton_prompt_text = "$ "
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3

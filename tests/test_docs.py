@@ -36,6 +36,7 @@ def test_the_pages_that_must_have_programs_are_found() -> None:
     assert {"README.md", "docs/tutorial/quickstart.md", "docs/howto/wrappers.md"} <= found
     assert {name_of(page) for page in CONNECTING} == {
         "README.md",
+        "docs/index.md",
         "docs/tutorial/quickstart.md",
         "docs/howto/asyncio.md",
         "docs/howto/trio.md",
@@ -89,6 +90,17 @@ def test_the_reference_has_every_public_name() -> None:
         re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)(?:\(\w*\))?$", reference, re.MULTILINE)
     )
     assert set(handler_core.__all__) - documented == set()
+
+
+def test_every_environment_variable_has_a_row() -> None:
+    page = (DOCS / "reference" / "environment.md").read_text()
+    sources = [*ROOT.glob("handler_core/**/*.py"), *ROOT.glob("plugins/*/handler_core_*/**/*.py")]
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r"\b_?HANDLER_CORE_[A-Z]+\b", source.read_text())
+    }
+    assert read == set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
 
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")

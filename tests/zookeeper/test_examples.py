@@ -92,3 +92,22 @@ def test_example(name: str, server: ZooKeeperServer) -> None:
             rest, found = re.subn(pattern, "", rest, count=1)
             assert found, f"{pattern} is not in {program.stdout}"
         assert rest.split() == []
+
+
+@pytest.mark.parametrize(
+    "model", [example(model, model) for model in ("eventlet", "threading", "asyncio")]
+)
+def test_the_program_that_leaves_eventlet(model: str, server: ZooKeeperServer) -> None:
+    program = subprocess.run(
+        [sys.executable, "-W", "ignore", EXAMPLES / "leave_eventlet" / "worker.py", model],
+        env=os.environ | {"ZOOKEEPER_HOSTS": server.hosts},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (program.returncode, program.stdout) == (0, f"{model}: created 10 paths\n"), (
+        program.stderr
+    )
+    page = (EXAMPLES.parent / "howto" / "leave-eventlet.md").read_text()
+    assert f"$ python worker.py {model}\n{program.stdout}" in page

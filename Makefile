@@ -69,7 +69,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-within coverage docs bench bench-docs clean zookeeper \
+.PHONY: help dev demo test test-all test-more test-within coverage docs picture bench bench-docs clean zookeeper \
 	servers graphviz compiler sources wheels version release-check $(PARTS) $(MORE)
 
 help: ## list the targets
@@ -124,6 +124,9 @@ demo: $(VENV)/.demo ## run a small client on every installed model: half a minut
 
 docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+picture: $(READY) zookeeper ## draw make demo for the README and the site: half a minute
+	$(BIN)/python tools/picture.py
 
 bench: $(READY) servers ## measure everything beside kazoo's handlers, on an idle machine: 15 minutes
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --results $(BENCH_RESULTS)

@@ -47,7 +47,8 @@ NATIVE = "native"
 def running_servers() -> Iterator[dict[str, int]]:
     """Yield where the servers listen, by row."""
     with contextlib.ExitStack() as stack:
-        files = new_files(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        files = new_files(folder, "localhost")
         ports = {kind: stack.enter_context(kind(files)).port for kind in SERVERS}
         yield {
             REDIS: ports[Redis],

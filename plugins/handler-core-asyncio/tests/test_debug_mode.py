@@ -31,6 +31,9 @@ CALLS: dict[str, Callable[[Any, Any, Any], object]] = {
     "get with a timeout": lambda handler, sock, queue: queue.get(timeout=1),
 }
 
+#: Nobody listens here.
+NOBODY = ("127.0.0.1", 1)
+
 #: Calls that never wait.
 ALLOWED: dict[str, Callable[[Any, Any, Any], object]] = {
     "select": lambda handler, sock, queue: handler.select([sock], [sock], [], 0),
@@ -45,6 +48,13 @@ ALLOWED: dict[str, Callable[[Any, Any, Any], object]] = {
     "recv": lambda handler, sock, queue: (sock.settimeout(0), sock.recv(1)),
     "send": lambda handler, sock, queue: (sock.settimeout(0), sock.send(b"x")),
     "recv at once": lambda handler, sock, queue: sock.recv(1, socket.MSG_DONTWAIT),
+}
+
+
+#: Calls that need not wait, as the first ones that are made with a handler.
+FIRST_CALLS: dict[str, Callable[[Any, Any, Any], object]] = {
+    **{name: CALLS[name] for name in ("recv", "sendall", "sendmsg", "select", "sleep", "get")},
+    "create_connection": lambda handler, sock, queue: handler.create_connection(NOBODY, 5),
 }
 
 
@@ -76,6 +86,20 @@ class TestDebugMode(OwnLoop):
                 loop.set_debug(True)
                 with pytest.raises(RuntimeError, match=r"await handler\.call\("):
                     await call(handler, CALLS[name])
+
+        run(main())
+
+    @pytest.mark.parametrize("name", FIRST_CALLS)
+    def test_the_first_call_of_a_new_handler_raises(self, name: str) -> None:
+        async def main() -> None:
+            handler = new_handler()
+            plain, peer = socket.socketpair()
+            queue = handler.queue_impl(5)
+            queue.put_nowait(1)
+            with handler.socket_module.socket(fileno=plain.detach()) as sock, peer:
+                peer.sendall(b"x")
+                with pytest.raises(RuntimeError, match=r"await handler\.call\("):
+                    FIRST_CALLS[name](handler, sock, queue)
 
         run(main())
 

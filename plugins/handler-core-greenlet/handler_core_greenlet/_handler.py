@@ -59,6 +59,12 @@ class LoopHandler(CoroutineCallbacks):
     native_lock = staticmethod(allocate_lock)
     keeps_context = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        # If a loop runs here, its hub is there from now on. A socket, a queue and `sleep` have no
+        # handler to ask. They know by the hub that a caller in a coroutine may not wait.
+        self.hub_class.current()
+
     # For coroutines.
 
     async def __aenter__(self) -> Self:

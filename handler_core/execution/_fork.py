@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from handler_core.execution._native_lock import NativeRLock
 
-__all__ = ["run_in_child", "running_handlers", "this_process", "watch_for_fork"]
+__all__ = ["free_in_child", "run_in_child", "running_handlers", "this_process", "watch_for_fork"]
 
 
 class Forkable(Protocol):
@@ -57,6 +57,7 @@ class _ForkGuard:
         self._handlers: weakref.WeakSet[Forkable] = weakref.WeakSet()
         self._held: list[Forkable] = []
         self.in_child: list[Callable[[], object]] = []
+        self.dropped: list[object] = []
 
     def add(self, handler: Forkable) -> None:
         with self._lock:
@@ -88,6 +89,7 @@ class _ForkGuard:
             handler.freeze_inherited_tasks()
         for func in self.in_child:
             func()
+        self.dropped.clear()
 
 
 this_process = _ThisProcess()
@@ -109,6 +111,11 @@ def running_handlers() -> list[Any]:
 #: ``run_in_child(func)`` has each forked child call ``func``, when its handlers are empty and the
 #: tasks of the parent stand still.
 run_in_child = _guard.in_child.append
+
+#: ``free_in_child(object)`` keeps what a handler has dropped until all handlers have given back
+#: their locks: a finalizer may wait for another thread, which may need one. Only
+#: :meth:`Forkable.after_fork_in_child` calls it.
+free_in_child = _guard.dropped.append
 
 #: ``watch_for_fork(handler)`` has a handler survive forks from now on. It is not kept alive.
 watch_for_fork = _guard.add

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from handler_core.execution._fork import watch_for_fork
+from handler_core.execution._fork import free_in_child, watch_for_fork
 from handler_core.execution._logger import logger
 from handler_core.execution._mailbox import Drain, Mailbox, Mailroom, State, Worker
 from handler_core.execution._model import Model
@@ -274,10 +274,12 @@ class Workers(Mailroom, Model):
             # If a worker has forked, its thread lives on here. It must end when its callback
             # returns, and leave the other callbacks to the parent.
             mailbox.items.appendleft(Drain())
+            free_in_child(mailbox)
         self._callbacks = Mailbox(self.keeps_context)
         self._completions = Mailbox(self.keeps_context)
-        vars(self).pop("_timers", None)
+        free_in_child(vars(self).pop("_timers", None))
         self._state = State.STOPPED
+        free_in_child((self._drain, self._notes))
         self._drain = None
         self._notes = {}
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import math
+import os
 import random
 import signal
 import threading
@@ -411,3 +412,40 @@ def test_what_a_stop_drops_is_freed_without_the_lock(handler_class: type[Handler
     assert freed.wait(LIMIT)
     assert seen == [False]
     assert not timer.cancel()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.parametrize(
+    "queue",
+    [
+        lambda handler, func: handler.call_later(HOUR, func),
+        lambda handler, func: dispatch(handler, func),
+    ],
+    ids=["call_later", "dispatch_callback"],
+)
+def test_what_a_forked_child_drops_is_freed_without_the_lock(
+    queue: Callable[[Handler, Callable[[], object]], object],
+) -> None:
+    """As above. The locks of all handlers are held while the process forks."""
+    parent = os.getpid()
+    others = [get_handler("threading") for _ in range(3)]
+    seen: list[bool] = []
+
+    class Request:
+        def __del__(self) -> None:
+            if os.getpid() == parent:
+                return
+            threads = start_threads(*[lambda h=h: h.call_later(HOUR, int) for h in others])
+            for thread in threads:
+                thread.join(LIMIT / 3)
+            seen.append(any(thread.is_alive() for thread in threads))
+
+        def expire(self) -> None: ...
+
+    handler = get_handler("threading")
+    others.append(handler)
+    queue(handler, Request().expire)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if seen == [False] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

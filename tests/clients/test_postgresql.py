@@ -6,6 +6,7 @@ import importlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg as plain_psycopg
@@ -117,6 +118,53 @@ def test_a_port_of_the_environment(
 ) -> None:
     monkeypatch.setenv("PGPORT", str(postgresql.port))
     assert run(connect("host=localhost user=tester dbname=postgres"), "SELECT 1") == 1
+
+
+def test_a_host_of_the_environment(
+    handler: Handler,
+    connect: Callable[..., Any],
+    postgresql: PostgreSQL,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handler looks it up, and not libpq, which would block."""
+    names: list[str] = []
+    look_up = handler.look_up
+
+    def noting(host: str, *arguments: Any) -> Any:
+        names.append(host)
+        return look_up(host, *arguments)
+
+    monkeypatch.setattr(handler, "look_up", noting)
+    monkeypatch.setenv("PGHOST", "nowhere.invalid,localhost")
+    monkeypatch.setenv("PGPORT", f"1,{postgresql.port}")
+    assert run(connect("user=tester dbname=postgres"), "SELECT 1") == 1
+    assert names == ["nowhere.invalid", "localhost"]
+
+
+def test_an_address_of_the_environment(
+    connect: Callable[..., Any], postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    connection = connect(f"host=nowhere.invalid port={postgresql.port} user=tester dbname=postgres")
+    assert run(connection, "SELECT 1") == 1
+
+
+def test_a_service_file(
+    connect: Callable[..., Any],
+    postgresql: PostgreSQL,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The host that it names would be looked up by libpq. All the rest of it counts."""
+    file = tmp_path / "services"
+    file.write_text(f"[here]\nhost=localhost\nport={postgresql.port}\ndbname=postgres\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    with pytest.raises(ValueError, match="give a host beside the service 'here'"):
+        connect("service=here user=tester")
+    monkeypatch.setenv("PGSERVICE", "here")
+    with pytest.raises(ValueError, match="give a host beside the service 'here'"):
+        connect("user=tester")
+    assert run(connect("host=localhost user=tester"), "SELECT 1") == 1
 
 
 def test_psycopg2_that_is_not_installed(handler: Handler, postgresql: PostgreSQL) -> None:

@@ -7,6 +7,7 @@ to the address, and uses the name for TLS only.
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Any
 
 from handler_core import Handler
@@ -22,16 +23,23 @@ def with_addresses(
     Args:
         handler: looks the names up.
         parameters: those of libpq. Several hosts are separated by commas, and so are their ports.
+            Of those that are missing, the environment has the values, as with libpq.
         timeout: seconds for a look-up.
 
     Raises:
         OSError: none of the names is known.
+        ValueError: only a service file names the host.
     """
-    hosts = str(parameters.get("host") or "").split(",")
-    if parameters.get("hostaddr") or all(map(_is_no_name, hosts)):
+    if "host" not in parameters and "hostaddr" not in parameters:
+        # libpq alone knows where all service files are, and it looks up at once what they name.
+        service = parameters.get("service") or os.environ.get("PGSERVICE")
+        if service:
+            raise ValueError(f"give a host beside the service {service!r}: libpq would block")
+    hosts = _parameter(parameters, "host").split(",")
+    if _parameter(parameters, "hostaddr") or all(map(_is_no_name, hosts)):
         return parameters
-    # One port, or that of the environment if there is none, is for all hosts.
-    ports = str(parameters.get("port") or "").split(",")
+    # One port is for all hosts.
+    ports = _parameter(parameters, "port").split(",")
     has_ports = len(ports) > 1
     if has_ports and len(ports) != len(hosts):
         return parameters  # libpq says what is wrong with them
@@ -53,6 +61,12 @@ def with_addresses(
     names, addresses_, ports_ = map(",".join, zip(*targets, strict=True))
     new = {**parameters, "host": names, "hostaddr": addresses_}
     return {**new, "port": ports_} if has_ports else new
+
+
+def _parameter(parameters: dict[str, Any], name: str) -> str:
+    """Return a parameter of libpq, or else what the environment says of it."""
+    value = parameters.get(name)
+    return os.environ.get(f"PG{name.upper()}", "") if value is None else str(value)
 
 
 def _is_no_name(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import threading
 from typing import Any
 
@@ -15,6 +16,7 @@ from handler_core import fileobj_to_fd, hookimpl
 from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
 from handler_core.green import GreenWaiter
+from handler_core.network import ThreadConnection
 
 # C4
 
@@ -150,6 +152,14 @@ class C4ForgetsWhoWaitsForAClosedSocket(SequentialGeventHandler):
             [fileobj for fileobj, fd in zip(each, fds, strict=True) if fd in found]
             for each, fds, found in zip(lists, numbers, ready, strict=True)
         )
+
+
+class C4ShutdownResumesNoSender(Threads):
+    """Shuts down one direction only, and not the one in which a task is parked."""
+
+    class connection_class(ThreadConnection):
+        def shutdown(self, how: int) -> None:
+            super().shutdown(socket.SHUT_RD)  # type: ignore[misc]
 
 
 class C4WaitsInAFinalizer(Threads):

@@ -15,6 +15,7 @@ import pytest
 from asyncio_process import LOOP
 from handler_core_asyncio import SequentialAsyncioHandler
 from handler_core_greenlet import LoopConnection
+from handler_core_greenlet import select as greenlet_select
 
 from handler_core import get_handler
 from handler_core.testing import LIMIT
@@ -224,6 +225,44 @@ def test_a_thread_sends_what_was_put_aside_first() -> None:
             await handler.call(handler.select, [other], [], [], LIMIT)
             got += there(other)
         assert got == b"abc"
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        lambda handler, connection: handler.select([], [connection], [], 0)[1],
+        lambda handler, connection: handler.select([], [connection], [], LIMIT)[1],
+        lambda handler, connection: handler.select([connection], 0)[1],
+        lambda handler, connection: greenlet_select.select([], [connection], [], 0)[1],
+    ],
+    ids=["timeout 0", "a timeout", "short form", "function"],
+)
+def test_select_reports_what_is_shut_down_as_writable(
+    select: Callable[[Any, Any], list[Any]],
+) -> None:
+    """The next send raises at once, though an heir still sends what was put aside."""
+
+    async def test(handler: Any, connection: Any, other: socket.socket) -> None:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+        def fill_and_shut_down() -> None:
+            connection.settimeout(0.1)
+            with suppress(TimeoutError):  # the other end receives nothing
+                while True:
+                    connection.send(bytes(10_000))
+            connection.shutdown(socket.SHUT_WR)
+            handler.sleep_func(0)
+            assert select(handler, connection) == [connection]
+            assert handler.select([], [other, connection, other], [], 0)[1] == [
+                other,
+                connection,
+                other,
+            ]
+
+        await handler.call(fill_and_shut_down)
 
     run(test)
 

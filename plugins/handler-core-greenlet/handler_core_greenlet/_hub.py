@@ -23,7 +23,7 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import Waker
 from handler_core.green import FreezableTask, GreenWaiter, Hub
-from handler_core.network import NestedEpoll
+from handler_core.network import FileObject, NestedEpoll, SelectLists
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
 from handler_core_greenlet._late_sends import Unsent, send_without_loop
 from handler_core_greenlet._native import get_ident, local, threads_are_green
@@ -301,6 +301,26 @@ class LoopHub(Hub):
                 watch.end(_do_nothing)
             watch = nested.watch = DescriptorWatch(self, nested.fileno())
         watch.wait(waiter, timeout)
+
+    def select(
+        self,
+        greenlet: Any,
+        rlist: Sequence[FileObject],
+        wlist: Sequence[FileObject],
+        xlist: Sequence[FileObject],
+        timeout: float | None,
+    ) -> SelectLists:
+        """Wait as ``select.select`` does; see :meth:`Hub.select`.
+
+        A connection that has been shut down counts as writable, since its ``send`` raises at once.
+        The kernel does not say so while an heir still sends what was put aside.
+        """
+        ready = super().select(greenlet, rlist, wlist, xlist, timeout)
+        over = {id(sock) for sock in wlist if getattr(sock, "sends_no_more", False) is True}
+        if over:
+            over.update(map(id, ready[1]))
+            ready = ready[0], [sock for sock in wlist if id(sock) in over], ready[2]
+        return ready
 
     def let_others_run(self, waiter: GreenWaiter) -> None:
         """Park for one turn of the loop, in which it looks at everything that is due."""

@@ -66,5 +66,6 @@ class HandlerSpec:
 
         A dispatched callback is the object that was dispatched. A linked one is
         ``Callback("completion", func, (result,))``. The handler logs an exception that passes
-        through all wrappers.
+        through all wrappers. The functions of timers are no callbacks, and no hook is called for
+        them.
         """

@@ -38,6 +38,7 @@ class Timing(Dispatch):
         in which they were set. A task of the handler makes them, one at a time. It is none of those
         that run callbacks, so a callback that blocks delays no timer. A ``func`` that blocks delays
         the timers after it: let it spawn a task. What it raises is logged, as with a callback.
+        Wrappers of ``run_callback`` do not see it.
 
         They are made from ``start`` to the end of ``stop``. What is set before counts from the call
         of this method, and is called once the handler is started. What is still pending when a

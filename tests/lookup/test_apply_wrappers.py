@@ -115,6 +115,15 @@ def test_run_callback_is_around_links_too(running: bool) -> None:
     ]
 
 
+def test_run_callback_is_not_around_timers() -> None:
+    recorder = Recorder("r")
+    with get_handler("threading", wrappers=[recorder]) as handler:
+        called = handler.event_object()
+        handler.call_later(0, called.set)
+        assert called.wait(30)
+    assert "run_callback" not in recorder.names()
+
+
 def test_the_first_wrapper_is_outermost() -> None:
     log: list[Any] = []
     handler = get_handler("threading", wrappers=[Recorder(name, log) for name in "abc"])

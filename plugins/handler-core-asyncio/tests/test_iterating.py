@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import threading
 from collections.abc import Iterator
@@ -153,6 +154,30 @@ class TestIterating(OwnLoop):
                         async for _ in items:
                             break
                 assert alive() <= before + 1
+
+        run(main())
+
+    def test_it_sees_the_variables_of_the_first_task_that_asks(self) -> None:
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+
+        def values() -> Iterator[str]:
+            yield variable.get()
+            yield variable.get()
+            variable.set("the iterator's")
+            yield variable.get()
+
+        async def main() -> None:
+            async with new_handler() as handler:
+                variable.set("the caller's")
+                items = handler.iterating(values())
+
+                async def ask(value: str) -> tuple[str, str]:
+                    variable.set(value)
+                    return await anext(items), variable.get()
+
+                async with contextlib.aclosing(items):
+                    seen = [await asyncio.create_task(ask(value)) for value in ("1", "2", "3")]
+                assert seen == [("1", "1"), ("1", "2"), ("the iterator's", "3")]
 
         run(main())
 

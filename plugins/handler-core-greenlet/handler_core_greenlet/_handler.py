@@ -125,6 +125,10 @@ class LoopHandler(CoroutineCallbacks):
         is closed: at once by ``contextlib.aclosing``, and otherwise when the event loop comes to
         it.
 
+        The iterator has a context (``contextvars``) of its own, for all items. It is a copy of that
+        of the first task that asks for an item, as it is then. What a later task has set is not
+        seen there, and what the iterator sets is seen nowhere else.
+
         Raises:
             TypeError: this is no iterable, or an asynchronous one.
             RuntimeError: no loop of this model runs the coroutine.

@@ -290,12 +290,17 @@ class Mosquitto(Server):
     program = "mosquitto"
     ready = " running"
 
+    @property
+    def unix_path(self) -> str:
+        return str(self.folder / "mosquitto.sock")
+
     def command(self) -> list[str | Path]:
         settings = self.folder / "mosquitto.conf"
         settings.write_text(
             "allow_anonymous true\n"
             "max_packet_size 20000000\n"  # newer ones take 2 MB by default
             f"listener {self.port} 127.0.0.1\n"
+            f"listener 0 {self.unix_path}\n"
             f"listener {self.secure_port} 127.0.0.1\n"
             f"certfile {self.files.certificate}\n"
             f"keyfile {self.files.key}\n"

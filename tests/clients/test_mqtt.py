@@ -155,6 +155,47 @@ def test_a_loop_that_has_stopped_can_be_started_again(
     listening(handler, client, mosquitto.port, "twice")
 
 
+def test_a_callback_stops_the_loop(
+    handler: Handler, mosquitto: Mosquitto, new_client: NewClient
+) -> None:
+    client = new_client()
+    codes: Any = handler.queue_impl()
+    client.on_connect = lambda *_: client.disconnect()
+    client.on_disconnect = lambda *_: codes.put(client.loop_stop())
+    client.connect("localhost", mosquitto.port)
+    client.loop_start()
+    assert codes.get(timeout=LONG) == MQTTErrorCode.MQTT_ERR_SUCCESS
+    assert client.loop_stop() == MQTTErrorCode.MQTT_ERR_SUCCESS
+    listening(handler, client, mosquitto.port, "callback")
+
+
+def test_a_loop_that_has_ended_can_be_started_again(
+    handler: Handler, mosquitto: Mosquitto, new_client: NewClient
+) -> None:
+    client = new_client()
+    listener = listening(handler, client, mosquitto.port, "ended")
+    client.disconnect()
+    assert listener.disconnected.wait(LONG)
+    eventually(handler, lambda: not client._task.is_alive())
+    listening(handler, client, mosquitto.port, "ended")
+
+
+def test_a_unix_socket(handler: Handler, mosquitto: Mosquitto) -> None:
+    client = paho.Client(handler, CallbackAPIVersion.VERSION2, transport="unix")
+    listener = Listener(handler, client)
+    client.connect(mosquitto.unix_path)
+    client.loop_start()
+    assert listener.connected.wait(LONG)
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_websockets_are_refused(handler: Handler, mosquitto: Mosquitto) -> None:
+    client = paho.Client(handler, CallbackAPIVersion.VERSION2, transport="websockets")
+    with pytest.raises(ValueError, match="websockets"):
+        client.connect("localhost", mosquitto.port)
+
+
 @needs_cancellation
 def test_a_cancelled_loop_can_go_on(
     handler: Handler, mosquitto: Mosquitto, new_client: NewClient

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from threading import get_ident
 from typing import Any, ClassVar
 
 from paho.mqtt import client as mqtt
@@ -61,6 +62,8 @@ class Client(mqtt.Client):
         self._pair: tuple[Any, Any] | None = None
         self._rung = False
         self._task: Any = None
+        #: The thread in which the task of ``loop_start`` runs.
+        self._loop_thread: int | None = None
         #: Notified whenever a message is published. No caller holds its lock while it waits.
         self.published = Condition(handler.new_native_rlock(), handler.new_waiter)
         self._info_class = type(
@@ -93,12 +96,15 @@ class Client(mqtt.Client):
         return sent
 
     def _create_socket_connection(self) -> Any:
-        if self._get_proxy():
-            raise ValueError("a client on a handler connects without a proxy")
+        if self._get_proxy() or self._transport == "websockets":
+            raise ValueError("a client on a handler connects without a proxy and websockets")
         source = (self._bind_address, self._bind_port) if self._bind_address else None
         return self.handler.create_connection(
             (self._host, self._port), self._connect_timeout, source_address=source
         )
+
+    def _create_unix_socket_connection(self) -> Any:
+        return self.handler.create_connection(self._host, self._connect_timeout)
 
     def tls_set(
         self,
@@ -181,14 +187,25 @@ class Client(mqtt.Client):
 
     def loop_start(self) -> MQTTErrorCode:
         """Run the network loop in a task of the handler."""
-        if self._task is not None:
+        if self._task is not None and self._task.is_alive():
             return MQTTErrorCode.MQTT_ERR_INVAL
         self._thread_terminate = False
-        self._task = self.handler.spawn(self.loop_forever, retry_first_connection=True)
+        self._task = self.handler.spawn(self._run)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
+    def _run(self) -> None:
+        self._loop_thread = get_ident()
+        try:
+            self.loop_forever(retry_first_connection=True)
+        finally:
+            self._loop_thread = None
+
     def loop_stop(self) -> MQTTErrorCode:
-        """End the network loop, and wait for its end."""
+        """End the network loop, and wait for its end. A callback does not wait."""
+        # No other task of this thread runs during a callback.
+        if self._in_callback_mutex.locked() and self._loop_thread == get_ident():
+            self._thread_terminate = True
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
         task, self._task = self._task, None
         if task is None:
             return MQTTErrorCode.MQTT_ERR_INVAL

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from handler_core.execution._native_lock import new_rlock
+from handler_core.execution._native_lock import NativeRLock
 from handler_core.execution._thread_errors import report_error
 from handler_core.execution._timeout import HandlerTimeoutError, timeout_error_class
 from handler_core.execution._waiter import ThreadWaiter, Waiter
@@ -53,11 +53,11 @@ class Model:
     def new_native_rlock(self) -> LockLike:
         """Return a re-entrant lock that excludes every caller that may set a result or dispatch.
 
-        Those callers are OS threads. For a green model they are OS threads even in a process whose
-        ``threading`` is patched. The lock is re-entrant because a signal handler or a finalizer may
-        set a result while its own thread holds the lock. Nothing ever waits while holding it.
+        Those callers are OS threads, in a process whose ``threading`` is patched too. The lock is
+        re-entrant because a signal handler or a finalizer may set a result while its own thread
+        holds the lock. Nothing ever waits while holding it.
         """
-        return new_rlock()
+        return NativeRLock()
 
     def current_task(self) -> Hashable:
         """Return what tells the running task (thread, greenlet) from all others."""

@@ -4,19 +4,20 @@ CPython 3.14 runs signal handlers between the end of a lock's ``__enter__`` and 
 ``with`` block (https://github.com/python/cpython/issues/148874). If a signal handler raises there,
 as that of Ctrl-C does, the lock stays locked, and every thread that needs it waits for ever. Older
 and newer versions run no signal handler there.
+
+It is native in a patched process too. The green ``threading.RLock`` of such a process is Python
+code. A signal handler may come in the midst of that, when the lock is taken and has no owner yet.
+If it wants the lock, it waits for the very task that it interrupts, for ever. The tasks of one
+thread all own a native lock together. It excludes none of them, nor must it: none of them lets
+another one run while it has the lock.
 """
 
 from __future__ import annotations
 
 import _thread
 import sys
-import threading
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from handler_core.execution._interfaces import LockLike
-
-__all__ = ["NativeRLock", "new_rlock"]
+__all__ = ["NativeRLock"]
 
 if sys.version_info[:2] == (3, 14):
 
@@ -38,9 +39,3 @@ if sys.version_info[:2] == (3, 14):
 
 else:
     NativeRLock = _thread.RLock
-
-
-def new_rlock() -> LockLike:
-    """Return a lock like that of ``threading.RLock()``: a green one in a patched process."""
-    lock = threading.RLock()
-    return NativeRLock() if type(lock) is _thread.RLock else lock

@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from handler_core.execution._interfaces import Task
-from handler_core.execution._native_lock import NativeRLock
 from handler_core.execution._synchronization import Event, Lock, RLock
 from handler_core.execution._waiter import ThreadWaiter, Waiter
 from handler_core.green._fork import freeze_inherited
@@ -67,10 +66,6 @@ class GreenHandler(Handler):
         if hub is None:
             return ThreadWaiter(self.native_lock)
         return hub.new_waiter(self.current_task())
-
-    def new_native_rlock(self) -> Any:
-        """Return a lock for OS threads, in a patched process too."""
-        return NativeRLock()
 
     def event_object(self) -> Event:
         """Return a new event with the methods of ``threading.Event``."""

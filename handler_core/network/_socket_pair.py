@@ -28,7 +28,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from handler_core.execution._fork import run_in_child
-from handler_core.execution._native_lock import new_rlock
+from handler_core.execution._native_lock import NativeRLock
 from handler_core.network._pair_direction import Direction
 from handler_core.network._short_calls import NativeSocket
 from handler_core.network._socket_mixin import SocketMixin, mixed_socket, mixin_of
@@ -50,7 +50,7 @@ def create_socket_pair(module: ModuleType = socket) -> tuple[Any, Any]:
     Args:
         module: the socket module: ``socket``, or that of a green model.
     """
-    return connect_pair(module, new_rlock)
+    return connect_pair(module, NativeRLock)
 
 
 def connect_pair(module: ModuleType, new_lock: Callable[[], LockLike]) -> tuple[Any, Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from execution.tasks import LIMIT
 from handler_core import Callback, Handler, create_socket_pair
 from handler_core.execution import Lifecycle
 from handler_core.execution._synchronization import Event, Lock
 from handler_core.execution._waiter import ThreadWaiter
-from handler_core.green import GreenHandler
 
 #: How often each call is interrupted. CPython 3.14's own lock fails within some ten times.
 TIMES = 500
@@ -67,9 +69,8 @@ def in_another_thread(function: Callable[[], object]) -> None:
     assert not thread.is_alive(), "a lock is locked for ever"
 
 
-@pytest.mark.parametrize("model", [Lifecycle, GreenHandler])
-def test_a_with_block_always_gives_the_lock_back(model: Any) -> None:
-    lock: Any = model.new_native_rlock(Lifecycle())
+def test_a_with_block_always_gives_the_lock_back() -> None:
+    lock: Any = Lifecycle().new_native_rlock()
 
     def once() -> None:
         with lock:
@@ -160,3 +161,59 @@ def test_a_socket_pair_goes_on_after_interrupted_calls() -> None:
     in_another_thread(use)
     reader.close()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "from gevent.monkey import patch_all; patch_all()",
+        "from eventlet import monkey_patch; monkey_patch()",
+    ],
+    ids=["gevent", "eventlet"],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        "handler.call_later(3600, int).cancel(), handler.call_later(0, func)",
+        "handler.dispatch_callback(Callback('test', func, ()))",
+    ],
+    ids=["call_later", "dispatch_callback"],
+)
+def test_a_signal_in_the_midst_of_a_call_in_a_patched_process(patch: str, call: str) -> None:
+    """A signal handler makes the same call as the task that it interrupts."""
+    program = f"""
+import sys
+{patch}
+import signal, time
+from handler_core import Callback, get_handler
+
+arrived, ran = [], []
+
+def call(func):
+    {call}
+
+def on_signal(*_):
+    arrived.append(1)
+    call(lambda: ran.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.0005 if len(arrived) < 2000 else 0)
+
+with get_handler("threading") as handler:
+    signal.signal(signal.SIGALRM, on_signal)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+    while len(arrived) < 2000:
+        for _ in range(50):
+            call(int)
+        time.sleep(0.0001)  # let the workers run
+    done = handler.event_object()
+    call(done.set)
+    assert done.wait(30)
+print(len(ran))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert ended.stdout == "2000\n", ended.stderr

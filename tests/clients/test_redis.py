@@ -251,3 +251,11 @@ def test_a_lock_sleeps_by_the_handler(
     holder.release()
     assert waiting.get(timeout=LONG)
     client.delete("lock")
+
+
+def test_a_lock_of_a_client_without_a_handler_is_refused(redis_server: Redis) -> None:
+    client = redis.Redis(port=redis_server.port)
+    lock = client.lock("no handler", lock_class=Lock)
+    with pytest.raises(TypeError, match="connection_pool is of a handler"):
+        lock.acquire()
+    client.close()

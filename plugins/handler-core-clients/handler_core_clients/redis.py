@@ -191,6 +191,9 @@ class Lock(redis.lock.Lock):
             blocking_timeout: seconds for all of them; None is for ever.
             token: the value by which the server knows the owner.
         """
+        handler = getattr(self.redis.connection_pool, "handler", None)
+        if handler is None:
+            raise TypeError("this Lock is for a client whose connection_pool is of a handler")
         pause = self.sleep if sleep is None else sleep
         waits = self.blocking if blocking is None else blocking
         limit = self.blocking_timeout if blocking_timeout is None else blocking_timeout
@@ -198,5 +201,5 @@ class Lock(redis.lock.Lock):
         while not super().acquire(blocking=False, token=token):
             if not waits or (deadline is not None and time.monotonic() + pause > deadline):
                 return False
-            self.redis.connection_pool.handler.sleep_func(pause)
+            handler.sleep_func(pause)
         return True

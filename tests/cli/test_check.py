@@ -79,9 +79,8 @@ def test_what_breaks_the_contract_is_said_in_words(run: Run, plugin: MakePlugin)
     done = run("check", "works", folders=[requiring(plugin("works", source), REQUIRES)])
     assert done.returncode == 1
     found = outcomes(done.stdout)
-    assert [subject for subject in found if found[subject] == "failed"] == [
-        "C20 Events, locks, queues, sleep, spawn"
-    ]
+    failed = [subject for subject in found if found[subject] == "failed"]
+    assert failed == ["C20 Events, locks, queues, sleep, spawn"], done.stdout
     assert "test_c20_a_handler_is_true: " in done.stdout
     assert "assert False" in done.stdout
     assert "reference/contract.html#c20" in done.stdout

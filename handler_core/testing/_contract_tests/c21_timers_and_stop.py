@@ -231,17 +231,17 @@ class TimersAndStopTests(Suite):
             ran = []
             handler.start()
             done = handler.event_object()
-            parents = handler.call_later(0.05, ran.append, "parent's")
             pids = []
-            def fork():
+            def fork():  # in a timer, so none is called between these two lines
+                parents = handler.call_later(0.05, ran.append, "parent's")
                 pids.append(os.fork())
                 if pids[0] == 0:
                     status = 1
                     try:
                         handler.start()
                         theirs = handler.event_object()
-                        handler.call_later(0.06, theirs.set)
                         handler.call_later(0.01, ran.append, "child's")
+                        handler.call_later(0.06, theirs.set)
                         assert theirs.wait({LIMIT / 3})
                         assert not parents.cancel()
                         handler.stop()

@@ -58,27 +58,29 @@ PATCHED_TESTS := test-gevent-patched test-eventlet-patched
 IN_LOOP_TESTS := test-asyncio-in-loop test-trio-in-loop
 EXAMPLES := tests/zookeeper/test_examples.py
 
+# As on macOS: without epoll.
+WITHOUT_EPOLL_TESTS := $(patsubst %,test-without-epoll-%,$(filter-out threading,$(MODELS)))
+
 # Each model and each patching has a process of its own: they cannot share one. The longest parts
-# come first, so that no long one is left over at the end. The command line and the style are the
-# same in both builds.
-OF_EITHER_BUILD := test-cli lint
-PARTS := test-cli test-core $(ZOOKEEPER_TESTS) $(CLIENT_TESTS) $(PLUGIN_TESTS) lint $(CONNECTION_TESTS)
+# come first, so that no long one is left over at the end.
+MODEL_PARTS := test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) $(CONNECTION_TESTS)
+PARTS := test-cli $(CLIENT_TESTS) lint $(MODEL_PARTS)
 WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
-MORE := test-suite test-dist $(WITHIN_PARTS) audit
+MORE := test-dist test-suite test-readme $(WITHIN_PARTS) $(WITHOUT_EPOLL_TESTS) audit
 
 # The tests start hundreds of interpreters. Each would compile the whole package without this.
 unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-within coverage docs picture bench bench-docs clean zookeeper \
+.PHONY: help dev demo test test-all test-more test-models test-within test-without-epoll coverage docs picture bench bench-docs clean zookeeper \
 	servers graphviz compiler sources wheels version release-check $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
-		printf 'make %-11s %s\n' "$$target" "$$text"; done
+		printf 'make %-18s %s\n' "$$target" "$$text"; done
 	@echo
 	@echo "With another Python: make test PYTHON=python3.12"
 	@echo "One part of the tests: make with one of"
@@ -104,7 +106,7 @@ lint: $(VENV)/.dev ## check style, types, spelling, workflows, and which module 
 	$(BIN)/zizmor --offline --quiet .github
 
 test: ## lint, and test every part once, with a real ZooKeeper: 6 minutes
-	$(SIDE_BY_SIDE) $(if $(filter-out 0,$(HANDLER_CORE_PURE)),$(filter-out $(OF_EITHER_BUILD),$(PARTS)),$(PARTS))
+	$(SIDE_BY_SIDE) $(PARTS)
 
 test-all: ## make test, and all that takes longer: 15 minutes
 	$(SIDE_BY_SIDE) $(PARTS) $(MORE)
@@ -112,8 +114,14 @@ test-all: ## make test, and all that takes longer: 15 minutes
 test-more: ## what make test-all does besides make test: 9 minutes
 	$(SIDE_BY_SIDE) $(MORE)
 
-test-within: ## of these the models in patched processes, in loops and in programs: 4 minutes
+test-models: ## of make test the core, the models and ZooKeeper: 4 minutes
+	$(SIDE_BY_SIDE) $(MODEL_PARTS)
+
+test-within: ## of make test-more the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
+
+test-without-epoll: ## of make test-more the models without epoll, as on macOS: 3 minutes
+	$(SIDE_BY_SIDE) $(WITHOUT_EPOLL_TESTS)
 
 coverage: $(VENV)/.dev zookeeper servers ## what make test and the tests in patched processes run of the code: 10 minutes
 	rm -f .coverage .coverage.*
@@ -182,6 +190,13 @@ $(ZOOKEEPER_TESTS) $(WITHIN_TESTS): test-zookeeper-%: $(READY) zookeeper
 	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
 		$(or $(IN_$(word 2,$(subst -in-, ,$*))),$(PYTEST)) tests/zookeeper --ignore $(EXAMPLES)
 
+# The conformance suite, connections and ZooKeeper where there is no epoll. trio itself needs one on
+# Linux, so it is hidden from handler-core only.
+$(WITHOUT_EPOLL_TESTS): test-without-epoll-%: $(READY) zookeeper
+	HANDLER_CORE_TEST_HANDLER=$* PYTHONPATH=tests/without_epoll $(if $(filter trio,$*),HIDE_EPOLL=handler_core) \
+		$(PYTEST) plugins/handler-core-$*/tests/test_conformance.py tests/network/test_connection.py \
+		tests/zookeeper/test_client.py
+
 # Libraries of others, and the servers that they are for.
 $(CLIENT_TESTS): test-clients-%: $(READY) servers
 	HANDLER_CORE_TEST_HANDLER=$(firstword $(subst -in-, ,$*)) \
@@ -208,7 +223,12 @@ $(VENV)/audit/bin/pip-audit: $(PROJECTS) | $(BIN)/python
 
 # All distributions, built and installed into empty environments. With DIST=dist, those in that folder.
 test-dist: $(READY)
-	$(if $(DIST),HANDLER_CORE_TEST_DIST="$(abspath $(DIST))") $(PYTEST) tests/distributions
+	$(if $(DIST),HANDLER_CORE_TEST_DIST="$(abspath $(DIST))") $(PYTEST) tests/distributions \
+		--ignore tests/distributions/test_readme.py
+
+# Each line of the README, typed in an empty environment.
+test-readme: $(READY)
+	$(PYTEST) tests/distributions/test_readme.py
 
 zookeeper:
 	@tools/install-debian /usr/share/java/zookeeper.jar "tests against a ZooKeeper server" \

@@ -11,8 +11,8 @@ caller is in another thread. So a greenlet of any hub may set a result, and so m
 has no hub. A thread without a hub waits for a result as threads do, on a native lock. The event
 and result classes of gevent and eventlet work in one thread only.
 
-**Select.** The hub watches one descriptor: an ``epoll`` that contains all the others, see
-:func:`handler_core.network.cooperative_select`. So it does not matter how many descriptors there
+**Select.** The hub watches one descriptor that stands for all the others, see
+:class:`handler_core.network.NestedPoll`. So it does not matter how many descriptors there
 are, whether other callers watch them too, and what the hub's own poll can report.
 """
 
@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 from handler_core.execution._waiter import Waker
 from handler_core.green._hub_end import HubEnd
 from handler_core.green._waiter import GreenWaiter
-from handler_core.network._nested_epoll import NestedEpoll
+from handler_core.network._nested_poll import NestedPoll
 from handler_core.network._poll_set import take_poll_set
 from handler_core.network._select import (
     LONGEST_TURN,
@@ -128,7 +128,7 @@ class Hub(abc.ABC):
         return time.monotonic()
 
     def await_readable(
-        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+        self, nested: NestedPoll, waiter: GreenWaiter, timeout: float | None
     ) -> None:
         """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
         stop = self.add_reader(nested.fileno(), waiter.wake_at_once)
@@ -199,7 +199,7 @@ class Hub(abc.ABC):
         greenlets from running, so it does park once it has gone on for some milliseconds.
         """
 
-        def await_readable(nested: NestedEpoll, timeout: float | None) -> None:
+        def await_readable(nested: NestedPoll, timeout: float | None) -> None:
             self.await_readable(nested, self.new_waiter(greenlet), timeout)
 
         if time.monotonic() - self.parked_at <= LONGEST_TURN or not self.may_park(greenlet):

@@ -12,7 +12,7 @@ handler-core. A look-up of a handler needs ``select`` only; the rest is imported
 import typing
 
 from handler_core.execution._lazy_imports import lazy_names as _lazy_names
-from handler_core.network._nested_epoll import NestedEpoll, Watch
+from handler_core.network._nested_poll import NestedPoll, Watch
 from handler_core.network._poll_set import PollSet, take_poll_set
 from handler_core.network._select import (
     LONGEST_TURN,
@@ -43,7 +43,7 @@ __all__ = [
     "AddressInfo",
     "Connection",
     "FileObject",
-    "NestedEpoll",
+    "NestedPoll",
     "PollSet",
     "SelectLists",
     "SocketMixin",

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from handler_core.network._lock_turns import may_keep_lock, note_wait
-from handler_core.network._nested_epoll import NestedEpoll
+from handler_core.network._nested_poll import NestedPoll
 from handler_core.network._select_arguments import (
     FileObject,
     SelectLists,
@@ -56,7 +56,7 @@ class PollSet:
     :meth:`release` makes it available to the next call for the same descriptors.
     """
 
-    __slots__ = ("_event_masks", "_fds", "_nested_epoll", "_poll", "_positions", "_short_poll")
+    __slots__ = ("_event_masks", "_fds", "_nested_poll", "_poll", "_positions", "_short_poll")
 
     def __init__(self, fds: _Fds) -> None:
         self._fds = read_fds, write_fds, except_fds = fds
@@ -73,7 +73,7 @@ class PollSet:
         self._positions: dict[int, int] | None = None
         if len(read_fds) == len(masks) and not write_fds and not except_fds:
             self._positions = {fd: position for position, fd in enumerate(read_fds)}
-        self._nested_epoll: NestedEpoll | None = None
+        self._nested_poll: NestedPoll | None = None
         self._short_poll: ShortPoll | None = None  # only threads that compete need it
 
     def poll(self, sockets: SelectLists, timeout: float | None) -> SelectLists:
@@ -135,21 +135,21 @@ class PollSet:
             ],
         )
 
-    def take_nested_epoll(self, sockets: SelectLists) -> NestedEpoll:
-        """Return an ``epoll`` with all the descriptors. The caller releases it after use."""
+    def take_nested_poll(self, sockets: SelectLists) -> NestedPoll:
+        """Return a nested poll for all the descriptors. The caller releases it after use."""
         members = [sock for some in sockets for sock in some]
-        nested = self._nested_epoll
+        nested = self._nested_poll
         if nested is not None and not nested.take(members):
             nested.close()
-            nested = self._nested_epoll = None
+            nested = self._nested_poll = None
         if nested is None:
-            nested = NestedEpoll(members, self._event_masks)
+            nested = NestedPoll(members, self._event_masks)
             mixins = [mixin_of(sock) for sock in members]
             for mixin in mixins:
                 if mixin is not None:
                     mixin.close_with_socket(nested)
             if None not in mixins:
-                self._nested_epoll = nested
+                self._nested_poll = nested
         return nested
 
     def release(self) -> None:

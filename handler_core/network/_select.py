@@ -3,7 +3,7 @@
 All functions here take what ``select.select`` takes, and return what it returns.
 :func:`blocking_select` blocks the thread in the kernel's ``poll``. :func:`cooperative_select` lets
 other tasks run while it waits: it polls the kernel without a timeout, and if nothing is ready, it
-waits in the model's way for one nested ``epoll`` (see :class:`NestedEpoll`).
+waits in the model's way for one descriptor (see :class:`NestedPoll`).
 :func:`poll_select` chooses between them by a ``select`` module.
 """
 
@@ -17,12 +17,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinFunctionType, ModuleType
 
-from handler_core.network._nested_epoll import NestedEpoll
+from handler_core.network._nested_poll import NestedPoll
 from handler_core.network._poll_set import PollSet, poll_for, take_poll_set
 from handler_core.network._select_arguments import FileObject, SelectLists, checked_timeout
 from handler_core.network._short_calls import quick_select
 from handler_core.network._socket_mixin import mixin_of
-from handler_core.network._unpatched_select import unpatched_select
 
 __all__ = [
     "LONGEST_TURN",
@@ -40,8 +39,6 @@ LONGEST_TURN = 0.002
 #: callbacks that are due at once before it looks at timers and descriptors.
 SHORTEST_SLEEP = 1e-6
 
-_HAS_POLL = hasattr(unpatched_select, "poll")
-
 
 def poll_select(
     rlist: Sequence[FileObject],
@@ -58,8 +55,7 @@ def poll_select(
         xlist: what to watch for exceptional conditions (out-of-band data).
         timeout: seconds; None waits for ever, 0 does not wait. It never ends early.
         select_module: the module whose way of waiting is used. That of a green model lets other
-            tasks run. The result is the same for all. Where there is no ``poll`` (Windows), the
-            module's own ``select`` is called, with its limits.
+            tasks run. The result is the same for all.
 
     Returns:
         Three lists of the objects that are ready, each in the order in which they were given.
@@ -69,12 +65,9 @@ def poll_select(
         ValueError: a descriptor or the timeout is negative.
         OSError: a descriptor is not open (``EBADF``).
     """
-    if type(select_module.select) is BuiltinFunctionType and _HAS_POLL:
+    if type(select_module.select) is BuiltinFunctionType:
         return blocking_select(rlist, wlist, xlist, timeout)
     timeout = checked_timeout(timeout)
-    if not hasattr(unpatched_select, "epoll"):
-        readable, writable, exceptional = select_module.select(rlist, wlist, xlist, timeout)
-        return readable, writable, exceptional
     await_readable = functools.partial(_await_readable, select_module)
     if time.monotonic() - getattr(_task_local, "slept_at", 0) <= LONGEST_TURN:
         return select_or_park(rlist, wlist, xlist, timeout, await_readable)
@@ -109,7 +102,7 @@ def blocking_select(
 _task_local = threading.local()
 
 
-def _await_readable(select_module: ModuleType, nested: NestedEpoll, timeout: float | None) -> None:
+def _await_readable(select_module: ModuleType, nested: NestedPoll, timeout: float | None) -> None:
     if hasattr(select_module, "poll"):
         poll = select_module.poll()
         poll.register(nested.fileno(), select.POLLIN)
@@ -123,7 +116,7 @@ def select_or_park(
     wlist: Iterable[FileObject],
     xlist: Iterable[FileObject],
     timeout: float | None,
-    await_readable: Callable[[NestedEpoll, float | None], object],
+    await_readable: Callable[[NestedPoll, float | None], object],
     clock: Callable[[], float] = time.monotonic,
 ) -> SelectLists:
     """Do what :func:`cooperative_select` does, for the caller's own lists."""
@@ -144,29 +137,30 @@ def cooperative_select(
     poll_set: PollSet,
     sockets: SelectLists,
     timeout: float | None,
-    await_readable: Callable[[NestedEpoll, float | None], object],
+    await_readable: Callable[[NestedPoll, float | None], object],
     clock: Callable[[], float] = time.monotonic,
 ) -> SelectLists:
-    """Wait for all sockets by waiting for one nested ``epoll``. This needs Linux.
+    """Wait for all sockets by waiting for one descriptor, that of a nested poll.
 
     Args:
         poll_set: the descriptors to wait for, from :func:`take_poll_set`.
         sockets: the caller's sockets, from :func:`take_poll_set`.
         timeout: seconds, or None, from :func:`checked_timeout`.
-        await_readable: waits, while other tasks run, until the nested ``epoll`` is readable or so
+        await_readable: waits, while other tasks run, until the nested poll is readable or so
             many seconds are over; None waits for ever. It may return too early.
         clock: the time in seconds, as ``await_readable`` counts it.
     """
     ready = poll_set.poll(sockets, 0)
     if timeout != 0 and not any(ready):
         deadline = None if timeout is None else clock() + timeout
-        nested = poll_set.take_nested_epoll(sockets)
+        nested = poll_set.take_nested_poll(sockets)
         try:
             while True:
                 over = [sock for sock in sockets[1] if _sends_no_more(sock)]
                 if over:
                     ready = [], over, []
                     break
+                nested.arm()
                 await_readable(nested, None if deadline is None else max(0, deadline - clock()))
                 if nested.lost_socket:  # its number may stand for another one by now
                     raise OSError(errno.EBADF, "a socket was closed while select waited for it")

@@ -10,10 +10,11 @@ import importlib.util
 from types import ModuleType
 from typing import Any
 
-__all__ = ["unpatched_select"]
+__all__ = ["new_instance", "unpatched_select"]
 
 
-def _new_instance(name: str) -> ModuleType:
+def new_instance(name: str) -> ModuleType:
+    """Return a second instance of a C module of the standard library, which nobody has patched."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.loader is not None
@@ -22,4 +23,10 @@ def _new_instance(name: str) -> ModuleType:
     return module
 
 
-unpatched_select: Any = _new_instance("select")
+unpatched_select: Any = new_instance("select")
+
+if not hasattr(unpatched_select, "poll"):
+    raise ImportError(
+        "handler-core waits for sockets by the system call poll, which this platform lacks: "
+        "on Windows, run the program in WSL"
+    )

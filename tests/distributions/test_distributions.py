@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -186,11 +187,7 @@ def test_a_model_by_its_extra(model: str, environment: Environment) -> None:
     assert name == model
 
     environment.install("handler-core[cli,testing]")
-    passed = environment.run(
-        "python", "-m", "pytest", "-q", "--pyargs", "handler_core.testing", "--handler", model
-    )
-    assert " passed" in passed
-    environment.run("handler-core", "check", model)
+    environment.run("handler-core", "check", model)  # the suite, but for what takes minutes
     table = environment.run("handler-core", "demo", model, "--requests", "2000")
     assert model in table
 
@@ -216,13 +213,17 @@ def test_wrapped_models_keep_the_contract(environment: Environment) -> None:
     """All wrappers are nested, so a line that one of them breaks is broken here too."""
     environment.install(*(f"handler-core-{wrapper}" for wrapper in WRAPPERS))
     environment.install("handler-core[all,testing]")
-    for model in MODELS:
-        passed = environment.run(
+
+    def run_suite(model: str) -> str:
+        return environment.run(
             *("python", "-m", "pytest", "-q"),
             *("--pyargs", "handler_core.testing", "--handler", model),
             HANDLER_CORE_WRAPPERS=",".join(WRAPPERS),
         )
-        assert " passed" in passed
+
+    with ThreadPoolExecutor(2) as pool:  # they wait most of the time
+        for passed in pool.map(run_suite, MODELS):
+            assert " passed" in passed
 
 
 def test_all_models_by_one_extra(environment: Environment) -> None:
@@ -240,13 +241,12 @@ def test_a_new_plugin_is_built_installed_and_found(
     environment.run("handler-core", "new", "pool")
     project = environment.folder / "handler-core-pool"
     environment.run("python", "-m", "pip", "install", "--quiet", "-e", ".", cwd=project)
-    assert " passed" in environment.run("pytest", cwd=project)
+    assert " passed" in environment.run("pytest", "-k", "c1 or c20", cwd=project)
 
     module = project / "handler_core_pool" / "__init__.py"
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "first.py", module)
     said = environment.run("pytest", "-k", "c4 and idle", cwd=project, status=1)
     assert "C4 The interpreter exits: this line of the contract is broken" in said
-    environment.run("handler-core", "check", "pool", cwd=project)
 
     shutil.copy(ROOT / "docs" / "examples" / "pool" / "final.py", module)
     assert " passed" in environment.run("pytest", cwd=project)

@@ -132,16 +132,20 @@ class TimerTests(Suite):
         self.ended(handler.spawn(handler.sleep_func, 0.01))
         done.set()
 
-    def test_c21_cancel(self, handler: Handler) -> None:
-        """It returns True if the function is not called for that reason, or else False."""
+    def test_c21_cancel(self, idle: Handler) -> None:
+        """It returns True if the function is not called for that reason, or else False.
+
+        All is set before the start, so none is called before it is cancelled.
+        """
         ran: list[str] = []
-        done = handler.event_object()
-        timer = handler.call_later(0.01, ran.append, "cancelled")
+        done = idle.event_object()
+        timer = idle.call_later(0.01, ran.append, "cancelled")
         assert isinstance(timer, TimerHandle)
         assert timer.cancel() is True
         assert timer.cancel() is False
-        ended = handler.call_later(0.02, ran.append, "called")
-        handler.call_later(0.02, done.set)
+        ended = idle.call_later(0.02, ran.append, "called")
+        idle.call_later(0.02, done.set)
+        idle.start()
         self.happens(done)
         assert ran == ["called"]
         assert ended.cancel() is False

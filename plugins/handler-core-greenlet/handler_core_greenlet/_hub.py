@@ -23,7 +23,7 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import Waker
 from handler_core.green import FreezableTask, GreenWaiter, Hub
-from handler_core.network import FileObject, NestedEpoll, SelectLists
+from handler_core.network import FileObject, NestedPoll, SelectLists
 from handler_core_greenlet._descriptor_watch import DescriptorWatch
 from handler_core_greenlet._late_sends import Unsent, send_without_loop
 from handler_core_greenlet._native import get_ident, local, threads_are_green
@@ -289,7 +289,7 @@ class LoopHub(Hub):
         TaskGreenlet(self, func).switch()
 
     def await_readable(
-        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+        self, nested: NestedPoll, waiter: GreenWaiter, timeout: float | None
     ) -> None:
         """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
         if isinstance(waiter, SiblingWaiter):

@@ -22,7 +22,7 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core.execution import report_error
 from handler_core.green import GreenWaiter
-from handler_core.network import NestedEpoll
+from handler_core.network import NestedPoll
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._hub import AwaitedCall, LoopHub
 
@@ -165,7 +165,7 @@ class TaskHub(LoopHub):
     # What a model gets.
 
     def await_readable(
-        self, nested: NestedEpoll, waiter: GreenWaiter, timeout: float | None
+        self, nested: NestedPoll, waiter: GreenWaiter, timeout: float | None
     ) -> None:
         """Park until ``nested`` is readable, for ``timeout`` seconds at the most."""
         assert isinstance(waiter, TaskWaiter)

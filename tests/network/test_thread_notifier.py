@@ -1,0 +1,231 @@
+"""The notifier of platforms without ``epoll``. ``make test`` has whole models on it besides."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handler_core.network import _thread_notifier
+from handler_core.network._thread_notifier import ThreadNotifier
+
+# Seconds in which what is expected must happen.
+LIMIT = 60
+
+Pair = tuple[socket.socket, socket.socket]
+
+FOLDER = Path(__file__).parent.parent / "without_epoll"
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    left, right = socket.socketpair()
+    with left, right:
+        yield left, right
+
+
+def is_readable(notifier: ThreadNotifier, timeout: float = 0) -> bool:
+    return bool(select.select([notifier], [], [], timeout)[0])
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_it_is_readable_once_a_descriptor_is_ready(pair: Pair, times: int) -> None:
+    left, right = pair
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    for _ in range(times):
+        notifier.arm()
+        assert not is_readable(notifier, 0.01)
+        right.send(b"x")
+        assert is_readable(notifier, LIMIT)
+        assert left.recv(1) == b"x"
+    notifier.close()
+
+
+def test_it_must_be_armed_for_each_wait(pair: Pair) -> None:
+    left, right = pair
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    notifier.arm()
+    right.send(b"x")
+    assert is_readable(notifier, LIMIT)
+    notifier.arm()  # the byte is still there
+    assert is_readable(notifier, LIMIT)
+    left.recv(1)
+    notifier.arm()
+    assert not is_readable(notifier, 0.01)
+    notifier.close()
+
+
+def test_several_watch_the_same_descriptor_for_different_events(pair: Pair) -> None:
+    left, right = pair
+    reads = ThreadNotifier({left.fileno(): select.POLLIN})
+    writes = ThreadNotifier({left.fileno(): select.POLLOUT, right.fileno(): select.POLLIN})
+    reads.arm()
+    writes.arm()
+    assert is_readable(writes, LIMIT)
+    assert not is_readable(reads, 0.01)
+    right.send(b"x")
+    assert is_readable(reads, LIMIT)
+    reads.close()
+    writes.close()
+
+
+def test_it_reports_what_poll_reports_unasked(pair: Pair) -> None:
+    left, right = pair
+    notifier = ThreadNotifier({left.fileno(): select.POLLPRI})
+    notifier.arm()
+    assert not is_readable(notifier, 0.01)
+    right.close()
+    assert is_readable(notifier, LIMIT)
+    notifier.close()
+
+
+def test_who_rings_makes_it_readable_for_good(pair: Pair) -> None:
+    notifier = ThreadNotifier({pair[0].fileno(): select.POLLIN})
+    notifier.arm()
+    notifier.ring()
+    assert is_readable(notifier)
+    notifier.arm()  # of a task that was about to wait
+    assert is_readable(notifier)
+    notifier.close()
+    notifier.ring()  # by a thread that did not know
+
+
+def test_a_socket_that_is_closed_meanwhile_says_goodbye(pair: Pair) -> None:
+    left, right = pair
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    notifier.arm()
+    assert not is_readable(notifier, 0.01)
+    left.close()  # the thread's poll keeps the connection open
+    notifier.close()
+    right.settimeout(LIMIT)
+    assert right.recv(1) == b""
+
+
+def test_the_thread_ends_when_nothing_is_armed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    begin = _thread_notifier._PollThread._serve
+
+    def serve(self: _thread_notifier._PollThread, waker: _thread_notifier._Bell) -> None:
+        begin(self, waker)
+        ended.set()
+
+    monkeypatch.setattr(_thread_notifier, "_LINGERS", 0.01)
+    monkeypatch.setattr(_thread_notifier._PollThread, "_serve", serve)
+    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
+    before = descriptors()
+    for _ in range(3):
+        ended.clear()
+        notifier = ThreadNotifier({pair[0].fileno(): select.POLLIN})
+        notifier.arm()
+        assert not ended.wait(0.05)
+        notifier.close()
+        assert ended.wait(LIMIT)
+        assert descriptors() == before
+
+
+def test_a_thread_that_cannot_be_started(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = pair
+    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
+    before = descriptors()
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    with monkeypatch.context() as context:
+
+        def start_new_thread(*_: object) -> int:
+            raise RuntimeError("can't start new thread")
+
+        context.setattr(_thread_notifier._unpatched_thread, "start_new_thread", start_new_thread)
+        with pytest.raises(RuntimeError, match="can't start"):
+            notifier.arm()
+    assert len(descriptors()) == len(before) + 2
+    notifier.arm()
+    right.send(b"x")
+    assert is_readable(notifier, LIMIT)
+    notifier.close()
+
+
+def run(program: str, **variables: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        env=os.environ | variables,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+def test_a_forked_child_has_a_thread_of_its_own() -> None:
+    """What it has inherited is not used, and is given back without a word to the parent."""
+    said = run(
+        """
+        import os, select
+        from handler_core import create_socket_pair, poll_select
+        from handler_core.network import cooperative_select, take_poll_set
+
+        def wait(nested, timeout):
+            assert select.select([nested], [], [], timeout)[0]
+
+        left, right = create_socket_pair()
+
+        def hear():
+            poll_set, sockets = take_poll_set([left], [], [])
+            ready = cooperative_select(poll_set, sockets, 10, wait)
+            assert ready == ([left], [], []), ready
+            return left.recv(1)
+
+        def answer(nested, timeout):
+            right.send(b"p")
+            wait(nested, timeout)
+
+        poll_set, sockets = take_poll_set([left], [], [])
+        assert cooperative_select(poll_set, sockets, 10, answer)[0] == [left]
+        assert left.recv(1) == b"p"
+        assert not hasattr(select, "epoll")
+        pid = os.fork()
+        right.send(b"c" if pid == 0 else b"p")
+        assert hear() == (b"c" if pid == 0 else b"p")
+        poll_set, sockets = take_poll_set([left], [], [])
+        assert cooperative_select(poll_set, sockets, 10, answer)[0] == [left]
+        if pid == 0:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        print("both")
+        """,
+        PYTHONPATH=str(FOLDER),
+    )
+    assert said == "both\n"
+
+
+def test_without_poll_the_core_is_refused_in_words() -> None:
+    said = run(
+        """
+        import select
+        exec_module = type(select.__spec__.loader).exec_module
+
+        def hide(loader, module):
+            exec_module(loader, module)
+            module.__dict__.pop("poll", None)
+
+        type(select.__spec__.loader).exec_module = hide
+        try:
+            import handler_core
+        except ImportError as error:
+            print(error)
+        """
+    )
+    assert "on Windows, run the program in WSL" in said

@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import os
+import re
 import warnings
+from typing import Any
 
 # autodoc reads signatures and annotations, and compiled modules have no annotations.
 os.environ["HANDLER_CORE_PURE"] = "1"
@@ -60,3 +62,24 @@ nitpick_ignore_regex = [
     ("py:(class|obj|exc)", r"(?!handler_core).*"),
     ("py:class", r"handler_core\w*\.(\w+\.)*([A-Z]|_\w+(\.\w+)?)"),
 ]
+
+
+def show_types_in_signatures(*args: Any) -> None:
+    """Write the type of each attribute behind its name, and not into a field below it.
+
+    napoleon makes the field. Sphinx calls this with the lines of a docstring, after napoleon.
+    """
+    lines: list[str] = args[-1]
+    attribute = None
+    for number, line in enumerate(lines):
+        if line.startswith(".. attribute::"):
+            attribute = number
+        elif attribute is not None and (found := re.fullmatch(r"   :type: (.*)", line)):
+            lines[number] = ""
+            lines[attribute] += f"\n   :type: {found[1]}"
+    lines[:] = "\n".join(lines).split("\n")
+
+
+def setup(app: Any) -> None:
+    """Extend Sphinx."""
+    app.connect("autodoc-process-docstring", show_types_in_signatures, priority=900)

@@ -87,7 +87,7 @@ class Suite:
     #: for example.
     prelude: ClassVar[str] = ""
 
-    #: The beginning of the command that starts such a process: the interpreter, and whatever
+    #: The beginning of the command that starts such a process. It has the interpreter, and whatever
     #: program runs the source. The process imports nothing from the folder where pytest was called.
     interpreter: ClassVar[tuple[str, ...]] = (sys.executable, "-P")
 

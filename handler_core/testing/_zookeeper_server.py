@@ -93,7 +93,7 @@ class ZooKeeperServer:
 
     @property
     def hosts(self) -> str:
-        """The address in the form that clients take: ``"127.0.0.1:PORT"``. See :attr:`port`."""
+        """The address as clients take it, ``"127.0.0.1:PORT"``. See :attr:`port`."""
         return f"127.0.0.1:{self.port}"
 
     @property

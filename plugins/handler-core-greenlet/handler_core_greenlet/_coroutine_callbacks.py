@@ -21,7 +21,7 @@ __all__ = ["CoroutineCallbacks"]
 class CoroutineCallbacks(GreenHandler):
     """A handler that awaits the coroutines of its callbacks."""
 
-    #: The class of the hub: the loop, as greenlets use it.
+    #: The class of the hub, which is the loop as greenlets use it.
     hub_class: ClassVar[type[LoopHub]]
 
     def spawn(self, func: Callable[..., object], *args: Any, **kwargs: Any) -> GreenTask:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import queue
 import select
 import socket
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,44 @@ LIMIT = 60
 Pair = tuple[socket.socket, socket.socket]
 
 FOLDER = Path(__file__).parent.parent / "without_epoll"
+
+
+class Threads:
+    """The polling threads of one test."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def await_end(self) -> None:
+        """Wait until the thread has ended that began last."""
+        self.ended.get(timeout=LIMIT)
+        self.begun -= 1
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
+    """Let each test have threads of its own, which have ended when it ends."""
+    threads = Threads()
+    serve = _thread_notifier._PollThread._serve
+
+    def counted(self: _thread_notifier._PollThread, waker: _thread_notifier._Bell) -> None:
+        serve(self, waker)
+        threads.ended.put(None)
+
+    def start_new_thread(*args: Any) -> int:
+        number: int = start(*args)
+        threads.begun += 1
+        return number
+
+    start = _thread_notifier._unpatched_thread.start_new_thread
+    monkeypatch.setattr(_thread_notifier, "_LINGERS", 0.01)
+    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
+    monkeypatch.setattr(_thread_notifier._PollThread, "_serve", counted)
+    monkeypatch.setattr(_thread_notifier._unpatched_thread, "start_new_thread", start_new_thread)
+    yield threads
+    while threads.begun:
+        threads.await_end()
 
 
 @pytest.fixture
@@ -113,31 +152,20 @@ def test_a_socket_that_is_closed_meanwhile_says_goodbye(pair: Pair) -> None:
     assert right.recv(1) == b""
 
 
-def test_the_thread_ends_when_nothing_is_armed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = threading.Event()
-    begin = _thread_notifier._PollThread._serve
-
-    def serve(self: _thread_notifier._PollThread, waker: _thread_notifier._Bell) -> None:
-        begin(self, waker)
-        ended.set()
-
-    monkeypatch.setattr(_thread_notifier, "_LINGERS", 0.01)
-    monkeypatch.setattr(_thread_notifier._PollThread, "_serve", serve)
-    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
+def test_the_thread_ends_when_nothing_is_armed(pair: Pair, threads: Threads) -> None:
     before = descriptors()
     for _ in range(3):
-        ended.clear()
         notifier = ThreadNotifier({pair[0].fileno(): select.POLLIN})
         notifier.arm()
-        assert not ended.wait(0.05)
+        assert not is_readable(notifier, 0.05)
+        assert (threads.begun, threads.ended.qsize()) == (1, 0)
         notifier.close()
-        assert ended.wait(LIMIT)
+        threads.await_end()
         assert descriptors() == before
 
 
 def test_a_thread_that_cannot_be_started(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = pair
-    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
     before = descriptors()
     notifier = ThreadNotifier({left.fileno(): select.POLLIN})
     with monkeypatch.context() as context:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import tomllib
-import venv
 from pathlib import Path
 
+import virtualenv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -45,7 +45,8 @@ class Environment:
     """A virtual environment of its own, without any trace of this checkout."""
 
     def __init__(self, folder: Path, built: Path) -> None:
-        venv.create(folder / "venv", with_pip=True, symlinks=True)
+        # It takes a second. The standard library's venv runs pip to install pip.
+        virtualenv.cli_run(["--quiet", str(folder / "venv")])
         self.folder = folder
         self.bin = folder / "venv" / "bin"
         self._built = built

@@ -14,6 +14,12 @@ from handler_core import Callback
 from handler_core.testing import LIMIT
 
 
+def receive(handler: Any) -> None:
+    left, right = handler.socket_module.socketpair()
+    with left, right:
+        left.recv(1)
+
+
 class TestBlocking(OwnLoop):
     @pytest.mark.parametrize(
         "wait",
@@ -37,6 +43,25 @@ class TestBlocking(OwnLoop):
                     wait(handler)
 
         run(main())
+
+    @pytest.mark.parametrize(
+        "wait",
+        [
+            lambda handler: handler.sleep_func(0.01),
+            lambda handler: handler.queue_impl().get(timeout=0.01),
+            receive,
+        ],
+        ids=["sleep", "queue", "recv"],
+    )
+    def test_c16_the_first_call_in_a_loop(self, wait: Callable[[Any], object]) -> None:
+        """It is refused too, if the handler was made before the loop, as a global may be."""
+        handler = new_handler()
+
+        async def main() -> None:
+            with pytest.raises(RuntimeError, match=r"await handler\.call\("):
+                wait(handler)
+
+        self.os_thread(lambda: run(main())).result(handler)
 
     def test_c16_a_lock(self) -> None:
         async def main() -> None:

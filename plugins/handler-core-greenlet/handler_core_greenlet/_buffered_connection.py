@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
 from handler_core_greenlet._heir import Heir, leave_unsent, send_in_loop
-from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._hub import LoopHub, find_hub
 
 __all__ = ["LoopConnection"]
 
@@ -76,7 +76,7 @@ class LoopConnection(Connection):
         Raises:
             OSError: this send has failed, or the one before.
         """
-        hub = running_hub()
+        hub = find_hub()
         if hub is None or flags:
             self._begin_to_send(flags)
         elif (self._aside or self._turn == hub.parked_at) and self.fileno() >= 0:

@@ -20,7 +20,7 @@ import greenlet  # type: ignore[import-untyped]
 from handler_core_greenlet import socket
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._handler import LoopHandler
-from handler_core_greenlet._hub import LoopHub, running_hub
+from handler_core_greenlet._hub import LoopHub, find_hub
 from handler_core_greenlet._queue import Queue
 
 __all__ = ["watch_blocking_calls"]
@@ -44,7 +44,7 @@ def watch_blocking_calls() -> None:
 def _looking_at_caller(method: Callable[..., Any], may_wait: _MayWait) -> Callable[..., Any]:
     @functools.wraps(method)
     def look_and_call(*args: Any, **kwargs: Any) -> Any:
-        hub = running_hub()
+        hub = find_hub()
         if hub is not None and hub.is_debugging() and may_wait(*args, **kwargs):
             hub.new_waiter(greenlet.getcurrent())  # raises if the caller may not wait
         return method(*args, **kwargs)

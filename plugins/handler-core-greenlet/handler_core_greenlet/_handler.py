@@ -25,7 +25,7 @@ from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._coroutine_callbacks import CoroutineCallbacks
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
-from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
+from handler_core_greenlet._hub import LoopHub, TaskGreenlet, find_hub, running_hub
 from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, LifoQueue, Queue
@@ -207,7 +207,7 @@ class LoopHandler(CoroutineCallbacks):
 
         If the caller does not wait for it to the end, the look-up is cancelled.
         """
-        hub = running_hub()
+        hub = find_hub()
         if hub is None or hub.is_sibling(greenlet.getcurrent()):
             return super().look_up(host, port, timeout)
         hub.new_waiter(greenlet.getcurrent())  # raises if the caller may not wait

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core_greenlet._hub import running_hub
+from handler_core_greenlet._hub import find_hub
 from handler_core_greenlet._native import start_os_thread, unpatched
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def getaddrinfo(
     host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
 ) -> Sequence[Any]:
     """Look addresses up, by the loop's own resolver."""
-    hub = running_hub()
+    hub = find_hub()
     if hub is None:
         return _native.getaddrinfo(host, port, family, type, proto, flags)
     try:  # an address in numbers needs no look-up, and no wait
@@ -89,7 +89,7 @@ def without_name(address: Any, family: int) -> Any:
     if not isinstance(address, tuple) or not 2 <= len(address) <= longest:
         return address
     host, *numbers = address
-    if running_hub() is None or not isinstance(host, (str, bytes, bytearray)) or host in _NO_NAMES:
+    if find_hub() is None or not isinstance(host, (str, bytes, bytearray)) or host in _NO_NAMES:
         return address
     try:
         for number in numbers:
@@ -105,7 +105,7 @@ def _in_thread(func: Callable[..., T], *args: Any) -> T:
 
     If the greenlet does not wait to the end, nobody gets what the thread finds out.
     """
-    hub = running_hub()
+    hub = find_hub()
     if hub is None:
         return func(*args)
     waiter = hub.new_waiter(greenlet.getcurrent())

@@ -20,7 +20,7 @@ from handler_core.network import (
     poll_select,
 )
 from handler_core_greenlet._fork import runs_alone
-from handler_core_greenlet._hub import running_hub
+from handler_core_greenlet._hub import find_hub
 from handler_core_greenlet._native import allocate_lock, unpatched
 from handler_core_greenlet._siblings import thread_has_siblings
 
@@ -35,7 +35,7 @@ def new_waiter() -> Waiter:
     Raises:
         RuntimeError: the caller runs the event loop and may not block.
     """
-    hub = running_hub()
+    hub = find_hub()
     return thread_waiter() if hub is None else hub.new_waiter(greenlet.getcurrent())
 
 
@@ -46,7 +46,7 @@ def thread_waiter() -> ThreadWaiter:
 
 def now() -> float:
     """Return the time in seconds, as timeouts are counted where the caller is."""
-    hub = running_hub()
+    hub = find_hub()
     return time.monotonic() if hub is None else hub.clock()
 
 
@@ -57,7 +57,7 @@ def sleep(seconds: float) -> None:
         ValueError: the time is negative.
         RuntimeError: the caller runs the event loop and may not block.
     """
-    hub = running_hub()
+    hub = find_hub()
     if hub is None or seconds < 0:
         module = time if _others_run() else _native_time
         module.sleep(seconds)  # raises if it is negative
@@ -77,7 +77,7 @@ def select(
 ) -> SelectLists:
     """Wait as ``select.select`` does, for any number of descriptors, while others run."""
     timeout = checked_timeout(timeout)
-    hub = running_hub()
+    hub = find_hub()
     if hub is None:
         return thread_select(rlist, wlist, xlist, timeout)
     current: Any = greenlet.getcurrent()

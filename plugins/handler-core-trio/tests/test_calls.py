@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import greenlet
@@ -15,6 +16,12 @@ from own_trio import OwnTrio, in_virtual_time, new_handler, raise_, run, with_ha
 
 from handler_core import Callback
 from handler_core.testing import LONG
+
+
+def receive(handler: Any) -> None:
+    left, right = handler.socket_module.socketpair()
+    with left, right:
+        left.recv(1)
 
 
 class TestCalls(OwnTrio):
@@ -31,6 +38,25 @@ class TestCalls(OwnTrio):
                 await handler.call(raise_, greenlet.GreenletExit())
 
         with_handler(main)
+
+    @pytest.mark.parametrize(
+        "wait",
+        [
+            lambda handler: handler.sleep_func(0.01),
+            lambda handler: handler.queue_impl().get(timeout=0.01),
+            receive,
+        ],
+        ids=["sleep", "queue", "recv"],
+    )
+    def test_c16_the_first_call_in_a_run(self, wait: Callable[[Any], object]) -> None:
+        """It is refused too, if the handler was made before the run, as a global may be."""
+        handler = new_handler()
+
+        async def main() -> None:
+            with pytest.raises(RuntimeError, match=r"await handler\.call\("):
+                wait(handler)
+
+        self.os_thread(lambda: run(main)).result(handler)
 
     def test_many_wait_at_once_on_one_thread(self) -> None:
         async def main(handler: Any) -> None:

@@ -21,9 +21,6 @@ class EpollNotifier:
 
     __slots__ = ("_bells", "_epoll")
 
-    #: A forked child may use it: what the child registers is its own.
-    is_inherited = False
-
     def __init__(self, event_masks: Mapping[int, int]) -> None:
         # A descriptor that is always readable, once it is there.
         self._bells: list[int] = []

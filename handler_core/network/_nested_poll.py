@@ -30,10 +30,6 @@ __all__ = ["NestedPoll", "Watch"]
 class Notifier(Protocol):
     """One descriptor that is readable when any of several others is ready."""
 
-    @property
-    def is_inherited(self) -> bool:
-        """True in a forked child that may not use it."""
-
     def fileno(self) -> int:
         """Return the descriptor."""
 
@@ -113,11 +109,7 @@ class NestedPoll:
     def take(self, sockets: list[Any]) -> bool:
         """Begin to use it. Return False if it has other sockets, or one of them was closed."""
         self._in_use = True  # before the check, since another thread may close a socket now
-        self._in_use = (
-            not self._close_on_release
-            and not self._notifier.is_inherited
-            and [ref() for ref in self._sockets] == sockets
-        )
+        self._in_use = not self._close_on_release and [ref() for ref in self._sockets] == sockets
         return self._in_use
 
     def release(self) -> None:

@@ -13,10 +13,13 @@ import _socket
 import contextlib
 import contextvars
 import functools
+import os
 import select
+import sys
+import weakref
 from collections.abc import Mapping
 
-from handler_core.execution._fork import this_process
+from handler_core.execution._fork import run_in_child, this_process
 from handler_core.execution._native_lock import NativeRLock
 from handler_core.network._unpatched_select import new_instance, unpatched_select
 
@@ -40,16 +43,11 @@ class ThreadNotifier:
         event_masks: the events to watch for, by descriptor.
     """
 
-    __slots__ = ("_bell", "_generation")
+    __slots__ = ("_bell",)
 
     def __init__(self, event_masks: Mapping[int, int]) -> None:
-        self._generation = this_process.generation
         self._bell = _Bell(event_masks)
-
-    @property
-    def is_inherited(self) -> bool:
-        """True in a forked child. The parent has the other end of the pair there."""
-        return self._generation != this_process.generation
+        _poll_thread.bells.add(self._bell)
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -62,15 +60,15 @@ class ThreadNotifier:
             OSError: no descriptor is free for the thread.
             RuntimeError: the interpreter is ending, so no thread can be started.
         """
-        _poll_thread().arm(self._bell)
+        _poll_thread.arm(self._bell)
 
     def ring(self) -> None:
         """Become readable, for good. Any thread may call this."""
-        _poll_thread().ring(self._bell)
+        _poll_thread.ring(self._bell)
 
     def close(self) -> None:
         """Give the descriptors back. It is called once."""
-        _poll_thread().close(self._bell)
+        _poll_thread.close(self._bell)
 
 
 class _Bell:
@@ -103,44 +101,55 @@ class _Bell:
             while self._ours.recv(64):
                 pass
 
+    def leave_to_parent(self) -> None:
+        """Have a pair of its own, with the same numbers. Only a forked child calls this."""
+        if self.fileno() < 0:
+            return
+        pair = _socket.socketpair()
+        for new, inherited in zip(pair, (self._ours, self._theirs), strict=True):
+            new.setblocking(False)
+            os.dup2(new.fileno(), inherited.fileno(), False)
+            new.close()
+
     def close(self) -> None:
         """Close both sockets."""
         self._ours.close()
         self._theirs.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_theirs"):  # it is missing if no descriptor was left for it
+            self.close()
 
 
 class _PollThread:
     """The thread, and what is armed. It lives as long as something is, and a little longer."""
 
     def __init__(self) -> None:
+        #: All that exist. Those whose task waits are armed, or have rung.
+        self.bells: weakref.WeakSet[_Bell] = weakref.WeakSet()
+        self._generation = this_process.generation
         # A finalizer may close a notifier while its own thread is in here.
         self._lock = NativeRLock()
         self._armed: dict[int, _Bell] = {}
-        #: Wakes the thread. None while there is none.
+        # Wakes the thread. None while there is none.
         self._waker: _Bell | None = None
 
     def arm(self, bell: _Bell) -> None:
         """Ring ``bell`` as soon as one of its descriptors is ready."""
+        self.leave_to_parent()
         with self._lock:
             if bell.stays:
                 return
             bell.silence()
             self._armed[id(bell)] = bell
-            if self._waker is not None:
+            if self._waker is None:
+                self._start()
+            else:
                 self._waker.ring()
-                return
-            waker = self._waker = _Bell({})
-            try:
-                # It outlives the caller, and must not keep the caller's context alive.
-                serve = functools.partial(self._serve, waker)
-                contextvars.Context().run(_unpatched_thread.start_new_thread, serve, ())
-            except BaseException:
-                self._waker = None
-                waker.close()
-                raise
 
     def ring(self, bell: _Bell) -> None:
         """Ring ``bell`` at once, for good."""
+        self.leave_to_parent()
         with self._lock:
             bell.stays = True
             bell.ring()
@@ -148,9 +157,32 @@ class _PollThread:
 
     def close(self, bell: _Bell) -> None:
         """Close ``bell``, which the thread never rings then."""
+        if sys.is_finalizing():
+            bell.close()  # the thread stands still for ever, perhaps with the lock
+            return
+        self.leave_to_parent()
         with self._lock:
             self._disarm(bell)
             bell.close()
+
+    def leave_to_parent(self) -> None:
+        """Begin anew in a forked child.
+
+        The child has none of its parent's threads, and one of them may hold the lock. It shares
+        the pairs with the parent. A byte that it takes out of one would be missing there. So each
+        gets a pair of its own, and rings: its task looks again, and arms it in this process.
+        """
+        if self._generation == this_process.generation:
+            return
+        self._generation = this_process.generation
+        self._lock = NativeRLock()
+        self._armed = {}
+        waker, self._waker = self._waker, None
+        if waker is not None:
+            waker.close()
+        for bell in list(self.bells):
+            bell.leave_to_parent()
+            bell.ring()
 
     def _disarm(self, bell: _Bell) -> None:
         # A socket that another thread polls stays connected when it is closed. So the thread begins
@@ -158,20 +190,39 @@ class _PollThread:
         if self._armed.pop(id(bell), None) is not None and self._waker is not None:
             self._waker.ring()
 
-    def leave_to_parent(self) -> None:
-        """Give back what a forked child has inherited of it."""
-        if self._waker is not None:
-            self._waker.close()
+    def _start(self) -> None:
+        try:
+            waker = self._waker = _Bell({})
+            # The thread outlives the caller, and must not keep the caller's context alive.
+            serve = functools.partial(self._serve, waker)
+            contextvars.Context().run(_unpatched_thread.start_new_thread, serve, ())
+        except BaseException:
+            # A signal handler may have raised when the thread had begun. The thread ends then.
+            self._waker = waker = serve = None  # type: ignore[assignment]
+            raise
 
     def _serve(self, waker: _Bell) -> None:
-        """Poll, in the thread."""
+        """Do the work of the thread."""
+        try:
+            self._poll_while_needed(waker)
+        finally:
+            with self._lock:
+                if self._waker is waker:
+                    self._waker = None
+                    # There are some if the thread has failed. Their tasks arm them again, and
+                    # start another thread.
+                    while self._armed:
+                        self._armed.popitem()[1].ring()
+                waker.close()
+
+    def _poll_while_needed(self, waker: _Bell) -> None:
         lingers = True
         while True:
             with self._lock:
                 bells = list(self._armed.values())
-                if not (bells or lingers):
+                if self._waker is waker and not (bells or lingers):
                     self._waker = None
-                    waker.close()
+                if self._waker is not waker:
                     return
             events = _poll([waker, *bells], None if bells else _LINGERS)
             lingers = bool(bells or events)
@@ -179,8 +230,8 @@ class _PollThread:
             with self._lock:
                 waker.silence()
                 for bell in list(self._armed.values()):
-                    if bell.is_due(events):
-                        del self._armed[id(bell)]
+                    # A finalizer may have closed it meanwhile, in this thread.
+                    if bell.is_due(events) and self._armed.pop(id(bell), None) is not None:
                         bell.ring()
 
 
@@ -197,18 +248,5 @@ def _poll(bells: list[_Bell], timeout: float | None) -> dict[int, int]:
     return dict(poll.poll(None if timeout is None else timeout * 1000))
 
 
-# By the generation of the process. A forked child has none of its parent's threads, and the lock
-# may be held by one of them.
-_poll_threads: dict[int, _PollThread] = {}
-
-
-def _poll_thread() -> _PollThread:
-    """Return the one of this process."""
-    generation = this_process.generation
-    thread = _poll_threads.get(generation)
-    if thread is None:
-        for parent in list(_poll_threads):
-            if parent < generation:
-                _poll_threads.pop(parent).leave_to_parent()
-        thread = _poll_threads.setdefault(generation, _PollThread())
-    return thread
+_poll_thread = _PollThread()
+run_in_child(_poll_thread.leave_to_parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ LIMIT = 60
 Pair = tuple[socket.socket, socket.socket]
 
 FOLDER = Path(__file__).parent.parent / "without_epoll"
+
+
+class Planned(Exception):
+    """What a test raises in the thread."""
 
 
 class Threads:
@@ -46,8 +51,11 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
     serve = _thread_notifier._PollThread._serve
 
     def counted(self: _thread_notifier._PollThread, waker: _thread_notifier._Bell) -> None:
-        serve(self, waker)
-        threads.ended.put(None)
+        try:
+            with contextlib.suppress(Planned):
+                serve(self, waker)
+        finally:
+            threads.ended.put(None)
 
     def start_new_thread(*args: Any) -> int:
         number: int = start(*args)
@@ -56,7 +64,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
 
     start = _thread_notifier._unpatched_thread.start_new_thread
     monkeypatch.setattr(_thread_notifier, "_LINGERS", 0.01)
-    monkeypatch.setattr(_thread_notifier, "_poll_threads", {})
+    monkeypatch.setattr(_thread_notifier, "_poll_thread", _thread_notifier._PollThread())
     monkeypatch.setattr(_thread_notifier._PollThread, "_serve", counted)
     monkeypatch.setattr(_thread_notifier._unpatched_thread, "start_new_thread", start_new_thread)
     yield threads
@@ -183,6 +191,75 @@ def test_a_thread_that_cannot_be_started(pair: Pair, monkeypatch: pytest.MonkeyP
     notifier.close()
 
 
+def test_a_thread_that_fails_leaves_nobody_waiting(
+    pair: Pair, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    poll = _thread_notifier._poll
+
+    def fail(*_: object) -> dict[int, int]:
+        monkeypatch.setattr(_thread_notifier, "_poll", poll)
+        raise Planned
+
+    monkeypatch.setattr(_thread_notifier, "_poll", fail)
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    notifier.arm()
+    assert is_readable(notifier, LIMIT)  # its task looks, finds nothing, and arms it again
+    threads.await_end()
+    notifier.arm()
+    assert not is_readable(notifier, 0.01)
+    right.send(b"x")
+    assert is_readable(notifier, LIMIT)
+    notifier.close()
+
+
+def test_a_finalizer_closes_another_one_in_the_thread(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    first, second, third = (ThreadNotifier({left.fileno(): select.POLLIN}) for _ in range(3))
+    looked: list[object] = []
+    is_due = _thread_notifier._Bell.is_due
+
+    def collect(self: _thread_notifier._Bell, events: Mapping[int, int]) -> bool:
+        due = is_due(self, events)
+        if due and not looked:
+            looked.append(self)
+            first.close()
+            second.close()
+        return due
+
+    monkeypatch.setattr(_thread_notifier._Bell, "is_due", collect)
+    for notifier in (first, second, third):
+        notifier.arm()
+    right.send(b"x")
+    assert is_readable(third, LIMIT)
+    assert looked
+    third.close()
+
+
+def test_an_interrupt_as_the_thread_starts(
+    pair: Pair, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = pair
+    notifier = ThreadNotifier({left.fileno(): select.POLLIN})
+    begin = _thread_notifier._unpatched_thread.start_new_thread
+    with monkeypatch.context() as context:
+
+        def interrupted(*args: Any) -> int:
+            begin(*args)
+            raise KeyboardInterrupt
+
+        context.setattr(_thread_notifier._unpatched_thread, "start_new_thread", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            notifier.arm()
+        threads.await_end()
+    notifier.arm()
+    right.send(b"x")
+    assert is_readable(notifier, LIMIT)
+    notifier.close()
+
+
 def run(program: str, **variables: str) -> str:
     ended = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program)],
@@ -237,6 +314,45 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
         PYTHONPATH=str(FOLDER),
     )
     assert said == "both\n"
+
+
+def test_a_forked_child_takes_no_byte_that_wakes_the_parent() -> None:
+    """Its copy of the greenlet waits by a pair of its own."""
+    said = run(
+        """
+        import os, time
+        import gevent
+        from handler_core import get_handler
+
+        handler = get_handler("gevent")
+        left, right = handler.create_socket_pair()
+        heard = []
+
+        def wait():
+            heard.append(handler.select([left], [], [], None)[0] == [left])
+
+        waiting = gevent.spawn(wait)
+        gevent.sleep(0.01)
+        woken, wake = os.pipe()
+        looked, tell = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.read(woken, 1)
+            gevent.sleep(0.05)  # the copy would look now, and wait again
+            os.write(tell, b"x")
+            os._exit(0 if not heard else 1)
+        right.send(b"x")
+        time.sleep(0.1)  # the thread rings, and the hub does not run
+        os.write(wake, b"x")
+        os.read(looked, 1)
+        waiting.join()
+        assert heard == [True]
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        print("heard")
+        """,
+        PYTHONPATH=str(FOLDER),
+    )
+    assert said == "heard\n"
 
 
 def test_without_poll_the_core_is_refused_in_words() -> None:

@@ -155,7 +155,7 @@ wheels: sources compiler ## build what is released into dist: make sources, and 
 	PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheels/*.whl
 	ls -l dist
 
-version: $(VENV)/.dev ## give all distributions one version: make version V=0.2.0
+version: $(if $(wildcard $(VENV)/.dev),,$(VENV)/.dev) ## give all distributions one version: make version V=0.2.0
 	$(BIN)/python tools/release.py version "$(V)"
 
 release-check: $(READY) ## say what is missing for a release: 10 minutes

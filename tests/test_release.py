@@ -84,16 +84,29 @@ def test_the_changelog_needs_a_date(copy: Path) -> None:
     ]
 
 
-def test_a_version_that_is_none_changes_nothing() -> None:
+def test_no_page_may_say_that_nothing_is_released(copy: Path) -> None:
+    (copy / "README.md").write_text("# handler-core\n\n0.1.0 is not released yet.\n")
+    page = copy / "docs" / "howto" / "use.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("It is released.\n")
+    assert list(release.still_unreleased(copy)) == ["README.md:3 says that it is not released"]
+    page.write_text("As long as it is not released, wait.\n")
+    assert len(list(release.still_unreleased(copy))) == 2
+
+
+@pytest.mark.parametrize(
+    "version", ["", "next", "0.2", "v0.2.0", "1!1.0.0", "0.2.0+local", "0.2.0.dev1", "00.1.0"]
+)
+def test_a_version_that_is_none_changes_nothing(version: str) -> None:
     before = [path.read_bytes() for path in release.projects(ROOT)]
     ended = subprocess.run(
-        [sys.executable, ROOT / "tools" / "release.py", "version", "next"],
+        [sys.executable, ROOT / "tools" / "release.py", "version", version],
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 2
-    assert "'next' is no version: write for example V=0.2.0" in ended.stderr
+    assert f"{version!r} is no version of a release: write for example V=0.2.0" in ended.stderr
     assert [path.read_bytes() for path in release.projects(ROOT)] == before
 
 

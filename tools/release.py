@@ -10,11 +10,10 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.version import InvalidVersion, Version
 
 from handler_core.cli.versions import compatible_range
 
@@ -34,6 +33,11 @@ def projects(root: Path) -> list[Path]:
 def version_of(root: Path) -> str:
     """Return the version of the core."""
     return str(tomllib.loads(projects(root)[0].read_text())["project"]["version"])
+
+
+def is_released_as(version: str) -> bool:
+    """Return True for three numbers, and perhaps a pre-release: what a tag can say."""
+    return re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}((a|b|rc)[1-9]\d*)?", version) is not None
 
 
 def set_version(root: Path, version: str) -> None:
@@ -71,6 +75,14 @@ def undated(root: Path) -> Iterator[str]:
         yield f"CHANGELOG.md begins with '{found}': write '{version} (YYYY-MM-DD)'"
 
 
+def still_unreleased(root: Path) -> Iterator[str]:
+    """Yield where a page says that nothing is released, and how to do without."""
+    for path in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if "not released" in line:
+                yield f"{path.relative_to(root)}:{number} says that it is not released"
+
+
 def without_a_change(root: Path) -> Iterator[str]:
     """Yield what git does not have: a release is made of what is committed."""
     command = ["git", "status", "--porcelain"]
@@ -92,19 +104,26 @@ def failing(*targets: str) -> Callable[[Path], Iterator[str]]:
     return check
 
 
-CHECKS: dict[str, Callable[[Path], Iterator[str]]] = {
+Check = Callable[[Path], Iterator[str]]
+
+#: What a look at the files says, without a build. The workflow of a release begins with it.
+LOOKS: dict[str, Check] = {
     "the versions are equal, and the ranges fit": wrong_versions,
     "the changelog is dated": undated,
+    "no page says that it is not released": still_unreleased,
     "all is committed": without_a_change,
+}
+
+CHECKS: dict[str, Check] = LOOKS | {
     "the documentation builds without a warning": failing("docs"),
     "the distributions are built": failing("wheels"),
     "the distributions work where nothing else is": failing("test-dist", "DIST=dist"),
 }
 
 
-def check(root: Path) -> bool:
+def check(root: Path, checks: Mapping[str, Check]) -> bool:
     """Run each check, then say what each has found. Return whether nothing is missing."""
-    found = {name: list(missing(root)) for name, missing in CHECKS.items()}
+    found = {name: list(missing(root)) for name, missing in checks.items()}
     for name, lines in found.items():
         print("MISSING" if lines else "ok     ", name)
         for line in lines:
@@ -116,16 +135,16 @@ def main() -> int:
     """Run the command line. Return the status to exit with."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("check", help="say what is missing for a release")
+    commands.add_parser("look", help="say what is missing, as far as a look tells")
+    commands.add_parser("check", help="say what is missing for a release: 15 minutes")
     setting = commands.add_parser("version", help="set the version of all distributions")
     setting.add_argument("version", help="for example 0.2.0")
     arguments = parser.parse_args()
-    if arguments.command == "check":
-        return 0 if check(ROOT) else 1
-    try:
-        version = str(Version(arguments.version))
-    except InvalidVersion:
-        parser.error(f"{arguments.version!r} is no version: write for example V=0.2.0")
+    if arguments.command != "version":
+        return 0 if check(ROOT, CHECKS if arguments.command == "check" else LOOKS) else 1
+    if not is_released_as(arguments.version):
+        parser.error(f"{arguments.version!r} is no version of a release: write for example V=0.2.0")
+    version = arguments.version
     set_version(ROOT, version)
     print(f"all distributions are {version} now; the next step: a heading in CHANGELOG.md")
     return 0

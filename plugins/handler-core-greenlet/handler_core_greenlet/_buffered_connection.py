@@ -24,8 +24,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from handler_core.network import LONGEST_TURN, Connection
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._heir import Heir, leave_unsent, send_in_loop
-from handler_core_greenlet._hub import LoopHub, find_hub
+from handler_core_greenlet._hub import LoopHub
 
 __all__ = ["LoopConnection"]
 

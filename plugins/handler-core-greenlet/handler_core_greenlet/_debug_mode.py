@@ -19,8 +19,9 @@ import greenlet  # type: ignore[import-untyped]
 
 from handler_core_greenlet import socket
 from handler_core_greenlet._buffered_connection import LoopConnection
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._handler import LoopHandler
-from handler_core_greenlet._hub import LoopHub, find_hub
+from handler_core_greenlet._hub import LoopHub
 from handler_core_greenlet._queue import Queue
 
 __all__ = ["watch_blocking_calls"]

@@ -24,8 +24,9 @@ from handler_core_greenlet._blocking_function import blocking_call
 from handler_core_greenlet._buffered_connection import LoopConnection
 from handler_core_greenlet._call_greenlet import CallGreenlet
 from handler_core_greenlet._coroutine_callbacks import CoroutineCallbacks
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._fork import leave_hubs_to_parent, live_on_alone
-from handler_core_greenlet._hub import LoopHub, TaskGreenlet, find_hub, running_hub
+from handler_core_greenlet._hub import LoopHub, TaskGreenlet, running_hub
 from handler_core_greenlet._native import allocate_lock
 from handler_core_greenlet._private_loop import PrivateLoop
 from handler_core_greenlet._queue import Empty, LifoQueue, Queue

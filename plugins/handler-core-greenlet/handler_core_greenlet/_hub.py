@@ -34,22 +34,11 @@ from handler_core_greenlet._siblings import (
     keep_strays_out,
 )
 
-__all__ = [
-    "AwaitedCall",
-    "LoopHub",
-    "TaskGreenlet",
-    "all_hubs",
-    "find_hub",
-    "hub_of_thread",
-    "running_hub",
-]
+__all__ = ["AwaitedCall", "LoopHub", "TaskGreenlet", "all_hubs", "hub_of_thread", "running_hub"]
 
 _thread_local = local()
 
 _hubs: weakref.WeakSet[LoopHub] = weakref.WeakSet()
-
-# The classes of all models.
-_hub_classes: tuple[type[LoopHub], ...] = ()
 
 
 class AwaitedCall(Protocol):
@@ -115,11 +104,6 @@ class LoopHub(Hub):
 
     #: True for the hub of a private loop, whose thread has no other purpose.
     is_private = False
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        global _hub_classes
-        _hub_classes = (*_hub_classes, cls)
 
     def __init__(self) -> None:
         super().__init__(local)
@@ -392,18 +376,6 @@ def running_hub() -> LoopHub | None:
     hub = current.hub if isinstance(current, TaskGreenlet) else None
     hub = hub or hub_of_thread()  # a task that has forked may run a loop of its own
     return hub if hub is not None and hub.is_mine() else None
-
-
-def find_hub() -> LoopHub | None:
-    """Return the hub whose loop runs in this thread, also if it has none yet: then make it.
-
-    A loop may run a handler that was made before, and that has done nothing in it so far. Sockets,
-    queues and ``sleep`` have no handler to ask, so this asks each model.
-    """
-    hub = running_hub()
-    for cls in _hub_classes if hub is None else ():
-        hub = hub or cls.current()
-    return hub
 
 
 def hub_of_thread() -> LoopHub | None:

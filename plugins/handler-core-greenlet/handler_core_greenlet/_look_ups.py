@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import greenlet  # type: ignore[import-untyped]
 
-from handler_core_greenlet._hub import find_hub
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._native import start_os_thread, unpatched
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from handler_core.network import (
     checked_timeout,
     poll_select,
 )
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._fork import runs_alone
-from handler_core_greenlet._hub import find_hub
 from handler_core_greenlet._native import allocate_lock, unpatched
 from handler_core_greenlet._siblings import thread_has_siblings
 

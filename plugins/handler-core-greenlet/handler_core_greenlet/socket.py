@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from handler_core.network import SocketMixin
 from handler_core_greenlet import _look_ups
-from handler_core_greenlet._hub import find_hub
+from handler_core_greenlet._find_hub import find_hub
 from handler_core_greenlet._native import unpatched
 from handler_core_greenlet._sleep_and_select import now, select, sleep
 

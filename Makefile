@@ -64,7 +64,7 @@ WITHOUT_EPOLL_TESTS := $(patsubst %,test-without-epoll-%,$(filter-out threading,
 # Each model and each patching has a process of its own: they cannot share one. The longest parts
 # come first, so that no long one is left over at the end.
 MODEL_PARTS := test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) $(CONNECTION_TESTS)
-PARTS := test-cli $(CLIENT_TESTS) lint $(MODEL_PARTS)
+PARTS := test-cli test-check $(CLIENT_TESTS) lint $(MODEL_PARTS)
 WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
 MORE := test-dist test-suite test-readme $(WITHIN_PARTS) $(WITHOUT_EPOLL_TESTS) audit
 
@@ -169,7 +169,11 @@ test-core: $(READY) servers
 		--ignore tests/conformance --ignore tests/distributions
 
 test-cli: $(READY) zookeeper
-	$(PYTEST) tests/cli
+	$(PYTEST) tests/cli --ignore tests/cli/test_check.py
+
+# The command that checks a plugin. It runs the conformance suite each time.
+test-check: $(READY)
+	$(PYTEST) tests/cli/test_check.py
 
 # A plugin's own tests, with the conformance suite, in a plain process.
 $(PLUGIN_TESTS): test-%: $(READY)

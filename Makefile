@@ -73,8 +73,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-models test-within test-without-epoll coverage docs picture bench bench-docs clean zookeeper \
-	servers graphviz compiler sources wheels version release-check $(PARTS) $(MORE)
+.PHONY: help dev demo test test-all test-more test-models test-within test-without-epoll \
+	coverage docs picture bench bench-docs clean zookeeper servers graphviz compiler \
+	sources wheels version release-check $(PARTS) $(MORE)
 
 help: ## list the targets
 	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."

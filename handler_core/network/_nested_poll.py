@@ -43,15 +43,12 @@ class Notifier(Protocol):
         """Give the descriptor back. It is called once."""
 
 
-def new_notifier(event_masks: Mapping[int, int]) -> Notifier:
-    """Return the notifier of this platform for descriptors and their events."""
-    if hasattr(unpatched_select, "epoll"):
-        from handler_core.network._epoll_notifier import EpollNotifier
-
-        return EpollNotifier(event_masks)
-    from handler_core.network._thread_notifier import ThreadNotifier
-
-    return ThreadNotifier(event_masks)
+#: Returns the notifier of this platform for descriptors and their events.
+new_notifier: Callable[[Mapping[int, int]], Notifier]
+if hasattr(unpatched_select, "epoll"):
+    from handler_core.network._epoll_notifier import EpollNotifier as new_notifier
+else:
+    from handler_core.network._thread_notifier import ThreadNotifier as new_notifier
 
 
 class Watch(Protocol):

@@ -275,7 +275,7 @@ def run(program: str, **variables: str) -> str:
 
 
 def test_a_forked_child_has_a_thread_of_its_own() -> None:
-    """What it has inherited is not used, and is given back without a word to the parent."""
+    """What it has inherited gets a pair of its own, which the parent does not hear of."""
     said = run(
         """
         import os, select

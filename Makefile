@@ -135,6 +135,7 @@ demo: $(VENV)/.demo ## run a small client on every installed model: half a minut
 
 docs: $(VENV)/.dev graphviz ## build the documentation into docs/_build/html: half a minute
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/codespell
 
 picture: $(READY) zookeeper ## draw make demo for the README and the site: half a minute
 	$(BIN)/python tools/picture.py

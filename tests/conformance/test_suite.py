@@ -48,18 +48,33 @@ def first_of_every_third_line() -> set[str]:
     return {first[number] for number in sorted(first)[::3]}
 
 
-# These run the whole suite, which takes a minute for each: no other line may be said to be broken.
+# Of these the rest of the suite runs too, which takes a minute for each: no other line may be said
+# to be broken.
 ALONE = first_of_every_third_line()
+
+
+def lines_that_break(name: str) -> set[int]:
+    """Return the line that a handler breaks, and those that rely on it."""
+    return {number_of(name)} | broken.ALSO.get(name, set())
+
+
+def tests_of(lines: set[int]) -> str:
+    """Return the expression by which pytest selects the tests of these lines."""
+    return " or ".join(f"test_c{number}_" for number in sorted(lines))
 
 
 # Seconds that one run of the suite may take, or wait for its turn.
 LIMIT = 500
 
 
+# For what is expected to fail. What must pass has the limits of the suite.
+SHORT_LIMITS = ("-p", "short_limits")
+
+
 def arguments_of(folder: Path, *arguments: str) -> list[str]:
     """Return what pytest is called with."""
     return [
-        *("-p", "short_limits", "-p", "no:cacheprovider"),
+        *("-p", "no:cacheprovider"),
         *("-q", "-rfE", "--tb=short", "-W", "ignore", "--rootdir", str(folder)),
         *arguments,
     ]
@@ -80,7 +95,7 @@ def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments_of(folder, *arguments)],
+        [sys.executable, "-m", "pytest", *SHORT_LIMITS, *arguments_of(folder, *arguments)],
         cwd=folder,
         env=environment_of(folder),
         stdin=subprocess.DEVNULL,
@@ -105,20 +120,27 @@ Runs = dict[str, Future[subprocess.CompletedProcess[str]]]
 def runs(
     site: Site, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runs]:
-    """Run the suite on the handlers whose tests were selected, several at a time."""
+    """Run the suite on the handlers whose tests were selected, several at a time.
+
+    A run has the name of its handler. The run of the rest of the suite has ``-rest`` behind it.
+    """
     wanted = [
-        item.callspec.params["name"]
+        (item.function, item.callspec.params["name"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.function is test_what_is_broken_is_found
+        if isinstance(item, pytest.Function)
+        and item.function in (test_what_is_broken_is_found, test_what_is_in_order_passes)
     ]
     folder = tmp_path_factory.mktemp("runs")
     arguments = {}
-    for name in wanted:
-        options = ["--handler", name]
-        if name not in ALONE:  # its own line only, and one test of that is enough
-            options += ["-x", "-k", f"test_c{number_of(name)}_"]
-        arguments[name] = arguments_of(folder, *SUITE, *options)
-    runs: Runs = {name: Future() for name in wanted}
+    for function, name in wanted:
+        run = arguments_of(folder, *SUITE, "--handler", name)
+        if function is test_what_is_in_order_passes:
+            arguments[f"{name}-rest"] = [*run, "-k", f"not ({tests_of(lines_that_break(name))})"]
+        elif name in ALONE:
+            arguments[name] = [*SHORT_LIMITS, *run, "-k", tests_of(lines_that_break(name))]
+        else:  # one test of its own line is enough
+            arguments[name] = [*SHORT_LIMITS, *run, "-x", "-k", tests_of({number_of(name)})]
+    runs: Runs = {name: Future() for name in arguments}
     process = subprocess.Popen(
         [sys.executable, HERE / "forks.py"],
         cwd=folder,
@@ -163,12 +185,20 @@ def test_what_is_broken_is_found(name: str, runs: Runs) -> None:
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED, f"{ended.stdout}\n{ended.stderr}"
     failed = re.findall(r"^(?:FAILED|ERROR) \S+::test_c(\d+)_", ended.stdout, re.MULTILINE)
     line = CONTRACT[number_of(name)]
-    also = broken.ALSO.get(name, set()) if name in ALONE else set()
-    assert {int(number) for number in failed} == {line.number} | also, ended.stdout
+    expected = lines_that_break(name) if name in ALONE else {line.number}
+    assert {int(number) for number in failed} == expected, ended.stdout
     # In words, with a link.
     assert f"{line.heading}: this line of the contract is broken" in ended.stdout
     assert line.promise in ended.stdout
     assert line.url in ended.stdout
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_what_is_in_order_passes(name: str, runs: Runs) -> None:
+    """One broken line does not make another one fail."""
+    ended = runs[f"{name}-rest"].result(LIMIT)
+    assert ended.returncode == pytest.ExitCode.OK, f"{ended.stdout}\n{ended.stderr}"
+    assert " passed" in ended.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import socket
 import threading
@@ -306,9 +307,20 @@ def test_a_timeout_with_an_exception_of_the_callers(
 
 @needs_cancellation
 def test_a_cancelled_connect(handler: Handler, connect: Callable[..., Any]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        dsn = f"host=localhost port={silent.getsockname()[1]} user=tester"
-        assert cancelled(handler, 0.1, lambda: connect(dsn))
+    """Its socket is closed at once, and not by a collection of garbage some time later."""
+    gc.collect()
+    gc.disable()
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            dsn = f"host=localhost port={silent.getsockname()[1]} user=tester"
+            assert cancelled(handler, 0.1, lambda: connect(dsn))
+            server, _ = silent.accept()
+            with server:
+                server.settimeout(LONG)
+                while server.recv(1000):  # what the client begins with, and then the end
+                    pass
+    finally:
+        gc.enable()
 
 
 def test_a_pool(handler: Handler, connect: Callable[..., Any], postgresql: PostgreSQL) -> None:
@@ -417,6 +429,48 @@ def test_copy_and_a_pipeline_of_psycopg(handler: Handler, postgresql: PostgreSQL
         with connection.pipeline():
             cursors = [connection.execute("SELECT %s", [number]) for number in range(100)]
         assert [cursor.fetchone() for cursor in cursors] == [(number,) for number in range(100)]
+
+
+#: By what the task waits for when it is cancelled.
+COPIES = {
+    "its first row": "COPY (SELECT pg_sleep(0.05) FROM generate_series(1, 1000)) TO STDOUT",
+    "a row": "COPY (SELECT repeat('x', 9000), pg_sleep(0.1) FROM generate_series(1, 99)) TO STDOUT",
+    "its reader": "COPY (SELECT repeat('x', 9000) FROM generate_series(1, 9000)) TO STDOUT",
+    "its writer": "COPY copied FROM STDIN",
+}
+
+
+@needs_cancellation
+@pytest.mark.parametrize("waits_for", COPIES)
+def test_a_cancelled_copy_of_psycopg(
+    handler: Handler, postgresql: PostgreSQL, waits_for: str
+) -> None:
+    """The connection is as before, and may be used again."""
+    with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE copied (text text)")
+
+        def copy_all() -> None:
+            with connection.cursor().copy(COPIES[waits_for]) as copy:
+                if waits_for == "its writer":
+                    while True:
+                        copy.write_row(["x" * 9000])
+                        handler.sleep_func(0.001)
+                for _ in copy:
+                    if waits_for == "its reader":
+                        handler.sleep_func(0.001)
+
+        for _ in range(3):
+            assert cancelled(handler, 0.1, copy_all)
+            assert run(connection, "SELECT count(*) FROM copied") == 0
+
+
+@needs_cancellation
+def test_a_cancelled_stream_of_psycopg(handler: Handler, postgresql: PostgreSQL) -> None:
+    with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
+        query = "SELECT repeat('x', 9000), pg_sleep(0.01) FROM generate_series(1, 9000)"
+        for _ in range(3):
+            assert cancelled(handler, 0.1, lambda: list(connection.cursor().stream(query)))
+            assert run(connection, "SELECT 1") == 1
 
 
 def test_tasks_share_a_connection_of_psycopg(handler: Handler, postgresql: PostgreSQL) -> None:

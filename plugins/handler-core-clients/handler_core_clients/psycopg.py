@@ -9,6 +9,7 @@ says to that is read. Then the connection is as before, and may be used again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Generator
 from typing import Any, ClassVar, TypeVar
@@ -16,7 +17,9 @@ from typing import Any, ClassVar, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
+from psycopg.generators import copy_from
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
 
 from handler_core import Handler
@@ -59,7 +62,13 @@ class Connection(psycopg.Connection[Any]):
     def _connect_gen(cls, conninfo: str = "", **kwargs: Any) -> Any:
         """Connect, and yield nothing: what drives this generator would block."""
         timeout = timeout_from_conninfo(conninfo_to_dict(conninfo))
-        return cls._run(super()._connect_gen(conninfo, **kwargs), None, timeout)
+        generator = super()._connect_gen(conninfo, **kwargs)
+        try:
+            return cls._run(generator, None, timeout)
+        finally:
+            # It has the socket. The exception of a cancellation would keep it alive: on gevent and
+            # eventlet that is in a cycle of references.
+            generator.close()
         yield
 
     @classmethod
@@ -102,6 +111,8 @@ class Connection(psycopg.Connection[Any]):
         try:
             self.cancel_safe(timeout=_TIME_TO_CANCEL)
             self._run(generator, self.pgconn.socket, _TIME_TO_CANCEL)
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self._run(_rest_of_copy(self.pgconn), self.pgconn.socket, _TIME_TO_CANCEL)
         except errors.QueryCanceled:
             pass
         except Exception as error:
@@ -123,6 +134,16 @@ class Connection(psycopg.Connection[Any]):
 
 #: What ``connect`` takes besides libpq's parameters.
 _OWN = (*("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"),)
+
+
+def _rest_of_copy(pgconn: PGconn) -> Generator[Any, Any, None]:
+    """Read to its end what a ``COPY ... TO`` sends. It may have just begun, so nobody else would.
+
+    Anything else that has no end yet is in a block of psycopg, which ends it.
+    """
+    with contextlib.suppress(psycopg.OperationalError):  # no COPY, or no server
+        while isinstance((yield from copy_from(pgconn)), memoryview):
+            pass
 
 
 def _ready(handler: Handler, fd: int, wait: int, deadline: float | None) -> Ready:

@@ -53,7 +53,8 @@ def _of_caller(handlers: tuple[Handler, ...]) -> Handler:
 
 def _wait(handler: Handler, connection: Any) -> None:
     deadline = None
-    if connection.status == _STATUS_SETUP:
+    connects = connection.status == _STATUS_SETUP
+    if connects:
         limit = connection.info.dsn_parameters.get("connect_timeout")
         # 0 and less are no limit.
         deadline = handler.clock() + int(limit) if limit and int(limit) > 0 else None
@@ -70,8 +71,11 @@ def _wait(handler: Handler, connection: Any) -> None:
     except psycopg2.Error:
         raise
     except BaseException:  # a cancellation may be any exception, on gevent and eventlet
-        with contextlib.suppress(psycopg2.Error):  # there is no query yet
-            connection.cancel()
+        if connects:
+            connection.close()  # the exception may keep it alive: a gevent.Timeout is in a cycle
+        else:
+            with contextlib.suppress(psycopg2.Error):  # if the server is gone
+                connection.cancel()
         raise
 
 

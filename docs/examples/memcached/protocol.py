@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import NamedTuple, NoReturn
 
@@ -55,8 +56,10 @@ def set_command(key: str, value: bytes, expire: int = 0) -> bytes:
     The server reads more than 30 days as a date, in seconds since 1970.
 
     Raises:
+        TypeError: the time is no integer. Half a second would become 0, which is for ever.
         ValueError: the server would refuse the first line, and take the value for a command.
     """
+    expire = operator.index(expire)
     if not 0 <= expire <= _LONGEST_TIME:
         raise ValueError(f"a time has 0 to {_LONGEST_TIME} seconds: {expire}")
     if len(value) > _LARGEST_VALUE:

@@ -367,6 +367,11 @@ def test_a_value_is_never_taken_for_a_command(
     on_model(body)
 
 
+def test_half_a_second_is_not_for_ever() -> None:
+    with pytest.raises(TypeError, match="float"):
+        set_command("k", b"v", 0.5)  # type: ignore[arg-type]
+
+
 def test_a_late_answer_belongs_to_its_request(on_model: OnModel) -> None:
     late = threading.Event()
 

@@ -73,7 +73,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-models test-within test-without-epoll \
+.PHONY: help dev demo test test-all test-more test-models test-plugins test-within test-without-epoll \
 	coverage docs picture bench bench-docs clean zookeeper servers graphviz compiler \
 	sources wheels version release-check $(PARTS) $(MORE)
 
@@ -117,6 +117,9 @@ test-more: ## what make test-all does besides make test: 9 minutes
 
 test-models: ## of make test the core, the models and ZooKeeper: 4 minutes
 	$(SIDE_BY_SIDE) $(MODEL_PARTS)
+
+test-plugins: ## of make test the core and the plugins' own tests: 3 minutes
+	$(SIDE_BY_SIDE) test-core $(PLUGIN_TESTS)
 
 test-within: ## of make test-more the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)

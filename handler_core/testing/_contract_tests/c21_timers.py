@@ -204,7 +204,7 @@ class TimerTests(Suite):
         gc.collect()
         tracemalloc.start()
         try:
-            set_and_cancel(20_000)
+            set_and_cancel(10_000)
             gc.collect()
             left = tracemalloc.get_traced_memory()[0]
         finally:

@@ -1,9 +1,11 @@
 """The documentation is true: its programs run, and print what the page says they print."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,20 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 def test_the_links_into_the_project_lead_somewhere(page: Path) -> None:
     links = LINK.findall(page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_badges_are_true() -> None:
+    """Each says what the project's own files say."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    versions = re.findall(r"Python :: (3\.\d+)", "\n".join(project["project"]["classifiers"]))
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert f"python: {json.dumps(versions)}" in workflow
+    assert project["tool"]["mypy"]["strict"]
+    assert re.findall(r"^\[!\[(.+?)\]", (ROOT / "README.md").read_text(), re.MULTILINE) == [
+        f"Python {versions[0]} to {versions[-1]}",
+        "types: mypy strict",
+        f"licence: {project['project']['license']}",
+    ]
 
 
 def test_the_pool_of_the_guide_works_in_the_child_of_work_that_forks() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,17 @@ def test_twine_finds_nothing_wrong(built: Path) -> None:
     )
     assert checked.returncode == 0, checked.stdout
     assert checked.stdout.count("PASSED") == len(files)
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=name_of)
+def test_the_links_on_the_page_of_the_index_lead_somewhere(project: Path, built: Path) -> None:
+    """Its reader has no checkout, so no link begins in one."""
+    [wheel] = built.glob(f"{name_of(project).replace('-', '_')}-{VERSION}-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        page = archive.read(metadata).decode()
+    assert "# handler-core" in page
+    assert [link for link in re.findall(r"\]\((.+?)\)", page) if "://" not in link] == []
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=name_of)

@@ -57,6 +57,15 @@ def run(connection: Any, query: str, *arguments: Any) -> Any:
         return cursor.fetchone()[0]
 
 
+def read_to_the_end(listener: socket.socket) -> None:
+    """Read what a client has begun with. Return when it has closed its connection."""
+    server, _ = listener.accept()
+    with server:
+        server.settimeout(LONG)
+        while server.recv(1000):
+            pass
+
+
 def is_busy(connection: Any, query: str) -> bool:
     """Return True if the server runs such a query in another connection."""
     count = run(
@@ -177,9 +186,11 @@ def test_a_server_that_does_not_answer(connect: Callable[..., Any], ticker: Tick
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         before = ticker.ticks
-        with pytest.raises(OperationalError, match="timeout expired"):
+        with pytest.raises(OperationalError, match="timeout expired") as kept:
             connect(f"host=localhost port={port} user=tester connect_timeout=2")
         assert ticker.ticks - before >= 5
+        read_to_the_end(silent)
+        assert "timeout" in str(kept.value)
 
 
 def test_ten_megabytes(connect: Callable[..., Any], postgresql: PostgreSQL, big: bytes) -> None:
@@ -314,11 +325,7 @@ def test_a_cancelled_connect(handler: Handler, connect: Callable[..., Any]) -> N
         with socket.create_server(("127.0.0.1", 0)) as silent:
             dsn = f"host=localhost port={silent.getsockname()[1]} user=tester"
             assert cancelled(handler, 0.1, lambda: connect(dsn))
-            server, _ = silent.accept()
-            with server:
-                server.settimeout(LONG)
-                while server.recv(1000):  # what the client begins with, and then the end
-                    pass
+            read_to_the_end(silent)
     finally:
         gc.enable()
 
@@ -431,12 +438,15 @@ def test_copy_and_a_pipeline_of_psycopg(handler: Handler, postgresql: PostgreSQL
         assert [cursor.fetchone() for cursor in cursors] == [(number,) for number in range(100)]
 
 
+ROWS = "SELECT repeat('x', 9000), pg_sleep(0.02) FROM generate_series(1, 999)"
+
 #: By what the task waits for when it is cancelled.
 COPIES = {
     "its first row": "COPY (SELECT pg_sleep(0.05) FROM generate_series(1, 1000)) TO STDOUT",
-    "a row": "COPY (SELECT repeat('x', 9000), pg_sleep(0.1) FROM generate_series(1, 99)) TO STDOUT",
+    "a row": f"COPY ({ROWS}) TO STDOUT",
     "its reader": "COPY (SELECT repeat('x', 9000) FROM generate_series(1, 9000)) TO STDOUT",
     "its writer": "COPY copied FROM STDIN",
+    "the server": "COPY copied FROM STDIN",
 }
 
 
@@ -446,30 +456,82 @@ def test_a_cancelled_copy_of_psycopg(
     handler: Handler, postgresql: PostgreSQL, waits_for: str
 ) -> None:
     """The connection is as before, and may be used again."""
+    moved: list[object] = []
+
+    def copy_all() -> None:
+        with connection.cursor().copy(COPIES[waits_for]) as copy:
+            while waits_for in ("its writer", "the server"):
+                moved.append(copy.write_row(["x" * 9000]))
+                if waits_for == "its writer":
+                    handler.sleep_func(0.001)
+            for row in copy:
+                moved.append(row)
+                if waits_for == "its reader":
+                    handler.sleep_func(0.001)
+
     with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
         connection.execute("CREATE TEMPORARY TABLE copied (text text)")
-
-        def copy_all() -> None:
-            with connection.cursor().copy(COPIES[waits_for]) as copy:
-                if waits_for == "its writer":
-                    while True:
-                        copy.write_row(["x" * 9000])
-                        handler.sleep_func(0.001)
-                for _ in copy:
-                    if waits_for == "its reader":
-                        handler.sleep_func(0.001)
-
         for _ in range(3):
-            assert cancelled(handler, 0.1, copy_all)
+            moved.clear()
+            assert cancelled(handler, 0.3, copy_all)
+            assert bool(moved) == (waits_for != "its first row")
             assert run(connection, "SELECT count(*) FROM copied") == 0
+
+
+class Cancelled(BaseException):
+    """What a model may throw into a task that waits."""
+
+
+class CancelsOnce:
+    """A handler whose next ``select`` is cancelled just as it would return."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._cancels = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handler, name)
+
+    def select(self, *arguments: Any) -> Any:
+        ready = self._handler.select(*arguments)
+        if any(ready) and self._cancels:
+            self._cancels = False
+            raise Cancelled
+        return ready
+
+
+@pytest.mark.parametrize("waits_for", ["a row", "its writer"])
+def test_a_copy_of_psycopg_that_is_cancelled_as_it_begins(
+    handler: Handler, postgresql: PostgreSQL, waits_for: str
+) -> None:
+    """Nothing of psycopg would end it yet."""
+    with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE copied (text text)")
+        for _ in range(3):
+            type(connection).handler = CancelsOnce(handler)  # type: ignore[assignment]
+            with pytest.raises(Cancelled), connection.cursor().copy(COPIES[waits_for]):
+                pass
+            type(connection).handler = handler
+            assert run(connection, "SELECT count(*) FROM copied") == 0
+
+
+def test_a_query_of_psycopg_that_fails_while_it_is_cancelled(
+    handler: Handler, postgresql: PostgreSQL
+) -> None:
+    """Its end is read, so the connection is as before."""
+    with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
+        type(connection).handler = CancelsOnce(handler)  # type: ignore[assignment]
+        with pytest.raises(Cancelled):
+            connection.execute("SELECT 1 / 0")
+        type(connection).handler = handler
+        assert run(connection, "SELECT 1") == 1
 
 
 @needs_cancellation
 def test_a_cancelled_stream_of_psycopg(handler: Handler, postgresql: PostgreSQL) -> None:
     with psycopg.connect(handler, postgresql.dsn, autocommit=True) as connection:
-        query = "SELECT repeat('x', 9000), pg_sleep(0.01) FROM generate_series(1, 9000)"
         for _ in range(3):
-            assert cancelled(handler, 0.1, lambda: list(connection.cursor().stream(query)))
+            assert cancelled(handler, 0.1, lambda: list(connection.cursor().stream(ROWS)))
             assert run(connection, "SELECT 1") == 1
 
 

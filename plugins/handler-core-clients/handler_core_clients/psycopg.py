@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
-from psycopg.generators import copy_from
+from psycopg.generators import copy_end, copy_from
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
@@ -28,7 +28,7 @@ from handler_core_clients._postgresql import with_addresses
 __all__ = ["Connection", "connect", "connection_class"]
 
 T = TypeVar("T")
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("handler_core.clients")
 
 # Seconds that the server has for the cancellation of a query.
 _TIME_TO_CANCEL = 5.0
@@ -62,13 +62,10 @@ class Connection(psycopg.Connection[Any]):
     def _connect_gen(cls, conninfo: str = "", **kwargs: Any) -> Any:
         """Connect, and yield nothing: what drives this generator would block."""
         timeout = timeout_from_conninfo(conninfo_to_dict(conninfo))
-        generator = super()._connect_gen(conninfo, **kwargs)
-        try:
+        # The generator holds the socket, and the traceback of a cancellation holds the generator.
+        # On gevent and eventlet that exception is in a cycle of references.
+        with contextlib.closing(super()._connect_gen(conninfo, **kwargs)) as generator:
             return cls._run(generator, None, timeout)
-        finally:
-            # It has the socket. The exception of a cancellation would keep it alive: on gevent and
-            # eventlet that is in a cycle of references.
-            generator.close()
         yield
 
     @classmethod
@@ -97,27 +94,36 @@ class Connection(psycopg.Connection[Any]):
         self, gen: Generator[Any, Any, T], interval: float = 0.0, timeout: float | None = None
     ) -> T:
         """Run one of psycopg's generators; see ``psycopg.Connection.wait``."""
+        begins = self.pgconn.transaction_status != TransactionStatus.ACTIVE
         try:
             return self._run(gen, self.pgconn.socket, timeout)
         except psycopg.Error:
             raise
         except BaseException:  # a cancellation may be any exception, on gevent and eventlet
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self._cancel_and_drain(gen)
+                self._cancel_and_drain(gen, begins)
             raise
 
-    def _cancel_and_drain(self, generator: Generator[Any, Any, Any]) -> None:
-        """Cancel the query of a generator that waits for its end. Close what stays in its midst."""
+    def _cancel_and_drain(self, generator: Generator[Any, Any, Any], begins: bool) -> None:
+        """Cancel the query, and read its end. If that fails, close the connection.
+
+        Args:
+            generator: what waits for the query.
+            begins: True if the query began in this call.
+        """
         try:
             self.cancel_safe(timeout=_TIME_TO_CANCEL)
             self._run(generator, self.pgconn.socket, _TIME_TO_CANCEL)
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self._run(_rest_of_copy(self.pgconn), self.pgconn.socket, _TIME_TO_CANCEL)
+                rest = _rest_of_copy(self.pgconn, begins)
+                self._run(rest, self.pgconn.socket, _TIME_TO_CANCEL)
         except errors.QueryCanceled:
             pass
         except Exception as error:
-            _logger.warning("a query is not cancelled, and its connection is closed: %s", error)
-            self.pgconn.finish()
+            status = self.pgconn.transaction_status
+            if status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN):
+                _logger.warning("a query is not cancelled, and its connection is closed: %s", error)
+                self.pgconn.finish()
         except BaseException:
             self.pgconn.finish()
             raise
@@ -127,7 +133,8 @@ class Connection(psycopg.Connection[Any]):
         if not self._should_cancel():
             return
         try:
-            self._run(self._cancel_gen(), None, timeout or None)
+            with contextlib.closing(self._cancel_gen()) as generator:  # it holds a socket
+                self._run(generator, None, timeout or None)
         except errors._WaitTimeout:
             raise errors.CancellationTimeout("cancellation timeout expired") from None
 
@@ -136,14 +143,18 @@ class Connection(psycopg.Connection[Any]):
 _OWN = (*("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"),)
 
 
-def _rest_of_copy(pgconn: PGconn) -> Generator[Any, Any, None]:
-    """Read to its end what a ``COPY ... TO`` sends. It may have just begun, so nobody else would.
+def _rest_of_copy(pgconn: PGconn, begins: bool) -> Generator[Any, Any, None]:
+    """Read a ``COPY ... TO`` to its end, and end a ``COPY ... FROM`` that has just begun.
 
-    Anything else that has no end yet is in a block of psycopg, which ends it.
+    If it has just begun, psycopg has no ``Copy`` object yet that would end it. All else that is not
+    at its end is in a block of psycopg's, which ends it.
     """
-    with contextlib.suppress(psycopg.OperationalError):  # no COPY, or no server
+    with contextlib.suppress(psycopg.OperationalError):  # it was cancelled, or it is no such COPY
         while isinstance((yield from copy_from(pgconn)), memoryview):
             pass
+    if begins and pgconn.transaction_status == TransactionStatus.ACTIVE:
+        with contextlib.suppress(psycopg.OperationalError):
+            yield from copy_end(pgconn, b"cancelled")
 
 
 def _ready(handler: Handler, fd: int, wait: int, deadline: float | None) -> Ready:

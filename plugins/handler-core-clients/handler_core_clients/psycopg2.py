@@ -68,12 +68,10 @@ def _wait(handler: Handler, connection: Any) -> None:
                 ready = handler.select([], fds, [], remaining)
             if not any(ready):
                 raise psycopg2.OperationalError("timeout expired")
-    except psycopg2.Error:
-        raise
-    except BaseException:  # a cancellation may be any exception, on gevent and eventlet
+    except BaseException as error:  # a cancellation may be any exception, on gevent and eventlet
         if connects:
-            connection.close()  # the exception may keep it alive: a gevent.Timeout is in a cycle
-        else:
+            connection.close()  # whoever keeps the exception would keep the socket open
+        elif not isinstance(error, psycopg2.Error):
             with contextlib.suppress(psycopg2.Error):  # if the server is gone
                 connection.cancel()
         raise

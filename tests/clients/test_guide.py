@@ -39,7 +39,7 @@ def steps() -> list[Step]:
     blocks = blocks_of(PAGE)
     found = []
     for command, output in itertools.pairwise(blocks):
-        called = re.fullmatch(r"\$ python (\w+\.py)( \w+)?", "\n".join(command.text))
+        called = re.fullmatch(r"\$ (?:\w+=\S+ )*python (\w+\.py)( \w+)?", "\n".join(command.text))
         if command.language == "console" and called is not None:
             assert (output.language, output.follows) == ("text", True), command
             text = "".join(f"{line}\n" for line in output.text)
@@ -127,6 +127,15 @@ with get_handler("threading") as handler:
 """
 
 
+def changed(program: Path, *changes: tuple[str, str]) -> str:
+    """Return the text of a program of the guide with some lines changed."""
+    text = program.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 def test_the_package_works(
     tmp_path: Path, environment: dict[str, str], memcached: Memcached
 ) -> None:
@@ -134,15 +143,12 @@ def test_the_package_works(
     package = tmp_path / "pocket_memcached"
     package.mkdir()
     shutil.copy(PROGRAMS / "pyproject.toml", tmp_path)
-    client = (PROGRAMS / "notices.py").read_text()
-    changes = [
+    client = changed(
+        PROGRAMS / "notices.py",
         ("\nimport protocol\n", "\nfrom pocket_memcached import protocol\n"),
         ("\nfrom protocol import ", "\nfrom pocket_memcached.protocol import "),
         ("\nfrom run import Address, run\n", "\n\nAddress = tuple[str, int]\n"),
-    ]
-    for old, new in changes:
-        assert client.count(old) == 1, old
-        client = client.replace(old, new)
+    )
     client = client[: client.index("def main(")]
     (package / "client.py").write_text(client)
     (package / "protocol.py").write_text((PROGRAMS / "protocol.py").read_text())
@@ -162,3 +168,16 @@ def test_the_package_works(
     program.write_text(f"ADDRESS = ('127.0.0.1', {memcached.port})\n{PACKAGE_PROGRAM}")
     environment["PYTHONPATH"] = str(wheel)
     assert run(environment, str(program)) == "True\n"
+
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    shutil.copy(PROGRAMS / "run.py", tests)
+    test = changed(
+        PROGRAMS / "test_client.py",
+        ("\nimport notices\n", "\nfrom pocket_memcached import client as notices\n"),
+        ("\nfrom notices import ", "\nfrom pocket_memcached.client import "),
+        ("\nfrom protocol import ", "\nfrom pocket_memcached.protocol import "),
+    )
+    (tests / "test_client.py").write_text(test)
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "never_taken", str(tests))
+    assert " passed" in run(environment, *command)

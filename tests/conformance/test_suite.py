@@ -1,8 +1,9 @@
 """The conformance suite finds what is broken, and says what.
 
-Each handler of ``broken`` is installed, and the suite is run on it as an author runs it, in a
-process of its own: a fork, see ``forks.py``. That the suite passes the handlers that are in order,
-their own tests show.
+Each handler of ``broken`` is installed, and the tests of the line that it breaks are run on it,
+with short time limits. On some handlers the rest of the suite is run too, as an author runs it, and
+passes. Each run has a process of its own: a fork, see ``forks.py``. That the suite passes the
+handlers that are in order, their own tests show.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def first_of_every_third_line() -> set[str]:
     return {first[number] for number in sorted(first)[::3]}
 
 
-# Of these the rest of the suite runs too, which takes a minute for each: no other line may be said
-# to be broken.
+# The rest of the suite runs on these too, to show that it reports no other line as broken. That
+# takes a minute for each.
 ALONE = first_of_every_third_line()
 
 
@@ -195,7 +196,7 @@ def test_what_is_broken_is_found(name: str, runs: Runs) -> None:
 
 @pytest.mark.parametrize("name", sorted(ALONE))
 def test_what_is_in_order_passes(name: str, runs: Runs) -> None:
-    """One broken line does not make another one fail."""
+    """Only the broken line fails, and those that rely on it."""
     ended = runs[f"{name}-rest"].result(LIMIT)
     assert ended.returncode == pytest.ExitCode.OK, f"{ended.stdout}\n{ended.stderr}"
     assert " passed" in ended.stdout

@@ -72,7 +72,7 @@ def delete_command(key: str) -> bytes:
 
 
 def incr_command(key: str, number: int) -> bytes:
-    return b"incr %b %d\r\n" % (checked_key(key), number)
+    return b"incr %b %d\r\n" % (checked_key(key), operator.index(number))
 
 
 class AnswerReader:

@@ -22,7 +22,14 @@ import notices
 import pytest
 import trustme
 from notices import Client
-from protocol import MemcachedError, ProtocolError, get_command, set_command, value_in
+from protocol import (
+    MemcachedError,
+    ProtocolError,
+    get_command,
+    incr_command,
+    set_command,
+    value_in,
+)
 from run import Address, address
 
 from handler_core import AsyncResult, Handler, get_handler, list_handlers
@@ -367,9 +374,12 @@ def test_a_value_is_never_taken_for_a_command(
     on_model(body)
 
 
-def test_half_a_second_is_not_for_ever() -> None:
+def test_a_float_is_not_cut_to_an_integer() -> None:
+    """Half a second would be 0, which is for ever."""
     with pytest.raises(TypeError, match="float"):
         set_command("k", b"v", 0.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="float"):
+        incr_command("k", 2.9)  # type: ignore[arg-type]
 
 
 def test_a_late_answer_belongs_to_its_request(on_model: OnModel) -> None:

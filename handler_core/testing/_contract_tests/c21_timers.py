@@ -209,7 +209,7 @@ class TimerTests(Suite):
             left = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        assert left < 500_000, f"{left} bytes are left of cancelled timers"
+        assert left < 250_000, f"{left} bytes are left of cancelled timers"
         assert kept.cancel()
 
     def test_c21_an_exception_is_logged(

@@ -123,11 +123,15 @@ def test_the_badges_are_true() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert f"python: {json.dumps(versions)}" in workflow
     assert project["tool"]["mypy"]["strict"]
-    assert re.findall(r"^\[!\[(.+?)\]", (ROOT / "README.md").read_text(), re.MULTILINE) == [
-        f"Python {versions[0]} to {versions[-1]}",
-        "types: mypy strict",
-        f"licence: {project['project']['license']}",
+    badges = [
+        ("Python", f"{versions[0]} to {versions[-1]}"),
+        ("types", "mypy strict"),
+        ("licence", project["project"]["license"]),
     ]
+    readme = (ROOT / "README.md").read_text()
+    found = re.findall(r"^\[!\[(.+?)\]\(https://img\.shields\.io/badge/(.+?)-blue\)", readme, re.M)
+    assert [text.replace(":", "") for text, _ in found] == [" ".join(badge) for badge in badges]
+    assert [picture for _, picture in found] == ["-".join(b).replace(" ", "_") for b in badges]
 
 
 def test_the_pool_of_the_guide_works_in_the_child_of_work_that_forks() -> None:

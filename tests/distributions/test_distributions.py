@@ -75,15 +75,30 @@ def test_twine_finds_nothing_wrong(built: Path) -> None:
     assert checked.stdout.count("PASSED") == len(files)
 
 
+REPOSITORY = "https://github.com/handler-core/handler-core"
+SITE = "https://handler-core.readthedocs.io/en/stable/"
+
+
 @pytest.mark.parametrize("project", PROJECTS, ids=name_of)
 def test_the_links_on_the_page_of_the_index_lead_somewhere(project: Path, built: Path) -> None:
-    """Its reader has no checkout, so no link begins in one."""
+    """Its reader has no checkout, so it names pages of the site, and files of the repository."""
     [wheel] = built.glob(f"{name_of(project).replace('-', '_')}-{VERSION}-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
         page = archive.read(metadata).decode()
     assert "# handler-core" in page
-    assert [link for link in re.findall(r"\]\((.+?)\)", page) if "://" not in link] == []
+    links = re.findall(r"\]\((.+?)\)", page)
+    assert [link for link in links if not link.startswith("https://")] == []
+    paths = [
+        *re.findall(rf"\]\({REPOSITORY}/(?:blob|tree)/main/(.+?)\)", page),
+        *(f"docs/{path}.md" for path in re.findall(rf"\]\({SITE}([\w/-]+)\.html", page)),
+        *(f"docs/{path}" for path in re.findall(rf"\]\({SITE}(_static/.+?)\)", page)),
+    ]
+    drawn = re.findall(rf"\]\({SITE}_images/(.+?)\)", page)
+    ours = [link for link in links if link.startswith((REPOSITORY, SITE))]
+    assert len(paths) + len(drawn) == len(ours)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [name for name in drawn if not [*ROOT.glob(f"docs/[!_]*/{name}")]] == []
 
 
 @pytest.mark.parametrize("project", PROJECTS, ids=name_of)

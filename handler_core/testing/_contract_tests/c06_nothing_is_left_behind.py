@@ -26,7 +26,7 @@ _WARM_UP = 50
 _ROUND = 200
 
 # Rounds at the most. A real leak grows in each. A library may keep some objects for a while, but
-# there is a round in which it drops them. eventlet keeps up to a thousand cancelled timers.
+# there is a round in which it drops them: eventlet and trio keep a thousand cancelled timers.
 _ROUNDS = 10
 
 # The interpreter caches up to 4,096 names that were looked up on classes. Wrapped handlers fill

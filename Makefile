@@ -48,6 +48,8 @@ IN_asyncio := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py asynci
 IN_uvloop := $(BIN)/python plugins/handler-core-asyncio/tests/in_loop.py uvloop -m pytest
 IN_trio := $(BIN)/python plugins/handler-core-trio/tests/in_loop.py -m pytest
 
+WRAPPERS := prometheus opentelemetry
+
 # What has modules for libraries of others is tested with these libraries, and with their servers.
 PLUGIN_TESTS := $(filter-out test-clients,$(PLUGINS:plugins/handler-core-%=test-%))
 CONNECTION_TESTS := $(patsubst %,test-connection-%,$(filter-out threading,$(MODELS)))
@@ -73,7 +75,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BENCH_RESULTS := tests/benchmarks/results
 
-.PHONY: help dev demo test test-all test-more test-models test-plugins test-within test-without-epoll \
+.PHONY: help dev demo test test-all test-more test-models test-contract test-within test-without-epoll \
 	coverage docs picture bench bench-docs clean zookeeper servers graphviz compiler \
 	sources wheels version release-check $(PARTS) $(MORE)
 
@@ -118,8 +120,8 @@ test-more: ## what make test-all does besides make test: 9 minutes
 test-models: ## of make test the core, the models and ZooKeeper: 4 minutes
 	$(SIDE_BY_SIDE) $(MODEL_PARTS)
 
-test-plugins: ## of make test the core and the plugins' own tests: 3 minutes
-	$(SIDE_BY_SIDE) test-core $(PLUGIN_TESTS)
+test-contract: ## of make test the core and the models, with no server: 3 minutes
+	$(SIDE_BY_SIDE) test-core $(filter-out $(WRAPPERS:%=test-%),$(PLUGIN_TESTS))
 
 test-within: ## of make test-more the models in patched processes, in loops and in programs: 4 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)

@@ -80,7 +80,7 @@ BENCH_RESULTS := tests/benchmarks/results
 	sources wheels version release-check $(PARTS) $(MORE)
 
 help: ## list the targets
-	@echo "The times are those of a machine with two cores; the first target also installs, for a minute."
+	@echo "The times are those of a machine with two cores; the first target also installs, for two minutes."
 	@echo
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1	\2/p' Makefile | while IFS='	' read -r target text; do \
 		printf 'make %-18s %s\n' "$$target" "$$text"; done
@@ -89,7 +89,7 @@ help: ## list the targets
 	@echo "One part of the tests: make with one of"
 	@echo $(sort $(filter-out lint,$(PARTS) $(MORE))) | fmt -w 98 | sed 's/^/  /'
 
-dev: $(READY) zookeeper servers ## install all that tests, lint, docs and benchmarks need: a minute
+dev: $(READY) zookeeper servers ## install all that tests, lint, docs and benchmarks need: two minutes
 
 lint: $(VENV)/.dev ## check style, types, spelling, workflows, and which module may import which: 40 seconds
 	$(BIN)/ruff check .
@@ -108,28 +108,28 @@ lint: $(VENV)/.dev ## check style, types, spelling, workflows, and which module 
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --offline --quiet .github
 
-test: ## lint, and test every part once, with a real ZooKeeper: 6 minutes
+test: ## lint, and test every part once, with a real ZooKeeper: 20 minutes
 	$(SIDE_BY_SIDE) $(PARTS)
 
-test-all: ## make test, and all that takes longer: 15 minutes
+test-all: ## make test, and all that takes longer: 50 minutes
 	$(SIDE_BY_SIDE) $(PARTS) $(MORE)
 
-test-more: ## what make test-all does besides make test: 9 minutes
+test-more: ## what make test-all does besides make test: 30 minutes
 	$(SIDE_BY_SIDE) $(MORE)
 
-test-models: ## of make test the core, the models and ZooKeeper: 4 minutes
+test-models: ## of make test the core, the models and ZooKeeper: 12 minutes
 	$(SIDE_BY_SIDE) $(MODEL_PARTS)
 
-test-contract: ## of make test the core and the models, with no server: 3 minutes
+test-contract: ## of make test the core and the models, with no server: 8 minutes
 	$(SIDE_BY_SIDE) test-core $(filter-out $(WRAPPERS:%=test-%),$(PLUGIN_TESTS))
 
-test-within: ## of make test-more the models in patched processes, in loops and in programs: 4 minutes
+test-within: ## of make test-more the models in patched processes, in loops and in programs: 12 minutes
 	$(SIDE_BY_SIDE) $(WITHIN_PARTS)
 
 test-without-epoll: ## of make test-more the models without epoll, as on macOS: 3 minutes
 	$(SIDE_BY_SIDE) $(WITHOUT_EPOLL_TESTS)
 
-coverage: $(VENV)/.dev zookeeper servers ## what make test and the tests in patched processes run of the code: 10 minutes
+coverage: $(VENV)/.dev zookeeper servers ## what make test and the tests in patched processes run of the code: longer than make test
 	rm -f .coverage .coverage.*
 	$(SIDE_BY_SIDE) $(filter-out lint,$(PARTS)) $(PATCHED_TESTS) PYTEST='$(MEASURED)' PYTEST_TIMEOUT=600 HANDLER_CORE_PURE=1
 	$(BIN)/coverage combine --quiet
@@ -165,7 +165,7 @@ wheels: sources compiler ## build what is released into dist: make sources, and 
 version: $(if $(wildcard $(VENV)/.dev),,$(VENV)/.dev) ## give all distributions one version: make version V=0.2.0
 	$(BIN)/python tools/release.py version "$(V)"
 
-release-check: $(READY) ## say what is missing for a release: 10 minutes
+release-check: $(READY) ## say what is missing for a release: 15 minutes
 	$(BIN)/python tools/release.py check
 
 clean: ## remove all that the other targets made: at once

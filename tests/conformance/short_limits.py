@@ -4,5 +4,5 @@ from handler_core.testing import _time_limits
 
 _time_limits.LIMIT = 3.0
 _time_limits.LONG = 2 * _time_limits.LIMIT
-# Hundreds of handlers are made and stopped within it, on a busy machine too.
+# A thousand handlers are made and stopped within it, on a busy machine too.
 _time_limits.TEST_LIMIT = 5 * _time_limits.LIMIT

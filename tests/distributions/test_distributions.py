@@ -32,13 +32,16 @@ def name_of(project: Path) -> str:
     return str(metadata_of(project)["name"])
 
 
+def stem_of(project: Path) -> str:
+    """Return what the names of a project's files begin with."""
+    return f"{name_of(project).replace('-', '_')}-{VERSION}"
+
+
 def files_of(project: Path, built: Path) -> tuple[set[str], set[str]]:
     """Return the files in the wheel and in the sdist of a project."""
-    stem = f"{name_of(project).replace('-', '_')}-{VERSION}"
-    wheel = built / f"{stem}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(built / f"{stem_of(project)}-py3-none-any.whl") as archive:
         in_wheel = set(archive.namelist())
-    with tarfile.open(built / f"{stem}.tar.gz") as archive:
+    with tarfile.open(built / f"{stem_of(project)}.tar.gz") as archive:
         in_sdist = {name.partition("/")[2] for name in archive.getnames()}
     return in_wheel, in_sdist
 
@@ -60,7 +63,7 @@ def test_there_is_an_extra_for_each_model() -> None:
 
 def test_twine_finds_nothing_wrong(built: Path) -> None:
     files = sorted(built.iterdir())
-    stems = {f"{name_of(project).replace('-', '_')}-{VERSION}" for project in PROJECTS}
+    stems = {stem_of(project) for project in PROJECTS}
     for_all = {f"{stem}{end}" for stem in stems for end in (".tar.gz", "-py3-none-any.whl")}
     compiled = {path.name for path in files} - for_all
     assert len(files) - len(compiled) == len(for_all)
@@ -82,10 +85,9 @@ SITE = "https://handler-core.readthedocs.io/en/stable/"
 @pytest.mark.parametrize("project", PROJECTS, ids=name_of)
 def test_the_links_on_the_page_of_the_index_lead_somewhere(project: Path, built: Path) -> None:
     """Its reader has no checkout, so it names pages of the site, and files of the repository."""
-    [wheel] = built.glob(f"{name_of(project).replace('-', '_')}-{VERSION}-py3-none-any.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        [metadata] = [name for name in archive.namelist() if name.endswith("/METADATA")]
-        page = archive.read(metadata).decode()
+    stem = stem_of(project)
+    with zipfile.ZipFile(built / f"{stem}-py3-none-any.whl") as archive:
+        page = archive.read(f"{stem}.dist-info/METADATA").decode()
     assert "# handler-core" in page
     links = re.findall(r"\]\((.+?)\)", page)
     assert [link for link in links if not link.startswith("https://")] == []

@@ -9,6 +9,7 @@ import sys
 import threading
 import tracemalloc
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -35,6 +36,14 @@ _ROUNDS = 10
 _clear_internal_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 
 
+def _smallest(grown: Callable[[], int], enough: int, rounds: int = 1) -> int:
+    """Return the smallest growth of so many rounds, and of more until one has less than enough."""
+    sizes = [grown() for _ in range(rounds)]
+    while min(sizes) >= enough and len(sizes) < _ROUNDS:
+        sizes.append(grown())
+    return min(sizes)
+
+
 class NothingIsLeftBehindTests(Suite):
     """C6: a stopped handler leaves nothing behind."""
 
@@ -59,15 +68,14 @@ class NothingIsLeftBehindTests(Suite):
         for _ in range(_WARM_UP):
             cycle()
         threads, descriptors, registered = left()
-        sizes = [grown() for _ in range(1000 // _ROUND)]
-        while min(sizes) >= 100 and len(sizes) < _ROUNDS:
-            sizes.append(grown())
+        # As many as in the contract. An object in ten cycles is tolerated.
+        objects = _smallest(grown, enough=_ROUND // 10, rounds=1000 // _ROUND)
         after = left()
         assert not [ref for ref in alive if ref() is not None], "handlers are kept alive"
         assert after[0] <= threads, "threads are left"
         assert after[1] <= descriptors, "descriptors are left"
         assert after[2] <= registered, "exit functions are left"
-        assert min(sizes) < 100, f"objects are left: {sizes}"
+        assert objects < _ROUND // 10, f"{objects} objects are left of {_ROUND} handlers"
 
     def test_c6_a_stopped_handler_leaves_no_memory_behind(self) -> None:
         """Bytes and text count too, which the garbage collector does not track."""
@@ -87,12 +95,10 @@ class NothingIsLeftBehindTests(Suite):
         try:
             for _ in range(_WARM_UP):
                 self.live_and_stop()
-            sizes = [grown()]
-            while min(sizes) >= 100 and len(sizes) < _ROUNDS:
-                sizes.append(grown())
+            size = _smallest(grown, enough=100)
         finally:
             tracemalloc.stop()
-        assert min(sizes) < 100, f"{min(sizes)} bytes a handler are left"
+        assert size < 100, f"{size} bytes a handler are left"
 
     @pytest.mark.parametrize(
         "what",

@@ -115,34 +115,39 @@ class SelectWhileWaitingTests(SelectSuite):
         # Compare numbers, because eventlet takes each greenlet for a thread.
         if threading.get_native_id() != threading.main_thread().native_id:
             pytest.skip("this thread gets no signals")
-        # No library patches `_socket`, so a thread that reads from these really blocks.
-        waiting, silent = _socket.socketpair()
-        waiting.settimeout(0.02)
 
-        def signal_soon() -> None:
-            with contextlib.suppress(TimeoutError):
-                waiting.recv(1)
-            os.kill(os.getpid(), signal.SIGUSR1)
+        def send_signals(over: _socket.socket) -> None:
+            """Send one every 10 ms until there is something to read."""
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    over.recv(1)
+                    return
+                os.kill(os.getpid(), signal.SIGURG)
 
-        seen: list[int] = []
-        before = signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
+        seen: list[float] = []
+        before = signal.signal(signal.SIGURG, lambda _, __: seen.append(time.monotonic()))
         try:
-            # On a busy machine the signal may come too late for the first select.
             for timeout in (0.1, 1.0, 10.0):
-                begun = time.monotonic()
-                thread = self.os_thread(signal_soon)
-                assert idle.select([pair[0]], [], [], timeout) == ([], [], [])
-                assert time.monotonic() - begun >= timeout, "a signal has ended it"
-                came_in_time = bool(seen)
-                thread.result(idle)
-                self.until(idle, lambda: len(seen) == 1)
-                if came_in_time:
-                    break
-                seen.clear()
+                # No library patches `_socket`, so a thread that reads from one really blocks.
+                over, end = _socket.socketpair()
+                over.settimeout(0.01)
+                thread = self.os_thread(send_signals, over)
+                try:
+                    begun = time.monotonic()
+                    assert idle.select([pair[0]], [], [], timeout) == ([], [], [])
+                    assert time.monotonic() - begun >= timeout, "a signal has ended it"
+                finally:
+                    end.send(b"x")
+                    thread.result(idle)
+                    over.close()
+                    end.close()
+                # On a busy machine, signals may come only before it waits, or after.
+                if any(0.25 < (when - begun) / timeout < 0.75 for when in seen):
+                    return
+            pytest.fail("no signal came while it waited")
         finally:
-            signal.signal(signal.SIGUSR1, before)
-            waiting.close()
-            silent.close()
+            signal.raise_signal(signal.SIGURG)  # after this one no other is on its way
+            signal.signal(signal.SIGURG, before)
 
     def test_c17_several_tasks_wait_on_one_descriptor(
         self, handler: Handler, pair: tuple[socket.socket, socket.socket]

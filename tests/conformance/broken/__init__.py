@@ -3,6 +3,7 @@
 A handler's name begins with the number of its line. The first handler of each line breaks that
 line alone, as far as possible. Where another line relies on the broken one, :data:`ALSO` lists it.
 The other handlers break the line in other ways. Most of these ways were seen in real handlers.
+:data:`FOUND_BY` has the test that must find each.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from broken import (
     selecting,
     timers,
 )
-from broken.base import ALSO, Threads
+from broken.base import ALSO, FOUND_BY, Threads
 
-__all__ = ["ALSO", "HANDLERS", "Threads"]
+__all__ = ["ALSO", "FOUND_BY", "HANDLERS", "Threads"]
 
 #: All broken handlers by name.
 HANDLERS = {

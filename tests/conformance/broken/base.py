@@ -10,8 +10,21 @@ from handler_core_threading import SequentialThreadingHandler
 import handler_core
 from handler_core import hookimpl
 
+#: By handler: the test that must find it.
+FOUND_BY: dict[str, str] = {}
+
 #: By handler: the lines that rely on its broken line, and so break with it.
 ALSO: dict[str, set[int]] = {}
+
+
+def found_by(test: str) -> Any:
+    """Register the name of the test that must find a handler, without its parameters."""
+
+    def register(cls: type) -> type:
+        FOUND_BY[cls.__name__] = test
+        return cls
+
+    return register
 
 
 def also(*lines: int) -> Any:

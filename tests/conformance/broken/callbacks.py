@@ -15,7 +15,7 @@ from handler_core_asyncio import SequentialAsyncioHandler
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, is_stranger
+from broken.base import Threads, also, found_by, is_stranger
 from handler_core import Callback, ThreadWaiter, hookimpl
 from handler_core.execution._mailbox import Worker
 from handler_core.execution._workers import State
@@ -24,6 +24,7 @@ from handler_core.execution._workers import State
 
 
 @also(2, 9)
+@found_by("test_c7_callbacks_run_in_the_order_of_dispatch")
 class C7LastInFirstOut(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -33,6 +34,7 @@ class C7LastInFirstOut(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c7_a_callback_does_not_block_links")
 class C7OneBlocksTheOther(Threads):
     """Runs no link while a callback runs, as if it had one worker."""
 
@@ -46,12 +48,14 @@ class C7OneBlocksTheOther(Threads):
             callback.func(*callback.args)
 
 
+@found_by("test_c7_callbacks_run_in_the_order_of_dispatch")
 class C7CallbacksSideBySide(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
         super().dispatch_callback(Callback("", self.spawn, (callback.func, *callback.args)))
 
 
+@found_by("test_c7_wrappers_see_the_dispatched_object")
 class C7QueuesAnother(Threads):
     """Queues a new callback object in place of the one that the wrappers have seen."""
 
@@ -62,6 +66,7 @@ class C7QueuesAnother(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c7_links_run_one_at_a_time")
 class C7LinksSideBySide(Threads):
     def _queue_links(self, result: Any, links: list[Any]) -> bool:
         for link in links:
@@ -69,6 +74,7 @@ class C7LinksSideBySide(Threads):
         return True
 
 
+@found_by("test_c7_links_run_in_the_order_of_the_sets")
 class C7FailuresFirst(Threads):
     """Queues the links of a failed result before the links that are already queued."""
 
@@ -82,6 +88,7 @@ class C7FailuresFirst(Threads):
                 handler._completions.items.extend(queued)
 
 
+@found_by("test_c7_whoever_sets_or_links_calls_nobody")
 class C7StrangersCallLinks(Threads):
     """Calls the links in the setter's thread if ``threading`` has not started that thread."""
 
@@ -91,6 +98,7 @@ class C7StrangersCallLinks(Threads):
         return super()._queue_links(result, links)
 
 
+@found_by("test_c7_whoever_sets_or_links_calls_nobody")
 class C7LateLinksAtOnce(Threads):
     """Calls a link to a set result at once if ``threading`` has not started the thread."""
 
@@ -103,6 +111,7 @@ class C7LateLinksAtOnce(Threads):
                 super().link(callback)
 
 
+@found_by("test_c7_a_callback_sees_no_other_request")
 class C7WorkersKeepTheFirstRequest(Threads):
     """Each worker sees the context variables of whoever came first, as gevent's greenlets do."""
 
@@ -117,6 +126,7 @@ class C7WorkersKeepTheFirstRequest(Threads):
         self.context.copy().run(super()._work, mailbox, worker)
 
 
+@found_by("test_c7_wrappers_see_a_link_as_a_callback")
 class C7LinksSeeTheSetter(Threads):
     """A link that the second worker runs sees the context variables of whoever set the result."""
 
@@ -126,6 +136,7 @@ class C7LinksSeeTheSetter(Threads):
         )
 
 
+@found_by("test_c7_a_link_does_not_see_the_request_that_sets")
 class C7SetterCallsLinksAsItself(Threads):
     """The setter of a stopped handler calls the links with its own context variables."""
 
@@ -134,6 +145,7 @@ class C7SetterCallsLinksAsItself(Threads):
         super()._call_links(result, [functools.partial(context.run, link) for link in links])
 
 
+@found_by("test_c7_links_of_one_result_do_not_see_each_others_requests")
 class C7LinksOfOneResultShareAContext(Threads):
     """The setter of a stopped handler calls all links in one context."""
 
@@ -142,6 +154,7 @@ class C7LinksOfOneResultShareAContext(Threads):
         super()._call_links(result, [functools.partial(context.run, link) for link in links])
 
 
+@found_by("test_c7_wrappers_see_a_link_as_a_callback")
 class C7LinksAreNotKnownAgain(Threads):
     """A link that is kept with a context is equal to no other."""
 
@@ -151,6 +164,7 @@ class C7LinksAreNotKnownAgain(Threads):
             super().link(functools.partial(context.run, callback) if context else callback)
 
 
+@found_by("test_c7_a_callback_sees_no_other_request")
 class C7WrappedCallbacksSeeTheFirstRequest(Threads):
     """Callbacks that wrappers are around run in the context of the first one."""
 
@@ -165,6 +179,7 @@ class C7WrappedCallbacksSeeTheFirstRequest(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c7_a_callback_sees_no_other_request")
 class C7DispatchedCallbacksForgetTheirRequest(SequentialAsyncioHandler):
     """It says that it keeps contexts, and keeps that of a link only."""
 
@@ -173,6 +188,7 @@ class C7DispatchedCallbacksForgetTheirRequest(SequentialAsyncioHandler):
         contextvars.Context().run(super().dispatch_callback, callback)
 
 
+@found_by("test_c7_a_link_does_not_see_the_request_that_sets")
 class C7PlainResultsForgetTheirRequest(SequentialAsyncioHandler):
     """It keeps the context of a link on its own results only."""
 
@@ -183,6 +199,7 @@ class C7PlainResultsForgetTheirRequest(SequentialAsyncioHandler):
         return super()._queue_links(result, links)
 
 
+@found_by("test_c7_wrappers_see_the_dispatched_object")
 class C7CallbacksShareTheContextOfTheirRequest(SequentialAsyncioHandler):
     """The callbacks of one request run in one context, and see what the others have changed."""
 
@@ -197,6 +214,7 @@ class C7CallbacksShareTheContextOfTheirRequest(SequentialAsyncioHandler):
         super().dispatch_callback(Callback("shared", context.run, (callback.func, *callback.args)))
 
 
+@found_by("test_c7_wrappers_see_the_dispatched_object")
 class C7RunsWithTheDispatchersOwnVariables(Threads):
     """What a callback changes, it changes for whoever dispatched it."""
 
@@ -211,6 +229,7 @@ class C7RunsWithTheDispatchersOwnVariables(Threads):
         done.set()
 
 
+@found_by("test_c7_what_is_dispatched_inside_waits_its_turn")
 class C7DispatchedInsideRunsAtOnce(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -221,6 +240,7 @@ class C7DispatchedInsideRunsAtOnce(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c7_what_is_dispatched_inside_waits_its_turn")
 class C7DispatchedByLinksRunsBesides(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -234,6 +254,7 @@ class C7DispatchedByLinksRunsBesides(Threads):
 # C8
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8EndsWithATimeout(Threads):
     """Ends a worker, without a message, when a callback raises what is no ``Exception``."""
 
@@ -241,6 +262,7 @@ class C8EndsWithATimeout(Threads):
         return not isinstance(exception, Exception)
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8SaysNothing(Threads):
     def __init__(self) -> None:
         super().__init__()
@@ -251,6 +273,7 @@ class C8SaysNothing(Threads):
             callback.func(*callback.args)
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8NoTraceback(Threads):
     def __init__(self) -> None:
         super().__init__()
@@ -265,11 +288,13 @@ class C8NoTraceback(Threads):
             logging.getLogger("handler_core").error("callback failed: %s", error)
 
 
+@found_by("test_c8_a_worker_survives_what_ends_a_program")
 class C8KeepsExitsForItself(Threads):
     def deliver_exit(self, exception: BaseException) -> None:
         pass
 
 
+@found_by("test_c8_what_kills_tasks_ends_no_worker")
 class C8EndsWithAGreenletExit(SequentialGeventHandler):
     """Mistakes a ``GreenletExit`` that a callback raises for a kill of the worker."""
 
@@ -277,6 +302,7 @@ class C8EndsWithAGreenletExit(SequentialGeventHandler):
         return isinstance(exception, GreenletExit)
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8SaysNothingWhileStopped(Threads):
     def _call_links(self, result: Any, links: list[Any]) -> None:
         for link in links:
@@ -284,6 +310,7 @@ class C8SaysNothingWhileStopped(Threads):
                 link(result)
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8SaysItTwice(Threads):
     """Logs each failure in a logger of its own as well."""
 
@@ -301,6 +328,7 @@ class C8SaysItTwice(Threads):
             raise
 
 
+@found_by("test_c8_an_exception_is_logged_and_the_worker_goes_on")
 class C8DoesNotSayWhere(Threads):
     """Cuts the traceback off at the place where the handler calls the callback."""
 
@@ -323,6 +351,7 @@ class C8DoesNotSayWhere(Threads):
 
 
 @also(1, 4, 7, 20)
+@found_by("test_c9_dispatch_from_any_os_thread")
 class C9RefusesStrangers(Threads):
     """Refuses a callback from a thread that ``threading`` has not started."""
 
@@ -333,6 +362,7 @@ class C9RefusesStrangers(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c9_what_is_no_callback_is_refused")
 class C9TakesAnything(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -340,6 +370,7 @@ class C9TakesAnything(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c9_dispatch_from_an_os_thread_wakes_an_idle_worker")
 class C9DoesNotWakeTheWorker(Threads):
     """Does not wake the worker if ``threading`` has not started the dispatching thread."""
 
@@ -351,6 +382,7 @@ class C9DoesNotWakeTheWorker(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c9_dispatch_from_an_os_thread_while_stopped")
 class C9ForgetsStrangersWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -359,6 +391,7 @@ class C9ForgetsStrangersWhileStopped(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c9_dispatch_from_an_os_thread_in_the_drain")
 class C9ForgetsStrangersInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -367,6 +400,7 @@ class C9ForgetsStrangersInTheDrain(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c9_dispatch_from_any_os_thread")
 class C9IsWokenLate(Threads):
     """Notices late what a thread dispatches that ``threading`` has not started."""
 
@@ -402,6 +436,7 @@ class _DeafWaiter(ThreadWaiter):
             super().wake()
 
 
+@found_by("test_c9_a_signal_handler_wakes")
 class C9SleepsThroughSignals(Threads):
     """A signal handler wakes nobody in the thread that it interrupts."""
 
@@ -409,6 +444,7 @@ class C9SleepsThroughSignals(Threads):
         return _DeafWaiter()
 
 
+@found_by("test_c9_a_signal_handler_may_interrupt_a_set_anywhere")
 class C9ForgetsAWorkerThatIsMade(Threads):
     """A signal handler that sets a result as a worker is made keeps that worker from its start."""
 
@@ -420,6 +456,7 @@ class C9ForgetsAWorkerThatIsMade(Threads):
             super()._ensure_worker(mailbox)
 
 
+@found_by("test_c9_a_signal_handler_wakes")
 class C9EventsExcludeSignals(Threads):
     """A signal handler that interrupts a wait for an event cannot set that event."""
 
@@ -433,6 +470,7 @@ class C9EventsExcludeSignals(Threads):
             return super().wait(timeout)
 
 
+@found_by("test_c9_what_is_no_callback_is_refused")
 class C9TakesWhatHasNoArgs(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -441,6 +479,7 @@ class C9TakesWhatHasNoArgs(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c9_whatever_has_func_and_args_is_a_callback")
 class C9KnowsOneClassOfCallbacks(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:

@@ -16,13 +16,14 @@ from handler_core_gevent import SequentialGeventHandler
 from handler_core_threading import SequentialThreadingHandler
 
 import handler_core
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core.network import Connection, _connect
 from handler_core.network._socket_mixin import SocketMixin
 
 # C18
 
 
+@found_by("test_c18_a_connection_with_the_context_of_the_caller")
 class C18TrustsEverybody(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         if tls.get("check_hostname"):
@@ -30,6 +31,7 @@ class C18TrustsEverybody(Threads):
         return super().create_connection(address, timeout, **(tls | {"verify_certs": False}))
 
 
+@found_by("test_c18_nobody_listens")
 class C18LeaksWhatFails(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         try:
@@ -39,6 +41,7 @@ class C18LeaksWhatFails(Threads):
             raise
 
 
+@found_by("test_c18_create_connection")
 class C18WaitsToSendMore(Threads):
     """Switches ``TCP_NODELAY`` off."""
 
@@ -48,6 +51,7 @@ class C18WaitsToSendMore(Threads):
         return connection
 
 
+@found_by("test_c18_create_connection")
 class C18IsInherited(Threads):
     """Lets child processes inherit the connection."""
 
@@ -57,11 +61,13 @@ class C18IsInherited(Threads):
         return connection
 
 
+@found_by("test_c18_create_connection")
 class C18KnowsNoDeadline(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         return super().create_connection(address, None, **tls)
 
 
+@found_by("test_c18_a_connect_lets_other_tasks_run")
 class C18RaisesTheBuiltinAlone(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         try:
@@ -70,6 +76,7 @@ class C18RaisesTheBuiltinAlone(Threads):
             raise TimeoutError(*error.args) from None
 
 
+@found_by("test_c18_a_busy_unix_server")
 class C18BlocksTheHub(SequentialGeventHandler):
     """Connects with the standard library's sockets."""
 
@@ -78,6 +85,7 @@ class C18BlocksTheHub(SequentialGeventHandler):
         return handler.create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_a_connection_with_the_context_of_the_caller")
 class C18ChecksNoNameUnlessGiven(Threads):
     """Checks the certificate's name only for a given ``hostname``, and not for the address's."""
 
@@ -87,6 +95,7 @@ class C18ChecksNoNameUnlessGiven(Threads):
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_unix_sockets")
 class C18ChecksNoAddresses(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         if tls.get("hostname", address[0]) == "127.0.0.1" and tls.get("verify_certs", True):
@@ -94,6 +103,7 @@ class C18ChecksNoAddresses(Threads):
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_tls_over_a_unix_socket")
 class C18WaitsToSendMoreWithTls(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         connection = super().create_connection(address, timeout, **tls)
@@ -102,6 +112,7 @@ class C18WaitsToSendMoreWithTls(Threads):
         return connection
 
 
+@found_by("test_c18_tls")
 class C18IsInheritedWithTls(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         connection = super().create_connection(address, timeout, **tls)
@@ -109,6 +120,7 @@ class C18IsInheritedWithTls(Threads):
         return connection
 
 
+@found_by("test_c18_the_addresses_are_tried_one_after_the_other")
 class C18TlsAlwaysHasATimeout(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         connection = super().create_connection(address, timeout, **tls)
@@ -117,6 +129,7 @@ class C18TlsAlwaysHasATimeout(Threads):
         return connection
 
 
+@found_by("test_c18_a_connect_lets_other_tasks_run")
 class C18HandshakeHasATimeoutOfItsOwn(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         def select(rlist: Any, wlist: Any, xlist: Any, _: Any) -> Any:
@@ -168,26 +181,31 @@ class _OneByOne(Threads):
                 return connection
 
 
+@found_by("test_c18_unix_sockets")
 class C18FirstAddressHasAllTheTime(_OneByOne):
     def share(self, seconds: float, addresses: int) -> float:
         return seconds
 
 
+@found_by("test_c18_unix_sockets")
 class C18TriesThreeAddresses(_OneByOne):
     def addresses(self, infos: Any, tls: Any) -> Any:
         return infos[:3]
 
 
+@found_by("test_c18_unix_sockets")
 class C18TriesOneAddressWithTls(_OneByOne):
     def addresses(self, infos: Any, tls: Any) -> Any:
         return infos[:1] if tls.get("use_ssl") else infos
 
 
+@found_by("test_c18_unix_sockets")
 class C18StopsAtWhatCannotBeReached(_OneByOne):
     def is_hopeless(self, error: OSError) -> bool:
         return super().is_hopeless(error) or error.errno == errno.EHOSTUNREACH
 
 
+@found_by("test_c18_a_connect_lets_other_tasks_run")
 class C18ConnectBlocksTheHub(SequentialGeventHandler):
     """Blocks the hub while it connects, but not in the look-up and the handshake."""
 
@@ -204,6 +222,7 @@ class C18ConnectBlocksTheHub(SequentialGeventHandler):
     vars(socket_module).update(vars(gevent.socket), socket=_Socket)
 
 
+@found_by("test_c18_what_is_no_error_of_the_system_leaves_nothing_open_either")
 class C18LeaksWhatIsKilled(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         try:
@@ -215,6 +234,7 @@ class C18LeaksWhatIsKilled(Threads):
             raise
 
 
+@found_by("test_c18_nobody_listens")
 class C18LeaksIfAuthoritiesAreMissing(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         try:
@@ -224,23 +244,27 @@ class C18LeaksIfAuthoritiesAreMissing(Threads):
             raise
 
 
+@found_by("test_c18_options_of_tls")
 class C18KeepsItsCertificateToItself(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         return super().create_connection(address, timeout, **(tls | {"certfile": None}))
 
 
+@found_by("test_c18_options_of_tls")
 class C18IgnoresCiphersAndOptions(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         tls |= {"ciphers": None, "options": None}
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_create_connection")
 class C18CannotLookAhead(Threads):
     """Makes connections without ``pending``."""
 
     connection_class = SocketMixin
 
 
+@found_by("test_c18_before_start_and_after_stop")
 class C18ConnectsWhileItRuns(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         if not self.running:
@@ -248,6 +272,7 @@ class C18ConnectsWhileItRuns(Threads):
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_socket")
 class C18MakesSocketsThatAreInherited(Threads):
     def socket(self) -> Any:
         sock = super().socket()
@@ -255,6 +280,7 @@ class C18MakesSocketsThatAreInherited(Threads):
         return sock
 
 
+@found_by("test_c18_a_look_up_that_outlasts_the_program_says_nothing")
 class C18LateLookUpsComplain(Threads):
     """A look-up that fails after its connection has timed out prints its traceback."""
 
@@ -278,6 +304,7 @@ class C18LateLookUpsComplain(Threads):
             raise
 
 
+@found_by("test_c18_the_handshake_of_a_library_lets_other_tasks_run")
 class C18ContextBlocksTheHub(SequentialGeventHandler):
     """Gives libraries a context of the standard library."""
 
@@ -285,6 +312,7 @@ class C18ContextBlocksTheHub(SequentialGeventHandler):
         return SequentialThreadingHandler().ssl_context(ca=ca, **options)
 
 
+@found_by("test_c18_a_context_checks_the_server")
 class C18ContextTrustsEverybody(Threads):
     def ssl_context(self, **options: Any) -> Any:
         if options.get("check_hostname"):
@@ -292,6 +320,7 @@ class C18ContextTrustsEverybody(Threads):
         return super().ssl_context(**(options | {"verify_certs": False}))
 
 
+@found_by("test_c18_nothing_is_lost_before_tls")
 class C18LosesWhatWasSentBeforeTls(Threads):
     """Keeps what it sends, and gives the descriptor away without it."""
 
@@ -309,12 +338,14 @@ class C18LosesWhatWasSentBeforeTls(Threads):
     connection_class: Any = _Late
 
 
+@found_by("test_c18_unix_sockets")
 class C18KnowsNoPaths(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         host, port = address
         return super().create_connection((host, port), timeout, **tls)
 
 
+@found_by("test_c18_where_a_connection_comes_from")
 class C18ComesFromAnywhere(Threads):
     def create_connection(self, address: Any, timeout: Any = None, **tls: Any) -> Any:
         if isinstance(address, tuple):
@@ -322,6 +353,7 @@ class C18ComesFromAnywhere(Threads):
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_a_connection_with_the_context_of_the_caller")
 class C18MakesItsOwnContext(Threads):
     """Trusts the authorities of the system, whatever context the caller gives."""
 
@@ -331,6 +363,7 @@ class C18MakesItsOwnContext(Threads):
         return super().create_connection(address, timeout, **tls)
 
 
+@found_by("test_c18_unix_sockets")
 class C18TakesTheRestOfAPort(Threads):
     """Connects to the lower 16 bits of a port that is too large."""
 

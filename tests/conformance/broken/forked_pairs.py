@@ -9,7 +9,7 @@ from unittest import mock
 
 from handler_core_gevent import SequentialGeventHandler
 
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core.network._short_calls import NativeSocket
 from handler_core.network._socket_mixin import mixin_of
 from handler_core.network._socket_pair import _Pair
@@ -33,6 +33,7 @@ class _BrokenPair(_Pair):
         return [end for end in ends if end is not None and end.fileno() >= 0]
 
 
+@found_by("test_c5_a_socket_pair_is_empty_in_the_child")
 class C5ChildSharesThePair(Threads):
     class _Pair(_BrokenPair):
         def renew(self) -> None:
@@ -41,6 +42,7 @@ class C5ChildSharesThePair(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_socket_pair_is_empty_in_the_child")
 class C5ChildHasTheBytesOfThePair(Threads):
     class _Pair(_BrokenPair):
         def renew(self) -> None:
@@ -52,6 +54,7 @@ class C5ChildHasTheBytesOfThePair(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_socket_pair_is_empty_in_the_child")
 class C5ChildSendsToTheParent(Threads):
     """Renews what the ends receive from, and not what they send to."""
 
@@ -65,6 +68,7 @@ class C5ChildSendsToTheParent(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_pair_of_which_one_end_is_closed")
 class C5ChildOpensAnEndAgain(Threads):
     """Renews both ends, though one was closed. Its sender stays open."""
 
@@ -83,6 +87,7 @@ class C5ChildOpensAnEndAgain(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_pair_keeps_its_mode_and_what_a_select_knows_of_it")
 class C5ChildsPairIsBlocking(Threads):
     class _Pair(_BrokenPair):
         def renew(self) -> None:
@@ -93,6 +98,7 @@ class C5ChildsPairIsBlocking(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_pair_keeps_its_mode_and_what_a_select_knows_of_it")
 class C5ChildsPairIsInherited(Threads):
     """Has ``exec`` keep the child's ends open, as ``dup2`` does by itself."""
 
@@ -105,6 +111,7 @@ class C5ChildsPairIsInherited(Threads):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_pair_keeps_its_mode_and_what_a_select_knows_of_it")
 class C5ChildSelectsOnTheParentsPair(SequentialGeventHandler):
     """Leaves the parent's pair in the ``epoll`` of an earlier ``select``."""
 
@@ -120,6 +127,7 @@ class C5ChildSelectsOnTheParentsPair(SequentialGeventHandler):
     create_socket_pair = with_pair(_Pair)
 
 
+@found_by("test_c5_a_pair_of_which_one_end_is_closed")
 class C5ChildReplacesOtherFiles(Threads):
     """Renews a pair by its numbers, though they may be another file's by then."""
 

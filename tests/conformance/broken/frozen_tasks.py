@@ -8,11 +8,12 @@ import gevent
 from handler_core_gevent import SequentialGeventHandler
 from handler_core_gevent._hub import GeventHub
 
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core.execution import Lock, RLock
 from handler_core.green._fork import _running, frozen_greenlets
 
 
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5ChildEndsTheTasks(SequentialGeventHandler):
     """Ends the parent's tasks inside the fork, so that their ``finally`` blocks run."""
 
@@ -23,6 +24,7 @@ class C5ChildEndsTheTasks(SequentialGeventHandler):
             type(greenlet).throw(greenlet)
 
 
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5ChildEndsTheTasksAtExit(SequentialGeventHandler):
     """Lets go of the parent's tasks. They end when they are freed."""
 
@@ -33,6 +35,7 @@ class C5ChildEndsTheTasksAtExit(SequentialGeventHandler):
             del _running[greenlet]
 
 
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5ChildRunsTheTasks(SequentialGeventHandler):
     def freeze_inherited_tasks(self) -> None:
         for task in _running.values():
@@ -40,6 +43,7 @@ class C5ChildRunsTheTasks(SequentialGeventHandler):
         super().freeze_inherited_tasks()
 
 
+@found_by("test_c5_a_child_idles")
 class C5ChildWaitsForTheTasks(SequentialGeventHandler):
     """Leaves the hub as it is. It turns for what the parent's tasks wait for."""
 
@@ -49,6 +53,7 @@ class C5ChildWaitsForTheTasks(SequentialGeventHandler):
         GeventHub.leave_frozen = lambda hub: None
 
 
+@found_by("test_c5_a_task_that_forks_goes_on_and_forks_again")
 class C5ForgetsWhoForked(SequentialGeventHandler):
     """Takes the task that has forked for the parent's when it forks again."""
 
@@ -59,6 +64,7 @@ class C5ForgetsWhoForked(SequentialGeventHandler):
             _running[gevent.getcurrent()] = type(task)(len)
 
 
+@found_by("test_c5_a_task_that_forks_goes_on_and_forks_again")
 class C5SecondForkRunsTheTasks(SequentialGeventHandler):
     """Freezes the tasks of the parent in the first child only."""
 
@@ -94,6 +100,7 @@ class _Task:
         self.ended.wait(timeout)
 
 
+@found_by("test_c5_tasks_of_the_parent_count_as_ended")
 class C5TasksOfTheParentAreAlive(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         task = _Task(self, func)
@@ -101,6 +108,7 @@ class C5TasksOfTheParentAreAlive(Threads):
         return task
 
 
+@found_by("test_c5_tasks_of_the_parent_count_as_ended")
 class C5JoinWaitsForTasksOfTheParent(Threads):
     class _Task(_Task):
         def is_alive(self) -> bool:
@@ -123,11 +131,13 @@ class _Waiter:
         return False
 
 
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5LocksGoToTasksOfTheParent(SequentialGeventHandler):
     def lock_object(self) -> Lock:
         return Lock(lambda: _Waiter(self.new_waiter()))
 
 
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5RLocksGoToTasksOfTheParent(SequentialGeventHandler):
     def rlock_object(self) -> RLock:
         return RLock(lambda: _Waiter(self.new_waiter()), self.current_task)

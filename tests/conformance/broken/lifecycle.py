@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, is_stranger
+from broken.base import Threads, also, found_by, is_stranger
 from handler_core import hookimpl
 from handler_core.execution._mailbox import Mailbox
 from handler_core.execution._workers import State
@@ -19,6 +19,7 @@ from handler_core.execution._workers import State
 # C1
 
 
+@found_by("test_c1_start_and_stop_are_idempotent")
 class C1StartsOnce(Threads):
     """Raises on a second start, as a thread does."""
 
@@ -29,6 +30,7 @@ class C1StartsOnce(Threads):
         super().start()
 
 
+@found_by("test_c1_start_and_stop_are_idempotent")
 class C1EndsForGood(Threads):
     """Ignores a start after a stop."""
 
@@ -45,6 +47,7 @@ class C1EndsForGood(Threads):
         super().stop()
 
 
+@found_by("test_c1_start_and_stop_are_idempotent")
 class C1StopNeedsStart(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -53,17 +56,20 @@ class C1StopNeedsStart(Threads):
         super().stop()
 
 
+@found_by("test_c1_with_statement")
 class C1WithDoesNotStart(Threads):
     def __enter__(self) -> Any:
         return self
 
 
+@found_by("test_c1_with_statement_stops_after_an_error")
 class C1WithStopsOnSuccessOnly(Threads):
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
         if kind is None:
             self.stop()
 
 
+@found_by("test_c1_a_second_start_makes_no_second_worker")
 class C1SecondStartMakesSecondWorker(Threads):
     @hookimpl
     def start(self) -> None:
@@ -74,6 +80,7 @@ class C1SecondStartMakesSecondWorker(Threads):
         super().start()
 
 
+@found_by("test_c1_a_stop_from_an_os_thread_waits_for_the_drain")
 class C1StopsForStrangersDoNotWait(Threads):
     starter = 0
 
@@ -91,6 +98,7 @@ class C1StopsForStrangersDoNotWait(Threads):
             super().stop()
 
 
+@found_by("test_c1_a_thread_that_started_the_handler_may_end")
 class C1LosesItsHomeInSilence(SequentialGeventHandler):
     @hookimpl
     def stop(self) -> None:
@@ -102,6 +110,7 @@ class C1LosesItsHomeInSilence(SequentialGeventHandler):
 
 
 @also(4, 5, 7, 8)
+@found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2ForgetsLastResults(Threads):
     """Calls no links of a result that is set after the stop."""
 
@@ -109,12 +118,14 @@ class C2ForgetsLastResults(Threads):
         pass
 
 
+@found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2StopDoesNotWait(Threads):
     @hookimpl
     def stop(self) -> None:
         threading.Thread(target=super().stop, daemon=True).start()
 
 
+@found_by("test_c2_stop_runs_what_was_dispatched")
 class C2StopDropsTheQueue(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -124,6 +135,7 @@ class C2StopDropsTheQueue(Threads):
         super().stop()
 
 
+@found_by("test_c2_dispatched_while_stopped_waits_for_start")
 class C2DropsWhatComesWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -131,6 +143,7 @@ class C2DropsWhatComesWhileStopped(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c2_dispatched_while_stopped_waits_for_start")
 class C2RunsAtOnceWhileStopped(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -140,6 +153,7 @@ class C2RunsAtOnceWhileStopped(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2OneLinkEndsTheRest(Threads):
     """Skips the remaining links if one raises while the handler is stopped."""
 
@@ -151,6 +165,7 @@ class C2OneLinkEndsTheRest(Threads):
             logging.getLogger("handler_core").exception("link failed")
 
 
+@found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2LastFailuresCallNobody(Threads):
     class result_class(handler_core.AsyncResult[Any]):
         def set_exception(self, exception: BaseException) -> None:
@@ -159,6 +174,7 @@ class C2LastFailuresCallNobody(Threads):
             super().set_exception(exception)
 
 
+@found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2LinksOfAThreadOfTheirOwn(Threads):
     """Calls the links in a new thread while it is stopped. The setter waits for that thread."""
 
@@ -166,6 +182,7 @@ class C2LinksOfAThreadOfTheirOwn(Threads):
         self.spawn(super()._call_links, result, links).join()
 
 
+@found_by("test_c2_dispatched_while_stopped_waits_for_start")
 class C2KeepsOnlyTheLast(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -174,6 +191,7 @@ class C2KeepsOnlyTheLast(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c2_dispatched_while_stopped_waits_for_start")
 class C2SecondStopDropsWhatWaits(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -182,6 +200,7 @@ class C2SecondStopDropsWhatWaits(Threads):
         super().stop()
 
 
+@found_by("test_c2_what_others_dispatch_in_the_drain_waits_for_start")
 class C2DropsWhatOthersDispatchInTheDrain(Threads):
     @hookimpl
     def dispatch_callback(self, callback: Any) -> None:
@@ -190,6 +209,7 @@ class C2DropsWhatOthersDispatchInTheDrain(Threads):
             super().dispatch_callback(callback)
 
 
+@found_by("test_c2_a_stop_after_a_start_in_the_drain_waits")
 class C2StopAfterARestartDoesNotWait(Threads):
     restarted = False
 
@@ -206,6 +226,7 @@ class C2StopAfterARestartDoesNotWait(Threads):
             super().stop()
 
 
+@found_by("test_c2_stop_waits_as_long_as_it_takes")
 class C2StopGivesUp(Threads):
     """Stops waiting for the callbacks after a second."""
 
@@ -221,6 +242,7 @@ class C2StopGivesUp(Threads):
 
 
 @also(21)
+@found_by("test_c3_stop_from_inside")
 class C3StopFromACallbackFails(Threads):
     """Raises, as kazoo's handler does: it joins the thread that ``stop`` is called in."""
 
@@ -231,6 +253,7 @@ class C3StopFromACallbackFails(Threads):
         super().stop()
 
 
+@found_by("test_c3_stop_from_inside")
 class C3StopFromACallbackDropsTheRest(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -240,6 +263,7 @@ class C3StopFromACallbackDropsTheRest(Threads):
         super().stop()
 
 
+@found_by("test_c3_stop_from_inside_leaves_the_other_worker_alone")
 class C3StopFromACallbackDropsTheLinks(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -249,6 +273,7 @@ class C3StopFromACallbackDropsTheLinks(Threads):
         super().stop()
 
 
+@found_by("test_c3_stop_from_inside_leaves_the_other_worker_alone")
 class C3StopFromACallbackWaitsForTheLinks(Threads):
     @hookimpl
     def stop(self) -> None:
@@ -259,6 +284,7 @@ class C3StopFromACallbackWaitsForTheLinks(Threads):
         super().stop()
 
 
+@found_by("test_c3_stop_from_inside_leaves_the_other_worker_alone")
 class C3SecondStopDoesNotWait(Threads):
     """Treats a stop that a callback has called as complete while it still drains."""
 
@@ -276,6 +302,7 @@ class C3SecondStopDoesNotWait(Threads):
             super().stop()
 
 
+@found_by("test_c3_stop_from_inside_is_prompt")
 class C3StopFromACallbackIsSlow(Threads):
     @hookimpl
     def stop(self) -> None:

@@ -9,12 +9,13 @@ import gevent
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also
+from broken.base import Threads, also, found_by
 
 # C19
 
 
 @also(5)  # the tests of forks use pairs
+@found_by("test_c19_both_ends_are_sockets_of_the_model")
 class C19HoldsSome(Threads):
     """Makes a pair that holds only what the system's buffer holds."""
 
@@ -25,6 +26,7 @@ class C19HoldsSome(Threads):
         return pair
 
 
+@found_by("test_c19_both_ends_are_sockets_of_the_model")
 class C19LosesSome(Threads):
     class _End(socket.socket):
         def send(self, data: Any, flags: int = 0) -> int:
@@ -40,6 +42,7 @@ class C19LosesSome(Threads):
         )
 
 
+@found_by("test_c19_both_ends_are_sockets_of_the_model")
 class C19OfAnotherModel(SequentialGeventHandler):
     """Makes the standard library's sockets, though the model has its own."""
 
@@ -79,26 +82,32 @@ def _send_unless_full(end: Any, data: Any, flags: int = 0) -> int:
     return super(type(end), end).send(data)  # type: ignore[no-any-return]
 
 
+@found_by("test_c19_both_ends_are_sockets_of_the_model")
 class C19HoldsSomeInOneDirection(Threads):
     create_socket_pair = with_ends({}, {"send": _plain_send})
 
 
+@found_by("test_c19_a_million_bytes_at_once_before_anyone_reads")
 class C19HoldsSomeOfSendall(Threads):
     create_socket_pair = with_ends(*[{"sendall": _plain_sendall}] * 2)
 
 
+@found_by("test_c19_a_million_bytes_at_once_before_anyone_reads")
 class C19SendsAreShort(Threads):
     create_socket_pair = with_ends(*[{"send": _short_send}] * 2)
 
 
+@found_by("test_c19_thousands_of_bytes_before_anyone_reads")
 class C19RaisesIfNotBlocking(Threads):
     create_socket_pair = with_ends(*[{"send": _send_unless_full}] * 2)
 
 
+@found_by("test_c19_reading_into_a_buffer")
 class C19ForgetsSomeIfReadIntoABuffer(Threads):
     create_socket_pair = with_ends(*[{"recv_into": socket.socket.recv_into}] * 2)
 
 
+@found_by("test_c19_the_bytes_of_a_sender_that_closes_arrive")
 class C19TellsTheKernelLater(SequentialGeventHandler):
     """Sends when the sender waits for something."""
 

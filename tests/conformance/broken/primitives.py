@@ -10,40 +10,47 @@ from typing import Any
 
 from handler_core_gevent import SequentialGeventHandler
 
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core.execution._synchronization import Lock, RLock
 
 # C20
 
 
+@found_by("test_c20_queues")
 class C20QueueIsAStack(Threads):
     queue_impl = queue.LifoQueue
 
 
+@found_by("test_c20_a_lifo_queue")
 class C20LifoQueueIsAQueue(Threads):
     lifo_queue_impl = queue.Queue
 
 
+@found_by("test_c20_a_handler_is_true")
 class C20IsFalse(Threads):
     def __len__(self) -> int:
         return 0
 
 
+@found_by("test_c20_sleep")
 class C20SleepsShort(Threads):
     @staticmethod
     def sleep_func(seconds: float) -> None:
         time.sleep(seconds / 2)
 
 
+@found_by("test_c20_events_wake_all")
 class C20SleepBlocksTheHub(SequentialGeventHandler):
     sleep_func = staticmethod(time.sleep)
 
 
+@found_by("test_c20_spawn")
 class C20ForgetsKeywords(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         return super().spawn(func, *args)
 
 
+@found_by("test_c20_locks")
 class C20LockIgnoresTimeouts(Threads):
     class _Lock:
         def __init__(self) -> None:
@@ -64,11 +71,13 @@ class C20LockIgnoresTimeouts(Threads):
         return self._Lock()
 
 
+@found_by("test_c20_locks")
 class C20RLockIsPlain(Threads):
     def rlock_object(self) -> Any:
         return threading.Lock()
 
 
+@found_by("test_c20_events_wake_all")
 class C20EventWakesOne(Threads):
     class _Event(threading.Event):
         def set(self) -> None:
@@ -80,11 +89,13 @@ class C20EventWakesOne(Threads):
         return self._Event()
 
 
+@found_by("test_c20_locks")
 class C20LockIsReentrant(Threads):
     def lock_object(self) -> Any:
         return threading.RLock()
 
 
+@found_by("test_c20_locks")
 class C20TimedAcquireIsEarly(Threads):
     class _Lock:
         def __init__(self, lock: Any) -> None:
@@ -104,6 +115,7 @@ class C20TimedAcquireIsEarly(Threads):
         return self._Lock(super().lock_object())
 
 
+@found_by("test_c20_who_may_release_a_lock")
 class C20AnybodyReleases(Threads):
     """Lets any thread release an rlock too."""
 
@@ -117,6 +129,7 @@ class C20AnybodyReleases(Threads):
         return self._RLock(self.new_waiter, threading.get_ident)
 
 
+@found_by("test_c20_who_may_release_a_lock")
 class C20LockIsItsTakers(Threads):
     class _Lock(Lock):
         owner = 0
@@ -137,6 +150,7 @@ class C20LockIsItsTakers(Threads):
         return self._Lock(self.new_waiter)
 
 
+@found_by("test_c20_an_event_that_is_set_and_cleared_wakes_who_waits")
 class C20EventForgetsWhoWaited(Threads):
     """Checks again after a wake-up, and so misses a ``set`` that a ``clear`` has followed."""
 
@@ -149,6 +163,7 @@ class C20EventForgetsWhoWaited(Threads):
         return self._Event()
 
 
+@found_by("test_c20_events")
 class C20EventReturnsNone(Threads):
     class _Event(threading.Event):
         def wait(self, timeout: float | None = None) -> Any:
@@ -158,6 +173,7 @@ class C20EventReturnsNone(Threads):
         return self._Event()
 
 
+@found_by("test_c20_events")
 class C20EventTakesNoNegative(Threads):
     class _Event(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
@@ -169,24 +185,28 @@ class C20EventTakesNoNegative(Threads):
         return self._Event()
 
 
+@found_by("test_c20_a_full_queue")
 class C20QueueIsNeverFull(Threads):
     class queue_impl(queue.Queue[Any]):
         def __init__(self, maxsize: int = 0) -> None:
             super().__init__()
 
 
+@found_by("test_c20_a_full_queue")
 class C20QueueDoesNotWaitForRoom(Threads):
     class queue_impl(queue.Queue[Any]):
         def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
             super().put(item, block=False)
 
 
+@found_by("test_c20_queues")
 class C20QueueIsEarly(Threads):
     class queue_impl(queue.Queue[Any]):
         def get(self, block: bool = True, timeout: float | None = None) -> Any:
             return super().get(block, timeout if timeout is None else timeout / 2)
 
 
+@found_by("test_c20_others_run_during_a_timed_wait")
 class C20JoinIsEarly(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         thread: Any = super().spawn(func, *args, **kwargs)
@@ -195,6 +215,7 @@ class C20JoinIsEarly(Threads):
         return thread
 
 
+@found_by("test_c20_events")
 class C20TimedEventBlocksTheHub(SequentialGeventHandler):
     def event_object(self) -> Any:
         event: Any = super().event_object()
@@ -210,6 +231,7 @@ class C20TimedEventBlocksTheHub(SequentialGeventHandler):
         return event
 
 
+@found_by("test_c20_what_a_task_raises_is_reported")
 class C20SwallowsExceptions(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         def run() -> None:
@@ -219,11 +241,13 @@ class C20SwallowsExceptions(Threads):
         return super().spawn(run)
 
 
+@found_by("test_c20_sleep_is_one_function")
 class C20SleepIsAMethod(Threads):
     def sleep_func(self, seconds: float) -> None:  # type: ignore[override]
         time.sleep(seconds)
 
 
+@found_by("test_c20_events_wake_all")
 class C20HasAFewThreads(Threads):
     """Runs at most 64 tasks at once. A further task waits until one of them has ended."""
 

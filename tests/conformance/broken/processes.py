@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also
+from broken.base import Threads, also, found_by
 from handler_core import fileobj_to_fd, hookimpl
 from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
@@ -22,6 +22,7 @@ from handler_core.network import ThreadConnection
 
 
 @also(21)
+@found_by("test_c4_the_interpreter_exits")
 class C4ThreadsKeepTheProgramAlive(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         thread = TaskThread(func, args, kwargs)
@@ -30,6 +31,7 @@ class C4ThreadsKeepTheProgramAlive(Threads):
         return thread
 
 
+@found_by("test_c4_the_interpreter_exits")
 class C4StopsAtExit(Threads):
     """Waits at exit for the running callback, which may never end."""
 
@@ -39,6 +41,7 @@ class C4StopsAtExit(Threads):
         super().start()
 
 
+@found_by("test_c4_the_interpreter_exits")
 class C4StopsAtExitWhatWaits(Threads):
     """Runs the queued callbacks at exit. The one before them may never end."""
 
@@ -51,6 +54,7 @@ class C4StopsAtExitWhatWaits(Threads):
             self.stop()
 
 
+@found_by("test_c4_the_interpreter_exits")
 class C4SelectKeepsTheProgramAlive(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -60,6 +64,7 @@ class C4SelectKeepsTheProgramAlive(Threads):
         return result.get()
 
 
+@found_by("test_c4_a_task_cannot_join_itself")
 class C4JoinsItself(Threads):
     class _Thread(TaskThread):
         def join(self, timeout: float | None = None) -> None:
@@ -74,6 +79,7 @@ class C4JoinsItself(Threads):
         return thread
 
 
+@found_by("test_c4_tasks_cannot_join_each_other")
 class C4JoinsInACircle(Threads):
     class _Thread(TaskThread):
         def join(self, timeout: float | None = None) -> None:
@@ -85,6 +91,7 @@ class C4JoinsInACircle(Threads):
         return thread
 
 
+@found_by("test_c4_a_task_may_join_the_same_one_again")
 class C4JoinIsRefusedForGood(Threads):
     """Refuses to join a task that has joined the caller before, for a moment."""
 
@@ -104,6 +111,7 @@ class C4JoinIsRefusedForGood(Threads):
         return thread
 
 
+@found_by("test_c4_a_task_cannot_join_itself")
 class C4TasksOutliveTheirHome(SequentialGeventHandler):
     """Waits for the task alone, and not for its hub."""
 
@@ -114,6 +122,7 @@ class C4TasksOutliveTheirHome(SequentialGeventHandler):
         return task
 
 
+@found_by("test_c4_a_task_cannot_join_itself")
 class C4JoinHearsOfNoEnd(SequentialGeventHandler):
     """Asks if the hub of the task has ended, but only before it waits."""
 
@@ -128,6 +137,7 @@ class C4JoinHearsOfNoEnd(SequentialGeventHandler):
         return task
 
 
+@found_by("test_c4_a_lock_is_handed_to_a_task_that_goes_on")
 class C4LocksGoToTheLost(SequentialGeventHandler):
     """Hands a lock over to a task whose hub has ended."""
 
@@ -140,6 +150,7 @@ class C4LocksGoToTheLost(SequentialGeventHandler):
         return super().new_waiter() if hub is None else self._Waiter(hub, self.current_task())
 
 
+@found_by("test_c4_a_socket_that_is_closed_resumes_who_waits")
 class C4ForgetsWhoWaitsForAClosedSocket(SequentialGeventHandler):
     """Waits for bare descriptors, and hears of no close."""
 
@@ -154,6 +165,7 @@ class C4ForgetsWhoWaitsForAClosedSocket(SequentialGeventHandler):
         )
 
 
+@found_by("test_c4_a_shutdown_resumes_who_waits_in_a_send")
 class C4ShutdownResumesNoSender(Threads):
     """Shuts down one direction only, and not the one in which a task is parked."""
 
@@ -162,6 +174,7 @@ class C4ShutdownResumesNoSender(Threads):
             super().shutdown(socket.SHUT_RD)  # type: ignore[misc]
 
 
+@found_by("test_c4_it_exits_whoever_waits")
 class C4WaitsInAFinalizer(Threads):
     """Waits when the interpreter ends, and no other thread runs."""
 
@@ -180,11 +193,13 @@ class C4WaitsInAFinalizer(Threads):
 
 
 @also(21)
+@found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5ForgetsThatItForked(Threads):
     def after_fork_in_child(self) -> None:
         pass
 
 
+@found_by("test_c5_the_child_has_a_stopped_empty_handler")
 class C5ChildRunsTheQueue(Threads):
     """Runs the callbacks that the parent has queued in the child as well."""
 
@@ -194,6 +209,7 @@ class C5ChildRunsTheQueue(Threads):
         self._callbacks.items.extend(queued)
 
 
+@found_by("test_c5_the_child_has_a_stopped_empty_handler")
 class C5ChildCallsTheLinks(Threads):
     """Calls the links that the parent has queued in the child as well."""
 
@@ -203,6 +219,7 @@ class C5ChildCallsTheLinks(Threads):
         self._completions.items.extend(queued)
 
 
+@found_by("test_c5_a_callback_that_forks_returns_in_the_child_too")
 class C5ForkInALinkGoesOn(Threads):
     """Lets a worker that forks in a link go on as the child's worker."""
 
@@ -212,12 +229,14 @@ class C5ForkInALinkGoesOn(Threads):
         completions.items.popleft()
 
 
+@found_by("test_c5_the_child_of_a_handler_that_is_stopped_or_drains")
 class C5ChildKeepsWhatWaitsForAStart(Threads):
     def after_fork_in_child(self) -> None:
         if self._state is not State.STOPPED:
             super().after_fork_in_child()
 
 
+@found_by("test_c5_the_child_of_a_handler_that_is_stopped_or_drains")
 class C5ChildStillDrains(Threads):
     def after_fork_in_child(self) -> None:
         state, drain = self._state, self._drain
@@ -230,6 +249,7 @@ class C5ChildStillDrains(Threads):
 
 
 @also(21)
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6RegistersAtExit(Threads):
     """Registers an exit function for each handler. The function keeps the handler alive."""
 
@@ -238,12 +258,14 @@ class C6RegistersAtExit(Threads):
         atexit.register(len, [self])
 
 
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6LeaksDescriptors(Threads):
     def __init__(self) -> None:
         super().__init__()
         self.descriptor = os.open(os.devnull, os.O_RDONLY)
 
 
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6LeaksThreads(Threads):
     ends = threading.Event()
 
@@ -253,6 +275,7 @@ class C6LeaksThreads(Threads):
         super().start()
 
 
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6RemembersEveryHandler(Threads):
     handlers: list[Any] = []  # noqa: RUF012
 
@@ -261,6 +284,7 @@ class C6RemembersEveryHandler(Threads):
         self.handlers.append(self)
 
 
+@found_by("test_c6_a_stopped_handler_leaves_no_memory_behind")
 class C6LeaksMemory(Threads):
     names: list[bytes] = []  # noqa: RUF012
 
@@ -269,6 +293,7 @@ class C6LeaksMemory(Threads):
         self.names.append(b"handler" * 100 + str(len(self.names)).encode())
 
 
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6RemembersEveryTask(Threads):
     tasks: list[Any] = []  # noqa: RUF012
 
@@ -279,6 +304,7 @@ class C6RemembersEveryTask(Threads):
         return task
 
 
+@found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6LeaksSockets(Threads):
     copies: list[Any] = []  # noqa: RUF012
 
@@ -288,6 +314,7 @@ class C6LeaksSockets(Threads):
         return pair
 
 
+@found_by("test_c6_a_handler_is_freed")
 class C6RemembersWhatWaits(Threads):
     """Keeps a handler alive if a callback was dispatched to it while it was stopped."""
 
@@ -300,6 +327,7 @@ class C6RemembersWhatWaits(Threads):
         super().dispatch_callback(callback)
 
 
+@found_by("test_c6_a_handler_is_freed")
 class C6RemembersWhatFailed(Threads):
     failures: list[Any] = []  # noqa: RUF012
 

@@ -10,7 +10,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, is_stranger
+from broken.base import Threads, also, found_by, is_stranger
 from handler_core import hookimpl
 from handler_core.green import GreenWaiter
 
@@ -27,6 +27,7 @@ class _FirstOutcomeStays(handler_core.AsyncResult[Any]):
             super().set_exception(exception)
 
 
+@found_by("test_c10_a_later_set_replaces_the_outcome")
 class C10FirstOutcomeStays(Threads):
     result_class = _FirstOutcomeStays
 
@@ -36,6 +37,7 @@ class _NoneIsNothing(handler_core.AsyncResult[Any]):
         return self.value is not None
 
 
+@found_by("test_c10_none_is_a_value")
 class C10NoneIsNothing(Threads):
     result_class = _NoneIsNothing
 
@@ -46,6 +48,7 @@ class _ValueIsTheException(handler_core.AsyncResult[Any]):
         return self.exception or super().value
 
 
+@found_by("test_c10_states")
 class C10ValueIsTheException(Threads):
     result_class = _ValueIsTheException
 
@@ -58,6 +61,7 @@ class _NoExceptionIsAValue(handler_core.AsyncResult[Any]):
             super().set(value)
 
 
+@found_by("test_c10_anything_is_a_value")
 class C10NoExceptionIsAValue(Threads):
     result_class = _NoExceptionIsAValue
 
@@ -68,6 +72,7 @@ class _FirstExceptionStays(handler_core.AsyncResult[Any]):
             super().set_exception(exception)
 
 
+@found_by("test_c10_a_later_set_replaces_the_outcome")
 class C10FirstExceptionStays(Threads):
     result_class = _FirstExceptionStays
 
@@ -81,6 +86,7 @@ class _GetRemembers(handler_core.AsyncResult[Any]):
         return self.got
 
 
+@found_by("test_c10_a_later_set_replaces_the_outcome")
 class C10GetRemembersTheValue(Threads):
     """Returns the first value again, even when an exception was set after it."""
 
@@ -94,6 +100,7 @@ class _WrapsExits(handler_core.AsyncResult[Any]):
         super().set_exception(exception)
 
 
+@found_by("test_c10_a_later_set_replaces_the_outcome")
 class C10WrapsExits(Threads):
     result_class = _WrapsExits
 
@@ -106,6 +113,7 @@ class _Early(handler_core.AsyncResult[Any]):
         return super().wait(timeout if timeout is None else timeout / 2)
 
 
+@found_by("test_c11_get_times_out")
 class C11TimesOutEarly(Threads):
     result_class = _Early
 
@@ -115,6 +123,7 @@ class _Late(handler_core.AsyncResult[Any]):
         return super().wait(timeout if timeout is None else timeout + 0.1)
 
 
+@found_by("test_c11_a_timeout_is_neither_early_nor_late")
 class C11TimesOutLate(Threads):
     result_class = _Late
 
@@ -127,6 +136,7 @@ class _BuiltinTimeout(handler_core.AsyncResult[Any]):
             raise TimeoutError from None
 
 
+@found_by("test_c11_get_times_out")
 class C11RaisesAnotherTimeout(Threads):
     result_class = _BuiltinTimeout
 
@@ -139,16 +149,19 @@ class _NotTheBuiltin(handler_core.AsyncResult[Any]):
             raise C11IsNoBuiltinTimeout.timeout_exception from None
 
 
+@found_by("test_c11_get_times_out")
 class C11IsNoBuiltinTimeout(Threads):
     result_class = _NotTheBuiltin
 
 
+@found_by("test_c11_a_client_raises_the_same")
 class C11ClientsRaiseAnother(Threads):
     @classmethod
     def timeout_error(cls, *args: Any) -> Exception:
         return cls.timeout_exception(*args)
 
 
+@found_by("test_c11_the_timeout_exception_is_no_os_error")
 class C11TimeoutIsAnOSError(Threads):
     timeout_exception = type("Timeout", (handler_core.HandlerTimeoutError, OSError), {})
 
@@ -162,6 +175,7 @@ class _WaitReturnsNothing(handler_core.AsyncResult[Any]):
         return super().get(False)
 
 
+@found_by("test_c11_wait_times_out")
 class C11WaitReturnsNothing(Threads):
     result_class = _WaitReturnsNothing
 
@@ -175,6 +189,7 @@ class _SometimesLate(handler_core.AsyncResult[Any]):
 _ODD_AND_EVEN = itertools.cycle((0, 1))
 
 
+@found_by("test_c11_a_timeout_is_neither_early_nor_late")
 class C11SometimesLate(Threads):
     result_class = _SometimesLate
 
@@ -184,6 +199,7 @@ class _LateByHalf(handler_core.AsyncResult[Any]):
         return super().wait(timeout if timeout is None else timeout * 1.5)
 
 
+@found_by("test_c11_a_timeout_is_neither_early_nor_late")
 class C11LateByHalf(Threads):
     result_class = _LateByHalf
 
@@ -193,6 +209,7 @@ class _WholeMilliseconds(handler_core.AsyncResult[Any]):
         return super().wait(timeout if timeout is None else int(timeout * 1000) / 1000)
 
 
+@found_by("test_c11_get_times_out")
 class C11WholeMilliseconds(Threads):
     result_class = _WholeMilliseconds
 
@@ -202,6 +219,7 @@ class _EarlyIfLong(handler_core.AsyncResult[Any]):
         return super().wait(timeout if timeout is None else min(timeout, 0.1))
 
 
+@found_by("test_c11_a_timeout_is_neither_early_nor_late")
 class C11EarlyIfLong(Threads):
     result_class = _EarlyIfLong
 
@@ -214,6 +232,7 @@ class _EndsAllWaits(handler_core.AsyncResult[Any]):
         return self.ready()
 
 
+@found_by("test_c11_a_timeout_is_of_one_wait")
 class C11EndsAllWaits(Threads):
     """Wakes all waiters of a result when the time of one of them is over."""
 
@@ -226,6 +245,7 @@ class _LateInOSThreads(handler_core.AsyncResult[Any]):
         return super().wait(timeout + 0.1 if timeout and stranger else timeout)
 
 
+@found_by("test_c11_a_timeout_is_neither_early_nor_late")
 class C11LateInOSThreads(Threads):
     result_class = _LateInOSThreads
 
@@ -237,6 +257,7 @@ class _NowaitIsNoTimeout(handler_core.AsyncResult[Any]):
         return super().get_nowait()
 
 
+@found_by("test_c11_without_blocking")
 class C11NowaitIsNoBuiltinTimeout(Threads):
     result_class = _NowaitIsNoTimeout
 
@@ -248,6 +269,7 @@ class _NegativeIsAnError(handler_core.AsyncResult[Any]):
         return super().wait(timeout)
 
 
+@found_by("test_c11_get_times_out")
 class C11NegativeIsAnError(Threads):
     """Refuses a negative timeout, which a caller gets when its own time is used up."""
 
@@ -268,6 +290,7 @@ class _Polling(handler_core.AsyncResult[Any]):
         return self.ready()
 
 
+@found_by("test_c12_who_waits_does_not_poll")
 class C12Polls(Threads):
     result_class = _Polling
 
@@ -284,6 +307,7 @@ class _StrangersDoNotWake(handler_core.AsyncResult[Any]):
         super().set(value)
 
 
+@found_by("test_c12_an_os_thread_sets_what_a_task_waits_for")
 class C12StrangersDoNotWake(Threads):
     result_class = _StrangersDoNotWake
 
@@ -301,6 +325,7 @@ class _PollsNowAndThen(handler_core.AsyncResult[Any]):
         return self.ready()
 
 
+@found_by("test_c12_who_waits_is_woken_at_once")
 class C12PollsNowAndThen(Threads):
     result_class = _PollsNowAndThen
 
@@ -316,10 +341,12 @@ class _StrangersWakeLate(handler_core.AsyncResult[Any]):
             threading.Timer(0.2, lambda: [waiter.wake() for waiter in waiters]).start()
 
 
+@found_by("test_c12_who_waits_is_woken_at_once")
 class C12StrangersWakeLate(Threads):
     result_class = _StrangersWakeLate
 
 
+@found_by("test_c12_an_idle_worker_is_woken_at_once")
 class C12IdleWorkersPoll(Threads):
     def _park_worker(self, mailbox: Any) -> None:
         while not mailbox.items:
@@ -339,6 +366,7 @@ class _LinkedTwice(handler_core.AsyncResult[Any]):
 
 
 @also(7)  # a link that is known again counts once
+@found_by("test_c13_linked_twice_while_pending")
 class C13CountsTwice(Threads):
     result_class = _LinkedTwice
 
@@ -357,6 +385,7 @@ class _AllAgain(handler_core.AsyncResult[Any]):
     rawlink = link
 
 
+@found_by("test_c13_a_link_after_the_outcome")
 class C13CallsAllAgain(Threads):
     result_class = _AllAgain
 
@@ -369,6 +398,7 @@ class _LateLinksAreLost(handler_core.AsyncResult[Any]):
     rawlink = link
 
 
+@found_by("test_c13_a_link_after_the_outcome")
 class C13LateLinksAreLost(Threads):
     result_class = _LateLinksAreLost
 
@@ -378,10 +408,12 @@ class _NoUnlink(handler_core.AsyncResult[Any]):
         pass
 
 
+@found_by("test_c13_unlink")
 class C13DoesNotUnlink(Threads):
     result_class = _NoUnlink
 
 
+@found_by("test_c13_a_link_before_the_outcome")
 class C13PassesTheValue(Threads):
     """Passes the value of the result to its links, and not the result."""
 
@@ -398,6 +430,7 @@ class _RawlinkedTwice(handler_core.AsyncResult[Any]):
                 self._links = [*(self._links or ()), callback]
 
 
+@found_by("test_c13_linked_twice_while_pending")
 class C13RawlinkCountsTwice(Threads):
     result_class = _RawlinkedTwice
 
@@ -412,6 +445,7 @@ class _LateLinksGetTheValue(handler_core.AsyncResult[Any]):
     rawlink = link
 
 
+@found_by("test_c13_a_link_after_the_outcome")
 class C13PassesTheValueToLateLinks(Threads):
     result_class = _LateLinksGetTheValue
 
@@ -423,6 +457,7 @@ class _UnlinksWhatIsLinked(handler_core.AsyncResult[Any]):
         super().unlink(callback)
 
 
+@found_by("test_c13_unlink")
 class C13UnlinksOnlyWhatIsLinked(Threads):
     result_class = _UnlinksWhatIsLinked
 
@@ -431,6 +466,7 @@ class C13UnlinksOnlyWhatIsLinked(Threads):
 
 
 @also(12, 15)
+@found_by("test_c14_all_waiters_wake")
 class C14WakesOne(Threads):
     class result_class(handler_core.AsyncResult[Any]):
         """Wakes only the first waiter."""
@@ -442,6 +478,7 @@ class C14WakesOne(Threads):
             super()._settle(outcome)
 
 
+@found_by("test_c14_all_waiters_wake")
 class C14WakesThirty(Threads):
     class result_class(handler_core.AsyncResult[Any]):
         def _settle(self, outcome: Any) -> None:
@@ -451,6 +488,7 @@ class C14WakesThirty(Threads):
             super()._settle(outcome)
 
 
+@found_by("test_c14_all_waiters_wake")
 class C14AnExceptionWakesOne(Threads):
     class result_class(handler_core.AsyncResult[Any]):
         def set_exception(self, exception: BaseException) -> None:
@@ -472,6 +510,7 @@ class _Growing(handler_core.AsyncResult[Any]):
         return super().get(False)
 
 
+@found_by("test_c15_getting_an_exception_often_keeps_its_traceback_short")
 class C15TracebackGrows(Threads):
     result_class = _Growing
 
@@ -483,6 +522,7 @@ class _GrowsWithoutWaiting(handler_core.AsyncResult[Any]):
         return super().get_nowait()
 
 
+@found_by("test_c15_getting_an_exception_often_keeps_its_traceback_short")
 class C15GrowsWithoutWaiting(Threads):
     result_class = _GrowsWithoutWaiting
 
@@ -490,6 +530,7 @@ class C15GrowsWithoutWaiting(Threads):
 # C16
 
 
+@found_by("test_c16_a_wait_in_the_loop_is_refused")
 class C16BlocksTheHub(SequentialGeventHandler):
     def new_waiter(self) -> Any:
         hub = self.current_hub()
@@ -503,6 +544,7 @@ class _MayNotWait(handler_core.AsyncResult[Any]):
         raise RuntimeError("call it in a greenlet")
 
 
+@found_by("test_c16_a_wait_that_is_over_returns_in_the_loop_too")
 class C16RefusesWhatIsOver(SequentialGeventHandler):
     @hookimpl
     def callback_object(self) -> Any:
@@ -517,6 +559,7 @@ class _InTheHub(SequentialGeventHandler):
         return hub is not None and not hub.may_park(self.current_task())
 
 
+@found_by("test_c16_a_wait_in_the_loop_is_refused")
 class C16TimedEventBlocksTheHub(_InTheHub):
     def event_object(self) -> Any:
         event: Any = super().event_object()
@@ -531,6 +574,7 @@ class C16TimedEventBlocksTheHub(_InTheHub):
         return event
 
 
+@found_by("test_c16_a_wait_in_the_loop_is_refused")
 class C16TimedLockBlocksTheHub(_InTheHub):
     def lock_object(self) -> Any:
         lock: Any = super().lock_object()
@@ -546,6 +590,7 @@ class C16TimedLockBlocksTheHub(_InTheHub):
         return lock
 
 
+@found_by("test_c16_a_wait_in_the_loop_is_refused")
 class C16TimedJoinBlocksTheHub(_InTheHub):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         task: Any = super().spawn(func, *args, **kwargs)
@@ -561,6 +606,7 @@ class C16TimedJoinBlocksTheHub(_InTheHub):
         return task
 
 
+@found_by("test_c16_a_wait_that_is_over_returns_in_the_loop_too")
 class C16RefusesToStopTwice(_InTheHub):
     @hookimpl
     def stop(self) -> None:
@@ -576,12 +622,14 @@ class _MayNotAsk(handler_core.AsyncResult[Any]):
         return super().get(block, timeout)
 
 
+@found_by("test_c16_a_wait_that_is_over_returns_in_the_loop_too")
 class C16RefusesNowait(_InTheHub):
     @hookimpl
     def callback_object(self) -> Any:
         return _MayNotAsk(self)
 
 
+@found_by("test_c16_a_wait_that_is_over_returns_in_the_loop_too")
 class C16RefusesToTry(_InTheHub):
     def lock_object(self) -> Any:
         lock: Any = super().lock_object()
@@ -596,6 +644,7 @@ class C16RefusesToTry(_InTheHub):
         return lock
 
 
+@found_by("test_c16_a_wait_in_the_loop_is_refused")
 class C16SaysNothing(SequentialGeventHandler):
     def new_waiter(self) -> Any:
         try:

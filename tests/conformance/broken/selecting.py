@@ -14,12 +14,13 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core import hookimpl
 
 # C17
 
 
+@found_by("test_c17_out_of_band_data_is_exceptional")
 class C17ForgetsExceptionalConditions(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -27,6 +28,7 @@ class C17ForgetsExceptionalConditions(Threads):
         return readable, writable, []
 
 
+@found_by("test_c17_the_callers_own_objects_come_back")
 class C17ReturnsDescriptors(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -34,6 +36,7 @@ class C17ReturnsDescriptors(Threads):
         return tuple([handler_core.fileobj_to_fd(each) for each in part] for part in lists)
 
 
+@found_by("test_c17_what_is_no_socket_is_refused")
 class C17HasALimit(Threads):
     """Calls ``select.select``, which supports only descriptors below 1,024."""
 
@@ -42,6 +45,7 @@ class C17HasALimit(Threads):
         return select.select(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_readable_and_writable_is_in_both_lists")
 class C17ReadableIsNotWritable(Threads):
     """Drops what is readable from the writable ones, as kazoo's handlers do."""
 
@@ -51,12 +55,14 @@ class C17ReadableIsNotWritable(Threads):
         return readable, [each for each in writable if each not in readable], exceptional
 
 
+@found_by("test_c17_wrong_descriptors_and_timeouts_are_refused")
 class C17TakesNegativeTimeouts(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
         return super().select(rlist, wlist, xlist, None if timeout is None else max(0, timeout))
 
 
+@found_by("test_c17_out_of_band_data_ends_a_select")
 class C17BlocksTheHub(SequentialGeventHandler):
     """Lets no other greenlet run while it waits."""
 
@@ -65,6 +71,7 @@ class C17BlocksTheHub(SequentialGeventHandler):
         return handler_core.poll_select(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_out_of_band_data_ends_a_select")
 class C17LooksForOutOfBandDataOnce(Threads):
     """Looks for out-of-band data when it begins, and does not wait for it afterwards."""
 
@@ -74,6 +81,7 @@ class C17LooksForOutOfBandDataOnce(Threads):
         return ready if any(ready) else super().select(rlist, wlist, [], timeout)
 
 
+@found_by("test_c17_out_of_band_data_is_exceptional_beside_other_data")
 class C17OneListAtATime(Threads):
     """Does not report out-of-band data on a socket that is readable."""
 
@@ -83,6 +91,7 @@ class C17OneListAtATime(Threads):
         return readable, writable, [each for each in exceptional if each not in readable]
 
 
+@found_by("test_c17_nothing_is_ready")
 class C17CountsWholeMilliseconds(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -91,6 +100,7 @@ class C17CountsWholeMilliseconds(Threads):
         return super().select(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_the_callers_own_objects_come_back")
 class C17ReturnsEachOnce(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -98,6 +108,7 @@ class C17ReturnsEachOnce(Threads):
         return tuple(list({id(each): each for each in part}.values()) for part in lists)
 
 
+@found_by("test_c17_a_reset_is_ready")
 class C17ResetIsNotWritable(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -114,6 +125,7 @@ class C17ResetIsNotWritable(Threads):
         )
 
 
+@found_by("test_c17_wrong_descriptors_and_timeouts_are_refused")
 class C17ChecksTheFirstListOnly(Threads):
     """Raises for a closed descriptor in the first list, and ignores the other two lists."""
 
@@ -125,6 +137,7 @@ class C17ChecksTheFirstListOnly(Threads):
             return super().select(rlist, [], [], timeout)
 
 
+@found_by("test_c17_wrong_descriptors_and_timeouts_are_refused")
 class C17NotANumberIsZero(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -132,6 +145,7 @@ class C17NotANumberIsZero(Threads):
         return super().select(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_a_regular_file_is_ready")
 class C17WatchesNoFiles(Threads):
     """Refuses regular files, as ``epoll`` does."""
 
@@ -144,6 +158,7 @@ class C17WatchesNoFiles(Threads):
         return lists
 
 
+@found_by("test_c17_a_signal_does_not_end_it")
 class C17EndsAtASignal(Threads):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -163,6 +178,7 @@ class C17EndsAtASignal(Threads):
         return [each for each in lists[0] if each is not bell], *lists[1:]
 
 
+@found_by("test_c17_a_thread_of_the_operating_system_may_select")
 class C17RefusesStrangers(SequentialGeventHandler):
     @hookimpl
     def select(self, rlist: Any, wlist: Any, xlist: Any, timeout: Any) -> Any:
@@ -171,6 +187,7 @@ class C17RefusesStrangers(SequentialGeventHandler):
         return self.select_in_hub(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_other_tasks_go_on_while_it_waits")
 class C17BlocksTheHubForAMoment(SequentialGeventHandler):
     """Blocks the hub during short waits."""
 
@@ -181,6 +198,7 @@ class C17BlocksTheHubForAMoment(SequentialGeventHandler):
         return self.select_in_hub(rlist, wlist, xlist, timeout)
 
 
+@found_by("test_c17_a_loop_around_a_ready_socket_lets_other_tasks_run")
 class C17LooksWithoutATurn(SequentialGeventHandler):
     """Gives no turn to other greenlets if the timeout is 0."""
 

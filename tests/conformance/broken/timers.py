@@ -10,13 +10,14 @@ from typing import Any
 
 from handler_core_gevent import SequentialGeventHandler
 
-from broken.base import Threads
+from broken.base import Threads, found_by
 from handler_core import Callback, hookimpl
 from handler_core.execution._timer_heap import TimerHandle, TimerHeap
 
 # C21
 
 
+@found_by("test_c21_in_the_order_of_their_times")
 class C21CallsInTheOrderOfTheCalls(Threads):
     last = 0.0
 
@@ -26,6 +27,7 @@ class C21CallsInTheOrderOfTheCalls(Threads):
         return timer
 
 
+@found_by("test_c21_in_the_order_of_their_times")
 class C21LastInFirstOut(Threads):
     """Calls the last one first of those with the same time."""
 
@@ -36,11 +38,13 @@ class C21LastInFirstOut(Threads):
         return super().call_later(seconds if seconds else 1e-3 / self.count, func, *args)
 
 
+@found_by("test_c21_never_early")
 class C21IsEarly(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         return super().call_later(seconds / 2, func, *args)
 
 
+@found_by("test_c21_a_deadline_for_a_callback")
 class C21DispatchesThem(Threads):
     """Calls them among the callbacks, so a callback that waits for one waits for ever."""
 
@@ -48,11 +52,13 @@ class C21DispatchesThem(Threads):
         return super().call_later(seconds, self.dispatch_callback, Callback("timer", func, args))
 
 
+@found_by("test_c21_an_exception_is_logged")
 class C21SpawnsThem(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         return super().call_later(seconds, self.spawn, func, *args)
 
 
+@found_by("test_c21_one_that_is_due_before_the_others")
 class C21SleepsInATask(Threads):
     """Calls them whether the handler runs or not."""
 
@@ -63,6 +69,7 @@ class C21SleepsInATask(Threads):
         return timer
 
 
+@found_by("test_c21_one_that_is_due_before_the_others")
 class C21WakesNobody(Threads):
     """Notices a timer that is due before the others when one of these is due."""
 
@@ -71,6 +78,7 @@ class C21WakesNobody(Threads):
             super()._ensure_worker(mailbox)
 
 
+@found_by("test_c21_one_that_is_due_before_the_others")
 class C21CancelSaysNothing(Threads):
     class _Handle(TimerHandle):
         def cancel(self) -> Any:
@@ -81,6 +89,7 @@ class C21CancelSaysNothing(Threads):
         return self._Handle(timer._heap, timer._entry)
 
 
+@found_by("test_c21_cancel")
 class C21CancelIsAlwaysInTime(Threads):
     class _Handle(TimerHandle):
         def cancel(self) -> bool:
@@ -103,12 +112,14 @@ class _OtherHeap(Threads):
         return self._timers
 
 
+@found_by("test_c21_thousands_that_are_cancelled")
 class C21KeepsTheCancelled(_OtherHeap):
     class heap_class(_Heap):
         def _sweep(self) -> None:
             pass
 
 
+@found_by("test_c21_thousands_that_are_cancelled")
 class C21RefersToTheCancelled(_OtherHeap):
     class heap_class(_Heap):
         def take(self, entry: Any) -> Any:
@@ -116,12 +127,14 @@ class C21RefersToTheCancelled(_OtherHeap):
             return super().take(entry)
 
 
+@found_by("test_c21_stop_drops_what_is_pending")
 class C21StopKeepsThem(_OtherHeap):
     class heap_class(_Heap):
         def take_all(self) -> Any:
             return []
 
 
+@found_by("test_c21_deadlines_come_while_stop_drains")
 class C21StopDropsThemAtOnce(Threads):
     """A callback that waits for a deadline then waits for ever, and ``stop`` with it."""
 
@@ -132,6 +145,7 @@ class C21StopDropsThemAtOnce(Threads):
         super().stop()
 
 
+@found_by("test_c21_stop_waits_for_the_function_that_runs")
 class C21StopWaitsForNoFunction(Threads):
     def _hand_to_timers(self, drain: Any) -> None:
         if self._timers is not None:
@@ -139,6 +153,7 @@ class C21StopWaitsForNoFunction(Threads):
         super()._hand_to_timers(drain)
 
 
+@found_by("test_c21_in_the_order_of_their_times")
 class C21ForgetsWhatIsSetBeforeStart(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         timer = super().call_later(seconds, func, *args)
@@ -147,6 +162,7 @@ class C21ForgetsWhatIsSetBeforeStart(Threads):
         return timer
 
 
+@found_by("test_c21_in_the_order_of_their_times")
 class C21CountsFromTheStart(Threads):
     """Counts the time of what is set before the start from the start."""
 
@@ -158,6 +174,7 @@ class C21CountsFromTheStart(Threads):
         super().start()
 
 
+@found_by("test_c21_an_exception_is_logged")
 class C21SaysNothing(Threads):
     """Swallows what they raise."""
 
@@ -172,6 +189,7 @@ class C21SaysNothing(Threads):
         return super().call_later(seconds, call)
 
 
+@found_by("test_c21_what_ends_a_program")
 class C21KeepsExitsForItself(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         if not callable(func):
@@ -184,6 +202,7 @@ class C21KeepsExitsForItself(Threads):
         return super().call_later(seconds, call)
 
 
+@found_by("test_c21_what_is_no_time_or_no_function")
 class C21TakesAnyTime(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         with contextlib.suppress(TypeError):
@@ -191,11 +210,13 @@ class C21TakesAnyTime(Threads):
         return super().call_later(seconds, func, *args)
 
 
+@found_by("test_c21_what_is_no_time_or_no_function")
 class C21TakesAnyFunction(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         return super().call_later(seconds, lambda: func(*args))
 
 
+@found_by("test_c21_a_time_that_never_comes")
 class C21TakesNoLongTime(Threads):
     def call_later(self, seconds: float, func: Any, *args: Any) -> Any:
         if type(seconds) in (int, float) and seconds > threading.TIMEOUT_MAX:
@@ -203,6 +224,7 @@ class C21TakesNoLongTime(Threads):
         return super().call_later(seconds, func, *args)
 
 
+@found_by("test_c21_no_context_of_another_request")
 class C21KeepsContexts(Threads):
     """Calls them in the context of whoever has set them, unlike callbacks."""
 
@@ -212,6 +234,7 @@ class C21KeepsContexts(Threads):
         return super().call_later(seconds, contextvars.copy_context().run, func, *args)
 
 
+@found_by("test_c21_thousands_that_are_cancelled")
 class C21WaitsForItsTurn(SequentialGeventHandler):
     """Cannot be called in the hub."""
 
@@ -221,6 +244,7 @@ class C21WaitsForItsTurn(SequentialGeventHandler):
         return timer
 
 
+@found_by("test_c21_a_forked_child_has_none")
 class C21ChildHasTheParents(Threads):
     def after_fork_in_child(self) -> None:
         parents = self._timers

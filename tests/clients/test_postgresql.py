@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ import pytest
 from handler_core_clients import Pool, PoolTimeoutError, psycopg, psycopg2
 
 from handler_core import Handler
+from handler_core.testing._open_descriptors import open_descriptors
 
 from .models import CANCELS, HANDLER, LONG, Ticker, cancelled, eventually, in_task
 from .servers import PostgreSQL
@@ -242,6 +245,48 @@ def test_another_task_cancels_the_query(
         waiting.get(timeout=LONG)
     connection.rollback()
     assert run(connection, "SELECT 1") == 1
+
+
+@needs_cancellation
+def test_a_cancelled_cancellation_closes_its_socket(
+    handler: Handler, new_server: Callable[[type[PostgreSQL]], PostgreSQL]
+) -> None:
+    """At once, and not by a collection of garbage some time later."""
+    server = new_server(PostgreSQL)
+    postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+    with psycopg.connect(handler, server.dsn) as connection:
+        gc.collect()
+        gc.disable()
+        before = open_descriptors()
+        os.kill(postmaster, signal.SIGSTOP)  # the kernel connects, and nobody answers
+        try:
+            assert cancelled(handler, 0.1, connection.cancel_safe)
+            assert open_descriptors() == before
+        finally:
+            os.kill(postmaster, signal.SIGCONT)
+            gc.enable()
+        assert run(connection, "SELECT 1") == 1
+
+
+def test_a_libpq_that_cancels_by_blocking_only(
+    handler: Handler, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before version 17 it could not do otherwise."""
+
+    def not_supported(self: object) -> object:
+        raise plain_psycopg.NotSupportedError("by this libpq")
+
+    monkeypatch.setattr(plain_psycopg.capabilities, "has_cancel_safe", lambda: False)
+    monkeypatch.setattr(plain_psycopg.Connection, "_cancel_gen", not_supported)
+    with (
+        psycopg.connect(handler, postgresql.dsn) as connection,
+        psycopg.connect(handler, postgresql.dsn) as watching,
+    ):
+        waiting = in_task(handler, run, connection, "SELECT 6, pg_sleep(60)")
+        eventually(handler, lambda: is_busy(watching, "6, pg_sleep(60)"))
+        connection.cancel_safe()
+        with pytest.raises(plain_psycopg.errors.QueryCanceled):
+            waiting.get(timeout=LONG)
 
 
 def test_a_killed_backend(

@@ -28,7 +28,7 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
         pluggy.PluginValidationError: a wrapper's hook is unknown, or is declared otherwise.
         ValueError: one wrapper is in the list twice.
     """
-    manager = pluggy.PluginManager(PROJECT_NAME)
+    manager = _Manager(PROJECT_NAME)
     manager.add_hookspecs(HandlerSpec)
     manager.register(handler)
     manager.register(_PlainRun())
@@ -51,6 +51,18 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
         setattr(handler, name, through)
         if name in ALIASES:
             setattr(handler, ALIASES[name], through)
+
+
+class _Manager(pluggy.PluginManager):
+    """A plugin manager that looks at few attributes, because it is made for each wrapped handler.
+
+    pluggy looks at all attributes of what it registers. That was most of the time of making one.
+    """
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        if name.startswith("__") or (isinstance(plugin, Handler) and name not in HOOKS):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
 
 
 class _PlainRun:

@@ -11,7 +11,6 @@ import pytest
 from handler_core_threading import SequentialThreadingHandler
 
 from handler_core import Callback, get_handler, hookimpl
-from handler_core.lookup import _apply_wrappers
 from lookup.fake_wrappers import Recorder
 
 
@@ -149,8 +148,7 @@ def test_without_wrappers_no_plugin_manager_is_built(monkeypatch: pytest.MonkeyP
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("a plugin manager was built")
 
-    monkeypatch.setattr(pluggy, "PluginManager", refuse)
-    monkeypatch.setattr(_apply_wrappers.pluggy, "PluginManager", refuse)
+    monkeypatch.setattr(pluggy.PluginManager, "__init__", refuse)
     with get_handler("threading") as handler:
         handler.dispatch_callback(Callback("", int, ()))
         handler.async_result().set(1)

@@ -88,19 +88,21 @@ def test_what_breaks_the_contract_is_said_in_words(run: Run, plugin: MakePlugin)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    "variables",
     [
-        ("PYTEST_ADDOPTS", "--collect-only"),
-        ("PYTEST_ADDOPTS", "-x --no-such-option"),
-        ("PYTEST_PLUGINS", "no_such_plugin"),
-        ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1"),
-        ("HANDLER_CORE_WRAPPERS", "no-such-wrapper"),
+        {"PYTEST_ADDOPTS": "--collect-only", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        {
+            "PYTEST_ADDOPTS": "-x --no-such-option",
+            "PYTEST_PLUGINS": "no_such_plugin",
+            "HANDLER_CORE_WRAPPERS": "no-such-wrapper",
+        },
     ],
 )
 def test_what_the_environment_asks_of_others_is_left_alone(
-    run: Run, plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    run: Run, plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    monkeypatch.setenv(variable, value)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
     source = WORKS + "\n    def __len__(self): return 0\n"
     done = run("check", "works", folders=[requiring(plugin("works", source), REQUIRES)])
     assert done.returncode == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import _socket
-import contextlib
 import io
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +21,15 @@ from handler_core.testing._open_descriptors import open_descriptors
 from handler_core.testing._time_limits import LIMIT, LONG
 
 __all__ = ["SelectWhileWaitingTests"]
+
+
+# Sends a signal to its parent every 10 ms. Nothing happens where it is not handled.
+SENDS_SIGNALS = """
+import os, signal, sys, time
+while os.getppid() == int(sys.argv[1]):
+    os.kill(os.getppid(), signal.SIGURG)
+    time.sleep(0.01)
+"""
 
 
 class SelectWhileWaitingTests(SelectSuite):
@@ -116,34 +125,22 @@ class SelectWhileWaitingTests(SelectSuite):
         if threading.get_native_id() != threading.main_thread().native_id:
             pytest.skip("this thread gets no signals")
 
-        def send_signals(over: _socket.socket) -> None:
-            """Send one every 10 ms until there is something to read."""
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    over.recv(1)
-                    return
-                os.kill(os.getpid(), signal.SIGURG)
-
         seen: list[float] = []
         before = signal.signal(signal.SIGURG, lambda _, __: seen.append(time.monotonic()))
+        command = [sys.executable, "-I", "-S", "-c", SENDS_SIGNALS, str(os.getpid())]
         try:
-            for timeout in (0.1, 1.0, 10.0):
-                # No library patches `_socket`, so a thread that reads from one really blocks.
-                over, end = _socket.socketpair()
-                over.settimeout(0.01)
-                thread = self.os_thread(send_signals, over)
+            with subprocess.Popen(command) as sender:  # noqa: S603  a program of the suite
                 try:
-                    begun = time.monotonic()
-                    assert idle.select([pair[0]], [], [], timeout) == ([], [], [])
-                    assert time.monotonic() - begun >= timeout, "a signal has ended it"
+                    self.until(idle, lambda: bool(seen))
+                    for timeout in (0.1, 1.0, 10.0):
+                        begun = time.monotonic()
+                        assert idle.select([pair[0]], [], [], timeout) == ([], [], [])
+                        assert time.monotonic() - begun >= timeout, "a signal has ended it"
+                        # On a busy machine, signals may come only before it waits, or after.
+                        if any(0.25 < (when - begun) / timeout < 0.75 for when in seen):
+                            return
                 finally:
-                    end.send(b"x")
-                    thread.result(idle)
-                    over.close()
-                    end.close()
-                # On a busy machine, signals may come only before it waits, or after.
-                if any(0.25 < (when - begun) / timeout < 0.75 for when in seen):
-                    return
+                    sender.kill()
             pytest.fail("no signal came while it waited")
         finally:
             signal.raise_signal(signal.SIGURG)  # after this one no other is on its way

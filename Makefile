@@ -67,7 +67,7 @@ WITHOUT_EPOLL_TESTS := $(patsubst %,test-without-epoll-%,$(filter-out threading,
 # come first, so that no long one is left over at the end.
 MODEL_PARTS := test-core $(ZOOKEEPER_TESTS) $(PLUGIN_TESTS) $(CONNECTION_TESTS)
 PARTS := test-cli test-check $(CLIENT_TESTS) lint $(MODEL_PARTS)
-WITHIN_PARTS := $(PATCHED_TESTS) $(WITHIN_TESTS) $(IN_LOOP_TESTS) test-examples
+WITHIN_PARTS := $(PATCHED_TESTS) $(IN_LOOP_TESTS) $(WITHIN_TESTS) test-examples
 MORE := test-dist test-suite test-readme $(WITHIN_PARTS) $(WITHOUT_EPOLL_TESTS) audit
 
 # The tests start hundreds of interpreters. Each would compile the whole package without this.

@@ -36,7 +36,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             pid = os.fork()
             if not pid:
                 write_to_files(name)
-                select(session, name, *runs[name])
+                choose(session, name, *runs[name])
                 return None
             running[pid] = name
         pid, status = os.wait()
@@ -52,7 +52,7 @@ def write_to_files(name: str) -> None:
         os.close(file)
 
 
-def select(session: pytest.Session, name: str, pattern: str, failures: int) -> None:
+def choose(session: pytest.Session, name: str, pattern: str, failures: int) -> None:
     """Keep the tests whose names match, and let them test this handler."""
     # Up to Python 3.12 a fork's main thread keeps the number of its parent's, by which the suite
     # knows where it can set an alarm.

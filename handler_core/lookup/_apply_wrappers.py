@@ -53,14 +53,19 @@ def bind_wrappers(handler: Handler, wrappers: Sequence[object]) -> None:
             setattr(handler, ALIASES[name], through)
 
 
-class _Manager(pluggy.PluginManager):
-    """A plugin manager that looks at few attributes, because it is made for each wrapped handler.
+# What each handler has besides its hooks.
+_NO_HOOKS = frozenset(dir(Handler)) - set(HOOKS)
 
-    pluggy looks at all attributes of what it registers. That was most of the time of making one.
+
+class _Manager(pluggy.PluginManager):
+    """A plugin manager that knows which attributes of every handler are no hooks.
+
+    pluggy looks at all attributes of what it registers. That was most of the time of making a
+    wrapped handler.
     """
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
-        if name.startswith("__") or (isinstance(plugin, Handler) and name not in HOOKS):
+        if name in _NO_HOOKS and isinstance(plugin, Handler):
             return None
         return super().parse_hookimpl_opts(plugin, name)
 

@@ -15,7 +15,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
-from psycopg import capabilities, errors
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 from psycopg.generators import copy_end, copy_from
 from psycopg.pq import TransactionStatus
@@ -131,10 +131,6 @@ class Connection(psycopg.Connection[Any]):
     def cancel_safe(self, *, timeout: float = 30.0) -> None:
         """Cancel what the connection does now; see ``psycopg.Connection.cancel_safe``."""
         if not self._should_cancel():
-            return
-        if not capabilities.has_cancel_safe():
-            # Before version 17, libpq cancels by one call that blocks.
-            self.cancel()
             return
         try:
             with contextlib.closing(self._cancel_gen()) as generator:  # it holds a socket

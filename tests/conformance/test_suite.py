@@ -162,7 +162,10 @@ def broken_runs(
         for line in output:
             match line.split():
                 case ["ended", name, status]:
-                    written = [(folder / f"{name}.{end}").read_text() for end in ("out", "err")]
+                    written = [
+                        (folder / f"{name}.{end}").read_text("utf-8", "replace")
+                        for end in ("out", "err")
+                    ]
                     ended = subprocess.CompletedProcess(arguments, int(status), *written)
                     runs[name].set_result(ended)
                 case _:

@@ -71,7 +71,7 @@ class Environment:
             "PIP_CONSTRAINT": str(self._constraints),
             "PIP_FIND_LINKS": str(self._built),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            # A third of pip's time. What is imported is compiled then.
+            # It is a third of pip's time. Python compiles a module when it imports it.
             "PIP_COMPILE": "0",
         }
         program, *arguments = command

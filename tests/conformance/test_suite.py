@@ -65,8 +65,14 @@ def prefixes_of(name: str) -> list[str]:
     return [f"test_c{number}_" for number in sorted(lines_that_break(name))]
 
 
+# A handler that is in order, for the same forks with the same limits.
+IN_ORDER = "threading"
+
+
 def what_to_run(name: str) -> tuple[str, int]:
     """Return a pattern of tests' names, and how many failures end the run (0: it goes on)."""
+    if name == IN_ORDER:
+        return r"test_c(10|17)_\w+", 0
     if name in ALONE:
         return rf"({'|'.join(prefixes_of(name))})\w+", 0
     return broken.FOUND_BY[name], 1
@@ -140,6 +146,7 @@ def broken_runs(
 ) -> Iterator[Runs]:
     """Run the lines that are broken on the handlers that were selected, several at a time."""
     runs: Runs = {name: Future() for name in names_of(request, test_what_is_broken_is_found)}
+    runs[IN_ORDER] = Future()
     folder = tmp_path_factory.mktemp("runs")
     any_handler = ("--handler", next(iter(broken.HANDLERS)))
     arguments = command(folder, *SHORT_LIMITS, "-p", "forks", "-s", *SUITE, *any_handler)
@@ -402,6 +409,12 @@ def test_what_is_broken_is_found(name: str, site: Site, broken_runs: Runs) -> No
     assert f"{line.heading}: this line of the contract is broken" in ended.stdout
     assert line.promise in ended.stdout
     assert line.url in ended.stdout
+
+
+def test_a_fork_alone_breaks_nothing(broken_runs: Runs) -> None:
+    ended = broken_runs[IN_ORDER].result(LIMIT)
+    assert ended.returncode == pytest.ExitCode.OK, f"{ended.stdout}\n{ended.stderr}"
+    assert " passed" in ended.stdout
 
 
 @pytest.mark.parametrize("name", sorted(ALONE))

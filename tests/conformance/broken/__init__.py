@@ -1,9 +1,9 @@
 """Handlers that each break one line of the contract and keep the others.
 
 A handler's name begins with the number of its line. The first handler of each line breaks that
-line alone, as far as possible. Where another line relies on the broken one, :data:`ALSO` lists it.
-The other handlers break the line in other ways. Most of these ways were seen in real handlers.
-:data:`FOUND_BY` has the test that must find each.
+line alone, as far as possible. The other handlers break the line in other ways. Most of these ways
+were seen in real handlers. :data:`FOUND_BY` has the test that must find each. Where the whole suite
+runs on a handler, :data:`ALSO` has the lines that rely on the broken one.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ from handler_core.execution._workers import State
 # C7
 
 
-@also(2, 9)
 @found_by("test_c7_callbacks_run_in_the_order_of_dispatch")
 class C7LastInFirstOut(Threads):
     @hookimpl

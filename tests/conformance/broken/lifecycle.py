@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, found_by, is_stranger
+from broken.base import Threads, found_by, is_stranger
 from handler_core import hookimpl
 from handler_core.execution._mailbox import Mailbox
 from handler_core.execution._workers import State
@@ -109,7 +109,6 @@ class C1LosesItsHomeInSilence(SequentialGeventHandler):
 # C2
 
 
-@also(4, 5, 7, 8)
 @found_by("test_c2_links_are_called_by_the_setter_while_stopped")
 class C2ForgetsLastResults(Threads):
     """Calls no links of a result that is set after the stop."""
@@ -241,7 +240,6 @@ class C2StopGivesUp(Threads):
 # C3
 
 
-@also(21)
 @found_by("test_c3_stop_from_inside")
 class C3StopFromACallbackFails(Threads):
     """Raises, as kazoo's handler does: it joins the thread that ``stop`` is called in."""

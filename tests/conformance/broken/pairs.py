@@ -9,12 +9,11 @@ import gevent
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, found_by
+from broken.base import Threads, found_by
 
 # C19
 
 
-@also(5)  # the tests of forks use pairs
 @found_by("test_c19_both_ends_are_sockets_of_the_model")
 class C19HoldsSome(Threads):
     """Makes a pair that holds only what the system's buffer holds."""

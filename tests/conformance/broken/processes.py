@@ -11,7 +11,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, found_by
+from broken.base import Threads, found_by
 from handler_core import fileobj_to_fd, hookimpl
 from handler_core.execution import TaskThread, ThreadWaiter
 from handler_core.execution._workers import State
@@ -21,7 +21,6 @@ from handler_core.network import ThreadConnection
 # C4
 
 
-@also(21)
 @found_by("test_c4_the_interpreter_exits")
 class C4ThreadsKeepTheProgramAlive(Threads):
     def spawn(self, func: Any, *args: Any, **kwargs: Any) -> Any:
@@ -192,7 +191,6 @@ class C4WaitsInAFinalizer(Threads):
 # C5
 
 
-@also(21)
 @found_by("test_c5_tasks_of_the_parent_stand_still")
 class C5ForgetsThatItForked(Threads):
     def after_fork_in_child(self) -> None:
@@ -248,7 +246,6 @@ class C5ChildStillDrains(Threads):
 # C6
 
 
-@also(21)
 @found_by("test_c6_a_stopped_handler_leaves_nothing_behind")
 class C6RegistersAtExit(Threads):
     """Registers an exit function for each handler. The function keeps the handler alive."""

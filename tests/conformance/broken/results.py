@@ -10,7 +10,7 @@ from typing import Any
 from handler_core_gevent import SequentialGeventHandler
 
 import handler_core
-from broken.base import Threads, also, found_by, is_stranger
+from broken.base import Threads, found_by, is_stranger
 from handler_core import hookimpl
 from handler_core.green import GreenWaiter
 
@@ -365,7 +365,6 @@ class _LinkedTwice(handler_core.AsyncResult[Any]):
                 self._links = [*(self._links or ()), callback]
 
 
-@also(7)  # a link that is known again counts once
 @found_by("test_c13_linked_twice_while_pending")
 class C13CountsTwice(Threads):
     result_class = _LinkedTwice
@@ -465,7 +464,6 @@ class C13UnlinksOnlyWhatIsLinked(Threads):
 # C14
 
 
-@also(12, 15)
 @found_by("test_c14_all_waiters_wake")
 class C14WakesOne(Threads):
     class result_class(handler_core.AsyncResult[Any]):

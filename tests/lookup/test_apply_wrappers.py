@@ -10,7 +10,7 @@ import pluggy
 import pytest
 from handler_core_threading import SequentialThreadingHandler
 
-from handler_core import Callback, get_handler, hookimpl
+from handler_core import Callback, Handler, get_handler, hookimpl
 from lookup.fake_wrappers import Recorder
 
 
@@ -155,6 +155,26 @@ def test_without_wrappers_no_plugin_manager_is_built(monkeypatch: pytest.MonkeyP
         handler.select([], [], [], 0)
     with pytest.raises(AssertionError, match="was built"):
         get_handler("threading", wrappers=[Recorder()])
+
+
+def test_a_hook_may_have_any_name_of_its_own() -> None:
+    ran: list[str] = []
+
+    class Callable:
+        @hookimpl(wrapper=True, specname="start")
+        def __call__(self) -> Any:
+            ran.append("called")
+            return (yield)
+
+    class AHandlerToo(Handler):
+        @hookimpl(wrapper=True, specname="stop")
+        def around(self) -> Any:
+            ran.append("stopped")
+            return (yield)
+
+    with get_handler("threading", wrappers=[Callable(), AHandlerToo()]):
+        assert ran == ["called"]
+    assert ran == ["called", "stopped"]
 
 
 def test_a_hook_that_is_not_wrapped_stays_the_plain_method() -> None:
